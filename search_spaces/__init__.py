@@ -1,0 +1,1 @@
+"""Which trainings are to be done: the paper's tables, as data."""

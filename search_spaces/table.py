@@ -1,0 +1,82 @@
+"""A table is rows x columns, declared before there are results."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from wbc_model.config import CELLS, Dataset, TrialConfig
+
+
+@dataclass(frozen=True)
+class Column:
+    """One score of `ConfusionMatrix.scores()` and its label in the paper. Higher is better for all of them."""
+
+    key: str
+    label: str
+
+
+OVERALL = (
+    Column("accuracy", "OA"),
+    Column("macro_precision", "AP"),
+    Column("macro_recall", "AR"),
+    Column("macro_f1", "AF1"),
+)
+PER_CLASS = tuple(Column(f"recall/{cell}", cell[0].upper()) for cell in CELLS)
+
+Rows = Mapping[tuple[str, ...], TrialConfig]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows (labels -> config), columns (scores), and what a reader must be told beneath them."""
+
+    number: str
+    title: str
+    stub: tuple[str, ...]
+    """Headings over the row labels, as many as each row has labels."""
+    rows: Rows
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...] = ()
+    best_within: int = 0
+    """Rows compete for bold with the rows that share this many leading labels."""
+
+    def __post_init__(self) -> None:
+        for labels in self.rows:
+            if len(labels) != len(self.stub):
+                raise ValueError(f"Table {self.number}: row {labels} wants one label for each of {self.stub}")
+
+
+def select(
+    tables: Iterable[Table], *, numbers: Collection[str], datasets: Collection[Dataset], overrides: dict[str, Any]
+) -> list[Table]:
+    """Some tables (all where `numbers` is empty), their rows on some datasets, every config overridden.
+
+    Args:
+        overrides: flat knobs, `{"epochs": 2, "model.attention": "se"}`; one of `model.` applies where the model has it.
+
+    Raises:
+        LookupError: no such table.
+        ValueError: no such knob or a bad value, or an override of what a table varies, which would make its rows equal.
+    """
+    known = {table.number: table for table in tables}
+    if unknown := [number for number in numbers if number not in known]:
+        raise LookupError(f"no table {', '.join(unknown)}: the study has tables {', '.join(known)}")
+    chosen = [known[number] for number in known if not numbers or number in numbers]
+    chosen = [_override(_restrict(table, datasets), overrides) for table in chosen]
+    return [table for table in chosen if table.rows]
+
+
+def _restrict(table: Table, datasets: Collection[Dataset]) -> Table:
+    return replace(table, rows={k: c for k, c in table.rows.items() if not datasets or c.dataset in datasets})
+
+
+def _override(table: Table, overrides: dict[str, Any]) -> Table:
+    rows = {labels: config.override(overrides) for labels, config in table.rows.items()}
+    if len(set(rows.values())) < len(set(table.rows.values())):
+        raise ValueError(f"Table {table.number} varies what is being set ({', '.join(overrides)}): its rows would be equal")
+    return replace(table, rows=rows)
+
+
+def configs(tables: Iterable[Table]) -> list[TrialConfig]:
+    """The distinct trainings behind some tables, in order of first use."""
+    return list(dict.fromkeys(config for table in tables for config in table.rows.values()))

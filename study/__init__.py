@@ -1,0 +1,1 @@
+"""Run them: plan, launch over Ray, execute, store and track each trial."""

@@ -1,0 +1,75 @@
+"""What is to be run: trials, what remains of them, and the record a finished one leaves. No torch, no ray."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import field
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from search_spaces.table import Table, configs
+from wbc_model.config import TrialConfig
+from wbc_model.metrics import ConfusionMatrix
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One config with one seed. What it was planned for is told, but is no part of its identity."""
+
+    config: TrialConfig
+    seed: int
+    tables: tuple[str, ...] = field(default=(), compare=False)
+    """Numbers of the tables it fills."""
+    overrides: dict[str, Any] = field(default_factory=dict, compare=False)
+    """Flat knobs that were set for the whole study (`--set`, `--rehearse`)."""
+
+    @property
+    def id(self) -> str:
+        """Names its folder in storage and its W&B run."""
+        return f"{self.config.id}-s{self.seed}"
+
+    def to_json(self) -> dict[str, Any]:
+        return _TRIAL.dump_python(self, mode="json")
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "Trial":
+        return _TRIAL.validate_python(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What a finished trial leaves: written once, when everything else of it is safe."""
+
+    trial: Trial
+    best_epoch: int
+    """The epoch (from 0) whose weights were tested: highest validation accuracy, earliest on ties."""
+    validation: ConfusionMatrix
+    test: ConfusionMatrix
+    curves: list[dict[str, float]]
+    """One row an epoch: epoch, losses, accuracies, seconds."""
+    seconds: float
+    """Training and evaluation, over all attempts."""
+    provenance: dict[str, Any]
+    """Code, packages, data, weights and machine."""
+
+    def to_json(self) -> dict[str, Any]:
+        return _RECORD.dump_python(self, mode="json")
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "RunRecord":
+        return _RECORD.validate_python(value)
+
+
+_TRIAL: TypeAdapter[Trial] = TypeAdapter(Trial)
+_RECORD: TypeAdapter[RunRecord] = TypeAdapter(RunRecord)
+
+
+def plan(tables: Sequence[Table], *, seeds: Iterable[int] = (0,), overrides: dict[str, Any] | None = None) -> list[Trial]:
+    """Every training the tables ask for, each once, breadth-first: all configs with one seed before the next seed."""
+    asking = {config: tuple(t.number for t in tables if config in t.rows.values()) for config in configs(tables)}
+    return [Trial(config, seed, asking[config], overrides or {}) for seed in seeds for config in asking]
+
+
+def remaining(trials: Iterable[Trial], finished: Collection[str]) -> list[Trial]:
+    """The trials whose id is not among the finished."""
+    return [trial for trial in trials if trial.id not in finished]
