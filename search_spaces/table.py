@@ -1,8 +1,11 @@
 """A table is rows x columns, declared before there are results."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+from pydantic import ValidationError
 
 from wbc_model.config import CELLS, Dataset, TrialConfig
 
@@ -46,6 +49,24 @@ class Table:
                 raise ValueError(f"Table {self.number}: row {labels} wants one label for each of {self.stub}")
 
 
+def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
+    """`["epochs=2", "model.attention=se"]` as `{"epochs": 2, "model.attention": "se"}`: JSON where it parses.
+
+    Raises:
+        ValueError: a pair without `=`.
+    """
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        knob, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set wants KNOB=VALUE, got {pair!r}")
+        try:
+            overrides[knob] = json.loads(text)
+        except json.JSONDecodeError:
+            overrides[knob] = text
+    return overrides
+
+
 def select(
     tables: Iterable[Table], *, numbers: Collection[str], datasets: Collection[Dataset], overrides: dict[str, Any]
 ) -> list[Table]:
@@ -55,26 +76,43 @@ def select(
         overrides: flat knobs, `{"epochs": 2, "model.attention": "se"}`; one of `model.` applies where the model has it.
 
     Raises:
-        LookupError: no such table.
+        LookupError: no such table or dataset, or no row of those tables on those datasets.
         ValueError: no such knob or a bad value, or an override of what a table varies, which would make its rows equal.
     """
     known = {table.number: table for table in tables}
     if unknown := [number for number in numbers if number not in known]:
         raise LookupError(f"no table {', '.join(unknown)}: the study has tables {', '.join(known)}")
+    if unknown := [dataset for dataset in datasets if dataset not in set(Dataset)]:
+        raise LookupError(f"no dataset {', '.join(unknown)}: the study has {', '.join(Dataset)}")
     chosen = [known[number] for number in known if not numbers or number in numbers]
     chosen = [_override(_restrict(table, datasets), overrides) for table in chosen]
+    if not any(table.rows for table in chosen):
+        raise LookupError(f"no row of table {', '.join(numbers)} is on {', '.join(datasets)}")
     return [table for table in chosen if table.rows]
 
 
-def _restrict(table: Table, datasets: Collection[Dataset]) -> Table:
+def _restrict(table: Table, datasets: Collection[str]) -> Table:
     return replace(table, rows={k: c for k, c in table.rows.items() if not datasets or c.dataset in datasets})
 
 
 def _override(table: Table, overrides: dict[str, Any]) -> Table:
-    rows = {labels: config.override(overrides) for labels, config in table.rows.items()}
+    try:
+        rows = {labels: config.override(overrides) for labels, config in table.rows.items()}
+    except ValidationError as error:
+        raise ValueError(_explain(error)) from None
     if len(set(rows.values())) < len(set(table.rows.values())):
         raise ValueError(f"Table {table.number} varies what is being set ({', '.join(overrides)}): its rows would be equal")
     return replace(table, rows=rows)
+
+
+def _explain(error: ValidationError) -> str:
+    """What came and what would do, knob by knob."""
+    problems = []
+    for problem in error.errors():
+        knob, value = ".".join(map(str, problem["loc"])), problem["input"]
+        came = "" if isinstance(value, dict) else f"{knob}={value}: "
+        problems.append(came + problem["msg"].removeprefix("Value error, "))
+    return "; ".join(problems)
 
 
 def configs(tables: Iterable[Table]) -> list[TrialConfig]:

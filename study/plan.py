@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from search_spaces.table import Table, configs
-from wbc_model.config import TrialConfig
+from wbc_model.config import TrialConfig, flatten
 from wbc_model.metrics import ConfusionMatrix
 
 
@@ -27,6 +27,12 @@ class Trial:
     def id(self) -> str:
         """Names its folder in storage and its W&B run."""
         return f"{self.config.id}-s{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """What sets it apart within its study: `dataset=bccd model.network=jiang`; `proposed` for the paper's model."""
+        own = {knob: value for knob, value in flatten(self.config.delta()).items() if knob not in self.overrides}
+        return " ".join(f"{knob}={value}" for knob, value in own.items()) or "proposed"
 
     def to_json(self) -> dict[str, Any]:
         return _TRIAL.dump_python(self, mode="json")
@@ -73,3 +79,25 @@ def plan(tables: Sequence[Table], *, seeds: Iterable[int] = (0,), overrides: dic
 def remaining(trials: Iterable[Trial], finished: Collection[str]) -> list[Trial]:
     """The trials whose id is not among the finished."""
     return [trial for trial in trials if trial.id not in finished]
+
+
+def overview(tables: Sequence[Table], trials: Sequence[Trial], finished: Collection[str]) -> dict[str, Any]:
+    """Rows, distinct configs, trials (configs x seeds), finished and to run: per table and in all; ids of the last."""
+
+    def count(of: Sequence[Table], wanted: Sequence[Trial]) -> dict[str, int]:
+        to_run = len(remaining(wanted, finished))
+        return {
+            "rows": sum(len(table.rows) for table in of),
+            "configs": len(configs(of)),
+            "trials": len(wanted),
+            "finished": len(wanted) - to_run,
+            "to_run": to_run,
+        }
+
+    per_table = [
+        {"table": table.number, "title": table.title}
+        | count([table], [trial for trial in trials if table.number in trial.tables])
+        for table in tables
+    ]
+    ids = [trial.id for trial in remaining(trials, finished)]
+    return {"tables": per_table} | count(tables, trials) | {"trial_ids": ids}

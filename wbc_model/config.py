@@ -5,10 +5,11 @@ Needs no torch, so that planning answers at once.
 
 import hashlib
 import json
+from dataclasses import fields
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 PROTOCOL = 1
@@ -62,6 +63,64 @@ class Network(StrEnum):
     SHARMA = "sharma"
 
 
+class Cut(StrEnum):
+    """Where a trunk ends: whole, or after its third of four blocks."""
+
+    FULL = "full"
+    BLOCK3 = "block3"
+
+
+class Fuse(StrEnum):
+    """How the two branches' maps of equal size become one."""
+
+    ADD = "add"
+    CONCAT = "concat"
+
+
+class AttentionAt(StrEnum):
+    """Where the attention module sits: on the fused map, or one on each branch before fusion."""
+
+    FUSED = "fused"
+    EACH_BRANCH = "each_branch"
+
+
+class ParallelBy(StrEnum):
+    """What CAM // SAM computes from the two maps; no paper gives the formula (docs/paper.md)."""
+
+    PRODUCT = "product"
+    LOGIT_SUM = "logit_sum"
+    FEATURE_SUM = "feature_sum"
+
+
+class Normalisation(StrEnum):
+    """Of the input pixels, from [0, 1]: by ImageNet's mean and deviation, to [-1, 1], or not at all."""
+
+    IMAGENET = "imagenet"
+    UNIT = "unit"
+    NONE = "none"
+
+
+class Loss(StrEnum):
+    """Categorical cross-entropy, as the paper's text says, or the binary one of its Eq. (3)."""
+
+    CE = "ce"
+    BCE_EQ3 = "bce_eq3"
+
+
+class MixupPer(StrEnum):
+    """One lambda a batch, as in mixup's published code, or one a sample."""
+
+    BATCH = "batch"
+    SAMPLE = "sample"
+
+
+class Schedule(StrEnum):
+    """Of the learning rate over the epochs. The paper's "initial learning rate" names no schedule."""
+
+    CONSTANT = "constant"
+    COSINE = "cosine"
+
+
 class Trunks(StrEnum):
     """Size of every trunk: as published, or a miniature for rehearsals and tests."""
 
@@ -86,6 +145,12 @@ class TwoBranch:
     resnet: Init | None = Init.IMAGENET
     densenet: Init | None = Init.IMAGENET
     attention: Attention = Attention.SCAM
+    cut: Cut = Cut.FULL
+    fuse: Fuse = Fuse.ADD
+    attention_at: AttentionAt = AttentionAt.FUSED
+    parallel_by: ParallelBy = ParallelBy.PRODUCT
+    frozen: bool = False
+    """Keep the trunks' weights and batch statistics as they started."""
 
     def __post_init__(self) -> None:
         if self.resnet is None and self.densenet is None:
@@ -104,24 +169,44 @@ class Baseline:
             raise ValueError("jiang is trained from scratch: no ImageNet weights of it exist; use init='random'")
 
 
+def _kind(model: Any) -> str:
+    return "baseline" if isinstance(model, Baseline) or (isinstance(model, dict) and "network" in model) else "two_branch"
+
+
+Model = Annotated[
+    Annotated[TwoBranch, Tag("two_branch")] | Annotated[Baseline, Tag("baseline")], Discriminator(_kind)
+]
+
+
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class TrialConfig:
     """One training, without seed or place. The defaults are Table 3 and the decisions in docs/paper.md."""
 
-    model: TwoBranch | Baseline = TwoBranch()
+    model: Model = TwoBranch()
     dataset: Dataset = Dataset.LDWBC
     mixup_alpha: Annotated[float, Field(ge=0)] = 0.2
     """Parameter of Beta(alpha, alpha), Eqs. (1)-(2); 0 trains on raw samples."""
+    mixup_per: MixupPer = MixupPer.BATCH
     lr: Annotated[float, Field(gt=0)] = 1e-5
-    """RAdam's learning rate, constant."""
+    """RAdam's initial learning rate."""
+    schedule: Schedule = Schedule.CONSTANT
+    loss: Loss = Loss.CE
     batch_size: Annotated[int, Field(ge=2)] = 16
     epochs: Annotated[int, Field(ge=1)] = 100
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Before the last fully connected layer."""
     image_size: Annotated[int, Field(ge=32)] = 224
     """Side of the square input, in pixels."""
+    normalisation: Normalisation = Normalisation.IMAGENET
     trunks: Trunks = Trunks.FULL
     images: Images = Images.PUBLISHED
+
+    def __post_init__(self) -> None:
+        if isinstance(self.model, TwoBranch):
+            if self.image_size % 32:
+                raise ValueError(f"two branches meet on maps of image_size / 32: {self.image_size} is no multiple of 32")
+        elif self.model.network is Network.INCEPTION_V3 and self.trunks is Trunks.FULL and self.image_size < 75:
+            raise ValueError(f"inception_v3 needs images of at least 75 pixels, got image_size={self.image_size}")
 
     def to_json(self) -> dict[str, Any]:
         """Every knob, nested, as plain JSON values."""
@@ -139,14 +224,16 @@ class TrialConfig:
     def override(self, knobs: dict[str, Any]) -> "TrialConfig":
         """This config with flat knobs changed: `{"epochs": 2, "model.attention": "se"}`.
 
-        A knob of `model.` that this kind of model has not is left out.
+        A knob of `model.` that only the other kind of model has is left out.
 
         Raises:
-            pydantic.ValidationError: (a ValueError) for an unknown knob or a value out of range.
+            ValueError: an unknown knob or a value out of range (then a pydantic.ValidationError).
         """
         value = self.to_json()
         for key, new in knobs.items():
             head, _, tail = key.partition(".")
+            if key not in KNOBS:
+                raise ValueError(f"no knob {key}: there are {', '.join(KNOBS)}")
             if head != "model":
                 value[key] = new
             elif tail in value["model"]:
@@ -161,11 +248,6 @@ class TrialConfig:
         return _difference(mine, default)
 
     @property
-    def name(self) -> str:
-        """The difference, readable: `dataset=bccd model.network=resnet50`; `proposed` when there is none."""
-        return " ".join(f"{key}={value}" for key, value in flatten(self.delta()).items()) or "proposed"
-
-    @property
     def id(self) -> str:
         """Ten hex digits of a hash over the protocol and the difference: a new knob leaves old ids alone."""
         text = json.dumps([PROTOCOL, self.delta()], sort_keys=True, separators=(",", ":"))
@@ -173,6 +255,14 @@ class TrialConfig:
 
 
 _CONFIG: TypeAdapter[TrialConfig] = TypeAdapter(TrialConfig)
+
+KNOBS = tuple(
+    dict.fromkeys(
+        [field.name for field in fields(TrialConfig) if field.name not in ("model", "dataset")]
+        + [f"model.{field.name}" for kind in (TwoBranch, Baseline) for field in fields(kind) if field.name != "network"]
+    )
+)
+"""What `override` can set. The rows of a table choose the dataset and the kind of model."""
 
 
 def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

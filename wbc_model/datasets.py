@@ -1,6 +1,6 @@
 """The four datasets as their authors publish them: folders of class folders -> a list of samples. Needs no torch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -87,6 +87,22 @@ def find(dataset: Dataset, root: Path) -> list[Sample]:
     place = _place(dataset, root)
     samples = [sample for part in LAYOUTS[dataset].parts for sample in _part(dataset, place, part)]
     return sorted(samples, key=lambda sample: sample.id)
+
+
+def require(datasets: Iterable[Dataset], root: Path) -> None:
+    """See that datasets can be found, without reading an image.
+
+    Raises:
+        DataError: naming every one that is missing, and where it comes from.
+    """
+    problems = []
+    for dataset in datasets:
+        try:
+            find(dataset, root)
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
 
 
 def kind_of(root: Path) -> Images:

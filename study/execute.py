@@ -1,0 +1,130 @@
+"""One trial, from its config to its record in storage, going on where an earlier attempt stopped."""
+
+import io
+import platform
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from study.plan import RunRecord, Trial
+from study.provenance import code
+from study.settings import Settings
+from study.storage import Storage, TrialFiles
+from study.tracking import summarise, tracked
+from wbc_model.backbones import find_weights
+from wbc_model.cache import ImageSet, Prepared, prepare
+from wbc_model.config import Init, TrialConfig
+from wbc_model.datasets import require
+from wbc_model.evaluate import confusion, predict
+from wbc_model.network import build, trunks_of
+from wbc_model.train import TrainState, fit
+
+Row = dict[str, Any]
+
+
+def check_inputs(trials: Iterable[Trial], settings: Settings) -> None:
+    """Prepare the data and find the weights that trials need, before the first of them starts.
+
+    Raises:
+        DataError, WeightsError: (ValueErrors) naming what is missing, damaged or unfit.
+    """
+    configs = {trial.config for trial in trials}
+    require(sorted({config.dataset for config in configs}), settings.data)
+    for spec in {spec for config in configs for spec, init in trunks_of(config).values() if init is Init.IMAGENET}:
+        find_weights(spec, settings.weights)
+    for config in {(config.dataset, config.images, config.image_size): config for config in configs}.values():
+        _prepare(config, settings)
+
+
+def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
+    """Train, test, track and store one trial; yields one row an epoch. Its record is written last of all."""
+    files = Storage(settings.storage).trial(trial.id)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with tracked(trial, settings) as run:
+        data = _prepare(trial.config, settings)
+        model = build(trial.config, seed=trial.seed, weights=settings.weights)
+        state = _stored_state(files)
+        rows = files.epochs()[: state.epoch if state else 0]
+        for row in rows:
+            run.log(row, step=row["epoch"])
+        train, validation = data.sets["train"], data.sets["validation"]
+        for report in fit(model, train, validation, trial.config, seed=trial.seed, device=device, resume=state):
+            state, row = report.state, report.row()
+            rows.append(row)
+            files.write_epochs(rows)
+            files.write("checkpoint.pt", _torch_bytes(state.to_dict()))
+            run.log(row, step=row["epoch"])
+            yield row
+        assert state is not None
+        record = _test(trial, model, data, state, rows, files=files, settings=settings, device=device)
+        summarise(run, record)
+    files.finish(record)
+
+
+def _prepare(config: TrialConfig, settings: Settings) -> Prepared:
+    return prepare(
+        config.dataset, images=config.images, data=settings.data, cache=settings.cache, image_size=config.image_size
+    )
+
+
+def _stored_state(files: TrialFiles) -> TrainState | None:
+    checkpoint = files.read("checkpoint.pt")
+    return TrainState(**torch.load(io.BytesIO(checkpoint), map_location="cpu")) if checkpoint else None
+
+
+def _torch_bytes(value: Row) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+def _test(
+    trial: Trial,
+    model: nn.Module,
+    data: Prepared,
+    state: TrainState,
+    rows: list[Row],
+    *,
+    files: TrialFiles,
+    settings: Settings,
+    device: str,
+) -> RunRecord:
+    """The one look at the test set, with the weights of the best epoch; predictions go to storage."""
+    started = time.perf_counter()
+    model.load_state_dict(state.best_model)
+    probabilities = predict(model, data.sets["test"], device=device)
+    validation = confusion(predict(model, data.sets["validation"], device=device), data.sets["validation"])
+    files.write("predictions.npz", _predictions(data.sets["test"], probabilities))
+    return RunRecord(
+        trial=trial,
+        best_epoch=state.best_epoch,
+        validation=validation,
+        test=confusion(probabilities, data.sets["test"]),
+        curves=rows,
+        seconds=sum(row["seconds"] for row in rows) + time.perf_counter() - started,
+        provenance=code() | _made_from(trial.config, data, settings, device=device),
+    )
+
+
+def _predictions(images: ImageSet, probabilities: np.ndarray) -> bytes:
+    """For paired tests: ids, true classes, and probabilities (N, classes), in one order."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, ids=np.array(images.ids), truth=images.labels, probabilities=probabilities)
+    return buffer.getvalue()
+
+
+def _made_from(config: TrialConfig, data: Prepared, settings: Settings, *, device: str) -> Row:
+    """Data, weights and machine behind a record."""
+    trunks = {name: spec for name, (spec, init) in trunks_of(config).items() if init is Init.IMAGENET}
+    found = {name: find_weights(spec, settings.weights) for name, spec in trunks.items()}
+    return {
+        "data": data.fingerprint,
+        "weights": {name: {"origin": weights.origin, "sha256": weights.sha256} for name, weights in found.items()},
+        "node": platform.node(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads",
+        "images": {name: len(images) for name, images in data.sets.items()},
+    }

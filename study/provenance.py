@@ -1,0 +1,31 @@
+"""What a record tells about the code and the machine that made it."""
+
+import hashlib
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+TRAINING_CODE = ("wbc_model", "study")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "ray", "wandb")
+
+
+@cache
+def code() -> dict[str, Any]:
+    """Commit (with `-dirty` for uncommitted changes), hash of the sources, and versions of what they stand on."""
+    sources = [file for package in TRAINING_CODE for file in sorted((ROOT / package).rglob("*.py"))]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:16]
+    versions = {name: version(name) for name in PACKAGES} | {"python": platform.python_version()}
+    return {"git": _commit(), "code": digest, "versions": versions}
+
+
+def _commit() -> str | None:
+    """None where the packages are not run from a git checkout."""
+    try:
+        command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,32 @@
+"""Make what a rehearsal runs on: drawn data in the published layouts, and tiny trunks trained on another task."""
+
+import shutil
+import sys
+from collections.abc import Iterable
+
+from study.plan import Trial
+from study.settings import Settings
+from wbc_model.config import Init
+from wbc_model.network import trunks_of
+from wbc_model.pretrain import pretrain
+from wbc_model.synthetic import write
+
+SHARE, SIDE, SEED = 1 / 40, 64, 0
+"""Of the published counts; height of the drawings in pixels; of every draw."""
+
+
+def set_up(trials: Iterable[Trial], settings: Settings) -> None:
+    """Draw the data and train the trunks that are not there yet. A killed set-up leaves nothing half-made behind."""
+    if not settings.data.exists():
+        print(f"rehearsal: drawing four datasets in {settings.data}", file=sys.stderr, flush=True)
+        draft = settings.data.with_suffix(".part")
+        shutil.rmtree(draft, ignore_errors=True)
+        write(draft, share=SHARE, side=SIDE, seed=SEED)
+        draft.rename(settings.data)
+    assert settings.weights is not None
+    used = (pair for trial in trials for pair in trunks_of(trial.config).values())
+    files = {spec.file_stem: spec for spec, init in used if init is Init.IMAGENET}
+    for stem, spec in files.items():
+        if not list(settings.weights.glob(f"{stem}.*")):
+            print(f"rehearsal: training {stem} on drawn textures, to transfer from", file=sys.stderr, flush=True)
+            pretrain(spec, settings.weights, seed=SEED)

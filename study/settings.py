@@ -1,0 +1,45 @@
+"""Where and with what resources a study runs: never what is trained, so it can change no id. No torch, no ray."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
+
+Tracking = Literal["online", "offline", "disabled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Sent to every node as JSON; holds no secret."""
+
+    data: Path
+    storage: str
+    """Folder or URL of records, epoch logs, checkpoints and W&B files."""
+    cache: Path
+    """Node-local folder of prepared images."""
+    weights: Path | None = None
+    """Folder of ImageNet weights; None fetches them from timm's hub."""
+    project: str = "wbc-study"
+    entity: str | None = None
+    tracking: Tracking = "offline"
+    cpus: float = 1
+    """Per trial; Ray gives each trial as many threads."""
+    gpus: float | None = None
+    """Per trial; None is one where the cluster has GPUs, else none."""
+
+    def to_json(self) -> dict[str, Any]:
+        return _SETTINGS.dump_python(self, mode="json")
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "Settings":
+        return _SETTINGS.validate_python(value)
+
+
+_SETTINGS: TypeAdapter[Settings] = TypeAdapter(Settings)
+
+
+def default_cache() -> Path:
+    """`wbc-study` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wbc-study"

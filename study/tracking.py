@@ -1,0 +1,77 @@
+"""Each trial's W&B run. The trial writes it itself: Ray's W&B callback loses runs without a word."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import wandb
+
+from study.plan import RunRecord, Trial
+from study.settings import Settings
+from study.storage import Storage
+from wbc_model.config import Images, Trunks, flatten
+
+
+def mode(*, offline: bool) -> str:
+    """W&B's mode: WANDB_MODE where it is set, else online with an API key and offline without one.
+
+    Args:
+        offline: stay offline even with a key.
+    """
+    if named := os.environ.get("WANDB_MODE"):
+        return named
+    has_key = not offline and wandb.login(prompt=False)
+    return "online" if has_key else "offline"
+
+
+@contextmanager
+def tracked(trial: Trial, settings: Settings) -> Iterator[wandb.Run]:
+    """The trial's run, its id the trial's: finished when the block ends, failed when it raises.
+
+    W&B writes to a local folder; the closed run's files are then copied to storage, whole.
+    """
+    with tempfile.TemporaryDirectory(prefix="wbc-wandb-") as folder:
+        run = _start(trial, settings, folder=folder)
+        exit_code = 1
+        try:
+            yield run
+            exit_code = 0
+        finally:
+            run.finish(exit_code=exit_code)
+            for files in Path(folder).glob(f"wandb/*run-*-{trial.id}"):
+                Storage(settings.storage).add_run(files, trial_id=trial.id)
+
+
+def _start(trial: Trial, settings: Settings, *, folder: str) -> wandb.Run:
+    return wandb.init(
+        id=trial.id,
+        name=f"{trial.name} seed={trial.seed}",
+        project=settings.project,
+        entity=settings.entity,
+        group=trial.config.dataset,
+        job_type="rehearsal" if is_rehearsal(trial) else "trial",
+        tags=[f"table {number}" for number in trial.tables],
+        config={"trial": trial.to_json(), "seed": trial.seed} | flatten(trial.config.to_json()),
+        dir=folder,
+        mode=settings.tracking,
+        resume="allow" if settings.tracking == "online" else None,
+        settings=wandb.Settings(silent=True, console="off"),
+    )
+
+
+def summarise(run: wandb.Run, record: RunRecord) -> None:
+    """Put every table column and the whole record into the run's summary."""
+    scores = {f"test/{name}": value for name, value in record.test.scores().items()}
+    run.summary.update(
+        {"record": json.dumps(record.to_json()), "best_epoch": record.best_epoch, "seconds": record.seconds}
+        | scores
+        | {"validation/accuracy": record.validation.accuracy}
+    )
+
+
+def is_rehearsal(trial: Trial) -> bool:
+    """Whether a trial's numbers say nothing about blood cells."""
+    return trial.config.images is Images.DRAWN or trial.config.trunks is Trunks.TINY

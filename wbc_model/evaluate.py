@@ -1,0 +1,34 @@
+"""A model and images -> class probabilities and their confusion matrix."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wbc_model.cache import ImageSet
+from wbc_model.metrics import ConfusionMatrix
+
+BATCH = 64
+"""Images at a time in evaluation; no result depends on it, since batch norm uses its running statistics."""
+
+
+def to_input(pixels: np.ndarray, device: torch.device | str) -> Tensor:
+    """uint8 RGB (B, S, S, 3) to float (B, 3, S, S) in [0, 1]."""
+    return torch.from_numpy(np.array(pixels)).to(device).permute(0, 3, 1, 2).contiguous().float().div_(255)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, images: ImageSet, *, device: torch.device | str = "cpu") -> np.ndarray:
+    """Class probabilities (N, classes), float32, in the order of the images. The model is left in the mode it was in."""
+    was_training = model.training
+    model.eval()
+    starts = range(0, len(images), BATCH)
+    logits = [model(to_input(images.pixels[start : start + BATCH], device)) for start in starts]
+    model.train(was_training)
+    return torch.cat(logits).softmax(1).cpu().numpy()
+
+
+def confusion(probabilities: np.ndarray, images: ImageSet) -> ConfusionMatrix:
+    """The most probable class of each image against the truth."""
+    return ConfusionMatrix.from_predictions(
+        images.cells, truth=images.labels.tolist(), predicted=probabilities.argmax(1).tolist()
+    )

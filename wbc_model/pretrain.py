@@ -1,0 +1,37 @@
+"""Train a tiny trunk on another drawn task, so that transfer learning in a rehearsal is real."""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save_file
+
+from wbc_model.backbones import TrunkSpec, build_trunk
+from wbc_model.baselines import build_baseline
+from wbc_model.cache import ImageSet
+from wbc_model.config import Baseline, Init, Normalisation, TrialConfig
+from wbc_model.synthetic import TEXTURES, draw_texture_task
+from wbc_model.train import fit
+
+IMAGES, SIDE, EPOCHS = 1200, 48, 8
+
+
+def pretrain(spec: TrunkSpec, folder: Path, *, seed: int) -> Path:
+    """Train a trunk to tell the textures apart and write its best weights where `find_weights` looks for them."""
+    pixels, labels = draw_texture_task(IMAGES, side=SIDE, seed=seed)
+    train, validation = (
+        ImageSet(pixels[part], labels[part], (), TEXTURES) for part in np.split(np.arange(IMAGES), [IMAGES * 4 // 5])
+    )
+    trunk = build_trunk(spec, init=Init.RANDOM, seed=seed)
+    model = build_baseline(spec.network, trunk, normalisation=Normalisation.IMAGENET, classes=len(TEXTURES),
+                           dropout=0.0, seed=seed)  # fmt: skip
+    config = TrialConfig(
+        model=Baseline(spec.network, Init.RANDOM), trunks=spec.trunks, epochs=EPOCHS, lr=3e-3, mixup_alpha=0
+    )
+    for report in fit(model, train, validation, config, seed=seed):
+        best = report.state.best_model
+    model.load_state_dict(best)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{spec.file_stem}.safetensors"
+    draft = file.with_suffix(".part")
+    save_file(trunk.body.state_dict(), draft)
+    return draft.rename(file)
