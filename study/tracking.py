@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,10 @@ import wandb
 from study.plan import RunRecord, Trial
 from study.settings import Settings
 from study.storage import Storage
+from study.wandb_log import is_complete
 from wbc_model.config import Images, Trunks, flatten
+
+FLUSH_SECONDS = 60
 
 
 def mode(*, offline: bool) -> str:
@@ -41,8 +45,22 @@ def tracked(trial: Trial, settings: Settings) -> Iterator[wandb.Run]:
             exit_code = 0
         finally:
             run.finish(exit_code=exit_code)
-            for files in Path(folder).glob(f"wandb/*run-*-{trial.id}"):
-                Storage(settings.storage).add_run(files, trial_id=trial.id)
+            for log in Path(folder).glob(f"wandb/*run-*/run-{trial.id}.wandb"):
+                _await(log)
+                Storage(settings.storage).add_run(log.parent, trial_id=trial.id)
+
+
+def _await(log: Path) -> None:
+    """Wait until the closed run is in its file: `finish` returns before, at times with nothing written yet.
+
+    Raises:
+        TimeoutError: W&B did not write it.
+    """
+    deadline = time.monotonic() + FLUSH_SECONDS
+    while not is_complete(log):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"W&B has not written the end of the run to {log} in {FLUSH_SECONDS} s")
+        time.sleep(0.01)
 
 
 def _start(trial: Trial, settings: Settings, *, folder: str) -> wandb.Run:

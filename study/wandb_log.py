@@ -1,0 +1,53 @@
+"""Read the log that W&B writes of a run: wandb 0.31 has no reader of its own for it.
+
+A `.wandb` file is a 7-byte header, then a LevelDB log (blocks of 32 KiB holding chunks: CRC-32 of type and data,
+length, type, data) of protobuf records.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from wandb.proto.wandb_internal_pb2 import Record
+
+MAGIC = b":W&B"
+FILE_HEADER = 7
+CHUNK_HEADER = struct.Struct("<IHB")
+BLOCK = 32 * 1024
+FULL, LAST = 1, 4
+
+
+def read_log(file: Path) -> Iterator[Record]:
+    """The log's records, as far as they are whole: after a crash its tail is cut off.
+
+    Raises:
+        ValueError: the file is no W&B log.
+    """
+    data = file.read_bytes()
+    if data[: len(MAGIC)] != MAGIC[: len(data)]:
+        raise ValueError(f"{file} is not a W&B log: it begins with {data[: len(MAGIC)]!r}, not {MAGIC!r}")
+    return map(Record.FromString, _messages(data))
+
+
+def is_complete(file: Path) -> bool:
+    """Whether the run was closed and everything of it has reached the file."""
+    return any(record.WhichOneof("record_type") == "exit" for record in read_log(file))
+
+
+def _messages(data: bytes) -> Iterator[bytes]:
+    parts: list[bytes] = []
+    at = FILE_HEADER
+    while at + CHUNK_HEADER.size <= len(data):
+        if (left := BLOCK - at % BLOCK) < CHUNK_HEADER.size:
+            at += left
+            continue
+        checksum, length, kind = CHUNK_HEADER.unpack_from(data, at)
+        end = at + CHUNK_HEADER.size + length
+        if end > len(data) or zlib.crc32(data[at + CHUNK_HEADER.size - 1 : end]) != checksum:
+            return
+        parts.append(data[at + CHUNK_HEADER.size : end])
+        if kind in (FULL, LAST):
+            yield b"".join(parts)
+            parts = []
+        at = end

@@ -1,0 +1,45 @@
+"""What several tests share: images in memory, drawn with numpy, and configs small enough for a CPU."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from wbc_model.cache import ImageSet
+from wbc_model.config import CELLS, Init, TrialConfig, TwoBranch
+
+torch.set_num_threads(1)  # as a trial with one core has; two threads fight where tests run beside something else
+
+SHARED = Path(__file__).parents[2] / "shared"
+"""Real data and weights, where a workplace has them."""
+
+COLOURS = np.array([(90, 40, 140), (150, 150, 200), (210, 90, 60), (220, 180, 200), (70, 60, 180)])
+
+
+def colour_images(n: int, *, seed: int = 0, side: int = 32) -> ImageSet:
+    """Noisy images whose colour tells the class: easy, so that learning shows in a few steps."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % len(CELLS)
+    pixels = rng.normal(COLOURS[labels][:, None, None], 25, (n, side, side, 3)).clip(0, 255).astype(np.uint8)
+    return ImageSet(pixels, labels, tuple(f"{i}.png" for i in range(n)), CELLS)
+
+
+@pytest.fixture(scope="session")
+def images() -> Callable[..., ImageSet]:
+    return colour_images
+
+
+@pytest.fixture(scope="session")
+def tiny() -> TrialConfig:
+    """The proposed model in miniature, from random weights."""
+    model = TwoBranch(resnet=Init.RANDOM, densenet=Init.RANDOM)
+    return TrialConfig(model=model, trunks="tiny", image_size=32, epochs=2, lr=1e-2, batch_size=8)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("no shared folder of real data beside the project")
+    return SHARED

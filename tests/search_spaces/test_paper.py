@@ -1,0 +1,97 @@
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search_spaces.paper import PROPOSED, TABLES
+from search_spaces.table import OVERALL, PER_CLASS, Table, configs, parse_overrides, select
+from wbc_model.config import Dataset, TrialConfig
+
+
+def chosen(*, numbers: tuple = (), datasets: tuple = (), overrides: dict | None = None) -> list[Table]:
+    return select(TABLES, numbers=numbers, datasets=datasets, overrides=overrides or {})
+
+
+def test_87_rows_46_trainings():
+    assert [len(table.rows) for table in TABLES] == [6, 8, 8, 3, 4, 4, 12, 18, 24]
+    assert len(configs(TABLES)) == 46
+    assert len({config.id for config in configs(TABLES)}) == 46
+
+
+def test_28_trainings_on_ldwbc_and_6_on_each_other():
+    datasets = [config.dataset for config in configs(TABLES)]
+    assert [datasets.count(dataset) for dataset in Dataset] == [28, 6, 6, 6]
+
+
+def test_the_proposed_model_has_a_row_wherever_ldwbc_has():
+    tables = {table.number for table in TABLES if TrialConfig() in table.rows.values()}
+    assert PROPOSED == TrialConfig()
+    assert tables == {"4", "5", "6", "7", "8", "9", "10", "12"}
+
+
+def test_rows_are_those_of_the_published_tables(shared: Path):
+    """The dossier's map of 46 trainings to the rows that each fills: the same sizes of the same groups."""
+    with (shared / "paper" / "published" / "trial_map.csv").open() as file:
+        uses = [row["used_in"].split(";") for row in csv.DictReader(file)]
+    theirs = sorted(sum(use.startswith("T") for use in trial) for trial in uses)
+    rows = [config for table in TABLES for config in table.rows.values()]
+    assert sorted(rows.count(config) for config in configs(TABLES)) == theirs
+
+
+def test_planning_needs_neither_torch_nor_ray():
+    code = "import search_spaces.paper, study.run, sys; print([m for m in ('torch', 'ray', 'wandb') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_columns_are_scores_of_a_confusion_matrix():
+    assert [column.label for column in OVERALL] == ["OA", "AP", "AR", "AF1"]
+    assert [column.label for column in PER_CLASS] == ["B", "M", "E", "N", "L"]
+
+
+def test_the_retraction_travels_with_every_table_that_shows_sharma():
+    showing = {t.number for t in TABLES if any("Sharma" in labels for labels in t.rows)}
+    assert showing == {t.number for t in TABLES if any("retracted" in note for note in t.notes)} == {"10", "11", "12"}
+
+
+def test_a_row_wants_a_label_for_each_heading():
+    with pytest.raises(ValueError, match="Table 99: row"):
+        Table("99", "", ("a", "b"), {("only one",): PROPOSED}, OVERALL)
+
+
+def test_select_by_number_and_dataset():
+    (table,) = chosen(numbers=("11",), datasets=("bccd",))
+    assert [labels[0] for labels in table.rows] == ["BCCD"] * 6
+    assert [t.number for t in chosen(datasets=("raabin",))] == ["11", "12"]
+
+
+def test_overrides_reach_every_row():
+    assert {config.epochs for config in configs(chosen(overrides={"epochs": 2}))} == {2}
+    assert len(configs(chosen(overrides={"epochs": 2}))) == 46
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"numbers": ("4", "99")}, "no table 99: the study has tables 4, 5, 6, 7, 8, 9, 10, 11, 12"),
+        ({"datasets": ("cifar",)}, "no dataset cifar: the study has ldwbc, lisc, bccd, raabin"),
+        ({"numbers": ("4",), "datasets": ("bccd",)}, "no row of table 4 is on bccd"),
+        ({"overrides": {"epochz": 1}}, "no knob epochz: there are"),
+        ({"overrides": {"epochs": "two"}}, "epochs=two: Input should be a valid integer"),
+        ({"overrides": {"mixup_alpha": 0.4}}, "Table 4 varies what is being set"),
+    ],
+)
+def test_bad_selections_say_what_would_do(arguments: dict, message: str):
+    with pytest.raises((LookupError, ValueError), match=message):
+        chosen(**arguments)
+
+
+def test_parse_overrides_as_json_where_it_parses():
+    pairs = ["epochs=2", "lr=1e-3", "model.attention=se", "model.frozen=true", "model.resnet=null"]
+    assert parse_overrides(pairs) == {
+        "epochs": 2, "lr": 1e-3, "model.attention": "se", "model.frozen": True, "model.resnet": None
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="KNOB=VALUE, got 'epochs'"):
+        parse_overrides(["epochs"])

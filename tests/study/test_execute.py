@@ -1,0 +1,147 @@
+"""A trial from config to record, with the real W&B client, offline."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from study.execute import check_inputs, complete
+from study.plan import RunRecord, Trial
+from study.settings import Settings
+from study.storage import Storage, TrialFiles
+from study.wandb_log import is_complete, read_log
+from wbc_model.backbones import WeightsError
+from wbc_model.datasets import DataError
+from wbc_model.metrics import ConfusionMatrix
+
+pytestmark = pytest.mark.slow
+
+
+def files_of(trial: Trial, settings: Settings) -> TrialFiles:
+    return Storage(settings.storage).trial(trial.id)
+
+
+def record_of(trial: Trial, settings: Settings) -> RunRecord:
+    content = files_of(trial, settings).read("record.json")
+    assert content is not None
+    return RunRecord.from_json(json.loads(content))
+
+
+def logs(settings: Settings) -> list[Path]:
+    return sorted(Path(settings.storage).glob("wandb/*/run-*.wandb"))
+
+
+def history(log: Path) -> list[int]:
+    """Epochs in a W&B log, in order."""
+    rows = (record.history.item for record in read_log(log) if record.WhichOneof("record_type") == "history")
+    items = [{item.key or item.nested_key[0]: item.value_json for item in row} for row in rows]
+    return [int(item["epoch"]) for item in items]
+
+
+def exit_code(log: Path) -> int:
+    (code,) = (r.exit.exit_code for r in read_log(log) if r.WhichOneof("record_type") == "exit")
+    return code
+
+
+def run(trial: Trial, settings: Settings) -> RunRecord:
+    for _ in complete(trial, settings):
+        pass
+    return record_of(trial, settings)
+
+
+def timeless(record: RunRecord) -> RunRecord:
+    return replace(record, seconds=0, curves=[row | {"seconds": 0} for row in record.curves])
+
+
+def test_a_trial_leaves_record_log_predictions_and_run(trials: list[Trial], settings: Settings):
+    trial = trials[-1]
+    record = run(trial, settings)
+    files = files_of(trial, settings)
+    predictions = np.load(Path(str(files.folder)) / "predictions.npz")
+    assert [row["epoch"] for row in files.epochs()] == [0, 1, 2]
+    assert record.curves == files.epochs()
+    assert record.validation.accuracy == max(row["validation_accuracy"] for row in record.curves)
+    assert record.test == ConfusionMatrix.from_predictions(
+        record.test.classes, truth=predictions["truth"], predicted=predictions["probabilities"].argmax(1)
+    )
+    assert files.read("checkpoint.pt") is None
+    assert set(record.provenance["weights"]) == {"resnet50", "densenet121"}
+    assert record.provenance["images"]["test"] == len(predictions["ids"])
+    (log,) = logs(settings)
+    assert (history(log), exit_code(log)) == ([0, 1, 2], 0)
+
+
+def test_every_run_is_whole_when_its_trial_reports_done(trials: list[Trial], settings: Settings):
+    """W&B's `finish` returns before its file is written, one time in ten or so."""
+    quick = [replace(trials[3], config=replace(trials[3].config, epochs=1), seed=seed) for seed in range(25)]
+    for trial in quick:
+        run(trial, settings)
+    assert len(logs(settings)) == 25
+    assert all(is_complete(log) for log in logs(settings))
+
+
+@pytest.mark.parametrize("epochs_before_the_kill", [1, 2, 3])
+def test_a_killed_trial_goes_on_and_ends_as_if_it_had_not_been(
+    epochs_before_the_kill: int, trials: list[Trial], settings: Settings, tmp_path: Path
+):
+    trial = trials[-1]
+    whole = run(trial, replace(settings, storage=str(tmp_path / "whole")))
+    attempt: Iterator[dict] = complete(trial, settings)
+    for _ in range(epochs_before_the_kill):
+        next(attempt)
+    attempt.close()
+    assert files_of(trial, settings).read("record.json") is None
+    rows = list(complete(trial, settings))
+    assert [row["epoch"] for row in rows] == [0, 1, 2][epochs_before_the_kill:]
+    assert timeless(record_of(trial, settings)) == timeless(whole)
+    (log,) = logs(settings)
+    assert (history(log), exit_code(log)) == ([0, 1, 2], 0)
+
+
+def test_an_epoch_logged_but_not_saved_is_done_again_once(trials: list[Trial], settings: Settings):
+    """Killed between the epoch log and the checkpoint: the log is cut back to the checkpoint."""
+    trial = trials[-1]
+    attempt = complete(trial, settings)
+    next(attempt)
+    attempt.close()
+    files = files_of(trial, settings)
+    files.write_epochs([*files.epochs(), {"epoch": 1, "train_loss": -1.0}])
+    run(trial, settings)
+    assert [row["epoch"] for row in files.epochs()] == [0, 1, 2]
+    assert min(row["train_loss"] for row in files.epochs()) > 0
+
+
+def test_a_failed_trial_is_failed_in_wandb_and_has_no_record(trials: list[Trial], settings: Settings, tmp_path: Path):
+    broken = replace(settings, weights=tmp_path / "nothing")
+    with pytest.raises(WeightsError):
+        next(complete(trials[0], broken))
+    assert Storage(settings.storage).finished() == set()
+    assert [exit_code(log) for log in logs(settings)] == [1]
+
+
+def test_test_labels_cannot_reach_training(trials: list[Trial], settings: Settings, drawn: Path, tmp_path: Path):
+    """Another test set, the same training and choice of epoch: test images move to a wrong class, nothing else moves."""
+    honest = run(trials[0], settings)
+    cache = tmp_path / "poisoned"
+    shutil.copytree(settings.cache, cache)
+    (manifest,) = cache.glob("*/manifest.json")
+    rows = json.loads(manifest.read_text())
+    poisoned = [row | {"cell": "basophil"} if row["split"] == "test" else row for row in rows]
+    manifest.write_text(json.dumps(poisoned))
+    other = run(trials[0], replace(settings, storage=str(tmp_path / "other"), cache=cache))
+    assert timeless(other).curves == timeless(honest).curves
+    assert other.best_epoch == honest.best_epoch
+    assert other.test != honest.test
+
+
+def test_inputs_are_checked_before_anything_starts(trials: list[Trial], settings: Settings, tmp_path: Path):
+    with pytest.raises(WeightsError, match="found: none"):
+        check_inputs(trials, replace(settings, weights=tmp_path))
+    with pytest.raises(DataError, match="no such folder"):
+        check_inputs(trials, replace(settings, data=tmp_path / "nowhere"))
+    check_inputs(trials, settings)
+    assert list(settings.cache.glob("lisc-32-*/manifest.json"))

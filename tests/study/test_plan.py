@@ -1,0 +1,72 @@
+import json
+
+import pytest
+from pydantic import TypeAdapter
+
+from search_spaces.paper import TABLES
+from search_spaces.table import select
+from study.plan import RunRecord, Trial, overview, plan, remaining
+from wbc_model.config import CELLS, TrialConfig
+from wbc_model.metrics import ConfusionMatrix
+
+EYE = ConfusionMatrix(CELLS, tuple(tuple(int(i == j) for j in range(5)) for i in range(5)))
+
+
+def test_each_training_once_every_config_before_the_next_seed():
+    trials = plan(TABLES, seeds=(0, 1))
+    assert len(trials) == len({trial.id for trial in trials}) == 92
+    assert [trial.seed for trial in trials] == [0] * 46 + [1] * 46
+    assert [trial.config for trial in trials[:46]] == [trial.config for trial in trials[46:]]
+
+
+def test_a_trial_knows_the_tables_it_fills():
+    (proposed,) = [trial for trial in plan(TABLES) if trial.config == TrialConfig()]
+    assert proposed.tables == ("4", "5", "6", "7", "8", "9", "10", "12")
+    assert proposed.id == "ede0de8074-s0"
+
+
+def test_what_a_trial_is_for_is_no_part_of_it():
+    config = TrialConfig(epochs=2)
+    assert Trial(config, 0, ("4",), {"epochs": 2}) == Trial(config, 0)
+    assert len({Trial(config, 0, ("4",)), Trial(config, 0)}) == 1
+
+
+def test_its_name_is_what_sets_it_apart_in_its_study():
+    config = TrialConfig(mixup_alpha=0.4, epochs=2)
+    assert Trial(config, 0).name == "mixup_alpha=0.4 epochs=2"
+    assert Trial(config, 0, (), {"epochs": 2}).name == "mixup_alpha=0.4"
+    assert Trial(TrialConfig(epochs=2), 0, (), {"epochs": 2}).name == "proposed"
+
+
+def test_remaining_is_plan_minus_finished():
+    trials = plan(TABLES)
+    left = remaining(trials, {trials[0].id, trials[5].id, "not planned"})
+    assert left == [trial for i, trial in enumerate(trials) if i not in (0, 5)]
+
+
+def test_overview_counts_rows_trainings_and_what_is_left():
+    trials = plan(TABLES, seeds=(0, 1))
+    seen = overview(TABLES, trials, {trials[0].id})
+    assert {name: seen[name] for name in ("rows", "configs", "trials", "finished", "to_run")} == {
+        "rows": 87, "configs": 46, "trials": 92, "finished": 1, "to_run": 91
+    }  # fmt: skip
+    assert seen["tables"][0] == {
+        "table": "4", "title": TABLES[0].title, "rows": 6, "configs": 6, "trials": 12, "finished": 1, "to_run": 11
+    }  # fmt: skip
+    assert len(seen["trial_ids"]) == 91
+
+
+@pytest.mark.parametrize("overrides", [{}, {"epochs": 2, "model.attention": "se", "images": "drawn"}])
+def test_trials_and_records_survive_json(overrides: dict):
+    tables = select(TABLES, numbers=("11",), datasets=(), overrides=overrides)
+    for trial in plan(tables, overrides=overrides):
+        record = RunRecord(trial=trial, best_epoch=3, validation=EYE, test=EYE, curves=[{"epoch": 0, "lr": 1e-5}],
+                           seconds=1.5, provenance={"git": None})  # fmt: skip
+        back = RunRecord.from_json(json.loads(json.dumps(record.to_json())))
+        assert back == record
+        assert (back.trial.tables, back.trial.overrides) == (("11",), overrides)
+
+
+def test_a_record_that_lacks_something_is_refused():
+    with pytest.raises(ValueError, match="best_epoch"):
+        TypeAdapter(RunRecord).validate_python({"trial": Trial(TrialConfig(), 0).to_json()})

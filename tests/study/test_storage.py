@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from study.plan import RunRecord, Trial
+from study.storage import Storage
+from wbc_model.config import CELLS, TrialConfig
+from wbc_model.metrics import ConfusionMatrix
+
+TRIAL = Trial(TrialConfig(), 0)
+EYE = ConfusionMatrix(CELLS, tuple(tuple(int(i == j) for j in range(5)) for i in range(5)))
+RECORD = RunRecord(trial=TRIAL, best_epoch=0, validation=EYE, test=EYE, curves=[], seconds=1, provenance={})
+
+
+@pytest.fixture(params=["folder", "url"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    root = str(tmp_path) if request.param == "folder" else f"memory://{tmp_path.name}"
+    return Storage(root)
+
+
+def test_a_trial_is_finished_when_its_record_is_there(storage: Storage):
+    files = storage.trial(TRIAL.id)
+    files.write("checkpoint.pt", b"state")
+    assert storage.finished() == set()
+    files.finish(RECORD)
+    assert storage.finished() == {TRIAL.id}
+    assert files.read("checkpoint.pt") is None
+
+
+def test_epochs_are_replaced_whole(storage: Storage):
+    files = storage.trial(TRIAL.id)
+    assert files.epochs() == []
+    files.write_epochs([{"epoch": 0}, {"epoch": 1}])
+    files.write_epochs([{"epoch": 0}])
+    assert files.epochs() == [{"epoch": 0}]
+
+
+def test_nothing_but_whole_files_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A writer that dies before its file is complete leaves the old one."""
+    files = Storage(str(tmp_path)).trial(TRIAL.id)
+    files.write("checkpoint.pt", b"old")
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(files.folder), "replace", die)
+    with pytest.raises(KeyboardInterrupt):
+        files.write("checkpoint.pt", b"new, half")
+    assert files.read("checkpoint.pt") == b"old"
+
+
+def test_a_run_of_an_earlier_attempt_makes_way(storage: Storage, tmp_path: Path):
+    for attempt in ("1", "2"):
+        run = tmp_path / "local" / f"offline-run-{attempt}-{TRIAL.id}"
+        (run / "files").mkdir(parents=True)
+        (run / f"run-{TRIAL.id}.wandb").write_text(attempt)
+        (run / "files" / "config.yaml").write_text(attempt)
+        storage.add_run(run, trial_id=TRIAL.id)
+    logs = list(UPath(storage.root).glob("wandb/*/*.wandb"))
+    assert [log.read_text() for log in logs] == ["2"]

@@ -1,0 +1,85 @@
+from dataclasses import replace
+
+import pytest
+from wbc_model.config import KNOBS, Baseline, Init, Network, TrialConfig, TwoBranch
+
+VARIED = [
+    TrialConfig(),
+    TrialConfig(mixup_alpha=0.4),
+    TrialConfig(dataset="bccd", model=Baseline(Network.JIANG, Init.RANDOM)),
+    TrialConfig(model=TwoBranch(resnet=None, attention="se")),
+    TrialConfig(model=Baseline(Network.RESNET50)),
+]
+
+
+def test_defaults_are_table_3_and_the_paper():
+    config = TrialConfig()
+    assert (config.dropout, config.lr, config.batch_size, config.epochs) == (0.5, 1e-5, 16, 100)
+    assert (config.mixup_alpha, config.image_size, config.dataset) == (0.2, 224, "ldwbc")
+    assert config.model == TwoBranch(resnet="imagenet", densenet="imagenet", attention="scam")
+
+
+def test_the_proposed_model_differs_in_nothing():
+    assert TrialConfig().delta() == {}
+
+
+def test_ids_of_the_paper_do_not_move():
+    """Finished runs are found by these: a change here orphans them, and is right only with a new PROTOCOL."""
+    assert TrialConfig().id == "ede0de8074"
+    assert TrialConfig(mixup_alpha=0.4).id == "19f46fa1a9"
+    assert TrialConfig(model=Baseline(Network.JIANG, Init.RANDOM)).id == "c82a01861d"
+
+
+def test_equal_ids_mean_equal_configs():
+    assert len({config.id for config in VARIED}) == len(VARIED)
+    assert replace(TrialConfig(), mixup_alpha=0.4).id == TrialConfig(mixup_alpha=0.4).id
+
+
+def test_delta_names_what_differs_and_nothing_else():
+    assert TrialConfig(mixup_alpha=0.4).delta() == {"mixup_alpha": 0.4}
+    assert TrialConfig(model=TwoBranch(resnet=None)).delta() == {"model": {"resnet": None}}
+    assert TrialConfig(model=Baseline(Network.RESNET50)).delta() == {"model": {"network": "resnet50"}}
+
+
+@pytest.mark.parametrize("config", VARIED)
+def test_json_round_trip(config: TrialConfig):
+    assert TrialConfig.from_json(config.to_json()) == config
+
+
+def test_only_the_difference_need_be_given():
+    assert TrialConfig.from_json({"model": {"attention": "se"}}) == TrialConfig(model=TwoBranch(attention="se"))
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"epochs": 0}, "greater than or equal to 1"),
+        ({"epochs": 2.5}, "valid integer"),
+        ({"mixup_alpha": -0.1}, "greater than or equal to 0"),
+        ({"dropout": 1.0}, "less than 1"),
+        ({"dataset": "cifar"}, "'ldwbc', 'lisc', 'bccd' or 'raabin'"),
+        ({"epochz": 3}, "Unexpected keyword"),
+        ({"image_size": 50}, "50 is no multiple of 32"),
+        ({"model": {"resnet": None, "densenet": None}}, "at least one branch"),
+        ({"model": {"network": "jiang"}}, "no ImageNet weights"),
+        ({"model": {"network": "inception_v3"}, "image_size": 64}, "at least 75 pixels"),
+    ],
+)
+def test_the_impossible_is_refused_with_a_reason(knobs: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        TrialConfig.from_json(knobs)
+
+
+def test_override_reaches_nested_knobs_where_the_model_has_them():
+    changed = TrialConfig().override({"epochs": 2, "model.attention": "se", "model.init": "random"})
+    assert changed == TrialConfig(epochs=2, model=TwoBranch(attention="se"))
+
+
+@pytest.mark.parametrize("knob", ["epochz", "model", "model.network", "dataset"])
+def test_override_refuses_what_rows_choose_and_what_does_not_exist(knob: str):
+    with pytest.raises(ValueError, match=f"no knob {knob}: there are mixup_alpha, "):
+        TrialConfig().override({knob: 1})
+
+
+def test_knobs_are_those_of_the_configs():
+    assert {"epochs", "model.attention", "model.init"} < set(KNOBS)

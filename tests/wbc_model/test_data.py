@@ -1,0 +1,190 @@
+"""Layouts, splits and the cache: from folders of images to arrays."""
+
+import json
+import random
+import threading
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wbc_model.cache import prepare
+from wbc_model.config import CELLS, Dataset, Images
+from wbc_model.datasets import DRAWN_MARK, LAYOUTS, DataError, Sample, find, require
+from wbc_model.splits import TABLE_2, split
+
+LDWBC_FOLDERS = ("Basophil", "monocyte_crops", "EOSINOPHIL", "neutrophils", "Lymphocyte")
+
+
+def paint(file: Path, colour: tuple[int, int, int] = (200, 30, 90)) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 30), colour).save(file)
+
+
+@pytest.fixture
+def ldwbc(tmp_path: Path) -> Path:
+    for i, folder in enumerate(LDWBC_FOLDERS):
+        for k in range(5):
+            paint(tmp_path / "data" / "LDWBC" / folder / f"{k}.png", (40 * i, 10 * k, 120))
+    return tmp_path / "data"
+
+
+def load(data: Path, *, cache: Path | None = None, images: Images = Images.PUBLISHED, image_size: int = 32):
+    return prepare(Dataset.LDWBC, images=images, data=data, cache=cache or data.parent / "cache", image_size=image_size)
+
+
+def fake(dataset: Dataset, counts: dict) -> list[Sample]:
+    return [
+        Sample(f"{part}/{cell}/{i}.jpg", cell, part, Path())
+        for part, cells in counts.items()
+        for cell, n in cells.items()
+        for i in range(n)
+    ]
+
+
+def test_table_1_sums():
+    totals = {d: sum(sum(cells.values()) for cells in LAYOUTS[d].counts.values()) for d in Dataset}
+    assert totals == {Dataset.LDWBC: 22645, Dataset.LISC: 242, Dataset.BCCD: 12444, Dataset.RAABIN: 14514}
+
+
+@pytest.mark.parametrize("dataset", [Dataset.LDWBC, Dataset.LISC, Dataset.RAABIN])
+def test_table_2_to_the_image_on_data_of_the_published_size(dataset: Dataset):
+    sets = split(dataset, fake(dataset, LAYOUTS[dataset].counts))
+    assert tuple(map(len, sets.values())) == TABLE_2[dataset]
+
+
+def test_table_2_to_the_image_on_bccd_without_the_108_that_the_paper_excludes():
+    counts = {"train": {"monocyte": 9871}, "test": {"monocyte": 2465}}
+    assert tuple(map(len, split(Dataset.BCCD, fake(Dataset.BCCD, counts)).values())) == (7404, 2467, 2465)
+
+
+def test_splits_are_disjoint_complete_and_blind_to_the_order_of_files():
+    samples = fake(Dataset.LISC, LAYOUTS[Dataset.LISC].counts)
+    sets = split(Dataset.LISC, samples)
+    ids = [sample.id for members in sets.values() for sample in members]
+    assert sorted(ids) == sorted(sample.id for sample in samples)
+    assert len(set(ids)) == len(ids)
+    random.Random(0).shuffle(samples)
+    assert split(Dataset.LISC, samples) == sets
+
+
+def test_official_test_sets_are_the_test_sets():
+    sets = split(Dataset.RAABIN, fake(Dataset.RAABIN, LAYOUTS[Dataset.RAABIN].counts))
+    assert {sample.part for sample in sets["test"]} == {"test"}
+    assert {sample.part for sample in sets["train"] + sets["validation"]} == {"train"}
+    assert Counter(sample.cell for sample in sets["test"])["monocyte"] == 234
+
+
+def test_too_few_images_are_named():
+    with pytest.raises(DataError, match="3 images are too few: none left for validation"):
+        split(Dataset.LISC, fake(Dataset.LISC, {"all": {"basophil": 3}}))
+
+
+def test_class_folders_in_any_case_with_suffixes(ldwbc: Path):
+    paint(ldwbc / "LDWBC" / "mixed" / "0.png")
+    found = find(Dataset.LDWBC, ldwbc)
+    assert Counter(sample.cell for sample in found) == dict.fromkeys(CELLS, 5)
+
+
+@pytest.mark.parametrize("prefix", ["", "raabin", "Raabin-WBC"])
+def test_a_dataset_may_lie_one_folder_deeper(prefix: str, tmp_path: Path):
+    for part in ("Train", "TestA", "TestB"):
+        for cell in CELLS:
+            paint(tmp_path / prefix / part / cell.capitalize() / "95-1_1_1.jpg")
+    assert Counter(sample.part for sample in find(Dataset.RAABIN, tmp_path)) == {"train": 5, "test": 5}
+
+
+def test_a_missing_dataset_says_what_was_wanted_found_and_where_it_comes_from(tmp_path: Path):
+    (tmp_path / "holiday").mkdir()
+    with pytest.raises(DataError, match=r"bccd: wanted .*TRAIN and .* in .*, found: holiday. Source: Kaggle"):
+        find(Dataset.BCCD, tmp_path)
+
+
+def test_every_missing_dataset_is_named_at_once(ldwbc: Path):
+    with pytest.raises(DataError) as caught:
+        require(Dataset, ldwbc)
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["lisc", "bccd", "raabin"]
+
+
+def test_an_empty_class_is_an_error(ldwbc: Path):
+    for file in (ldwbc / "LDWBC" / "Basophil").iterdir():
+        file.unlink()
+    with pytest.raises(DataError, match="no images of the cell type basophil"):
+        find(Dataset.LDWBC, ldwbc)
+
+
+def test_real_bccd_is_found_whole(shared: Path):
+    counts = Counter((sample.part, sample.cell) for sample in find(Dataset.BCCD, shared / "data"))
+    expected = LAYOUTS[Dataset.BCCD].counts
+    assert counts == {(part, cell): n for part, cells in expected.items() for cell, n in cells.items()}
+
+
+def test_prepared_pixels_labels_and_ids_belong_together(ldwbc: Path):
+    """Colours tell class and number, so a mix-up shows; labels follow B M E N L, not the folders' order."""
+    prepared = load(ldwbc)
+    assert {name: len(images) for name, images in prepared.sets.items()} == {"train": 15, "validation": 5, "test": 5}
+    for images in prepared.sets.values():
+        assert images.pixels.shape[1:] == (32, 32, 3)
+        for pixels, label, name in zip(images.pixels, images.labels, images.ids, strict=True):
+            folder, file = name.split("/")
+            assert LDWBC_FOLDERS[label] == folder
+            assert pixels[0, 0].tolist() == [40 * label, 10 * int(file[0]), 120]
+
+
+def test_the_second_opening_reads_no_image(ldwbc: Path, monkeypatch: pytest.MonkeyPatch):
+    first = load(ldwbc)
+    monkeypatch.delattr("wbc_model.cache._decode")
+    again = load(ldwbc)
+    assert again.fingerprint == first.fingerprint
+    assert isinstance(again.sets["train"].pixels, np.memmap)
+
+
+def test_a_changed_file_changes_the_fingerprint(ldwbc: Path):
+    before = load(ldwbc).fingerprint
+    paint(ldwbc / "LDWBC" / "Basophil" / "0.png", (1, 2, 3))
+    assert load(ldwbc).fingerprint != before
+
+
+def test_the_fingerprint_is_of_content_not_of_place(ldwbc: Path, tmp_path: Path):
+    before = load(ldwbc).fingerprint
+    moved = ldwbc.rename(tmp_path / "elsewhere")
+    assert load(moved, cache=tmp_path / "other", image_size=64).fingerprint == before
+
+
+def test_an_image_that_cannot_be_decoded_is_named_and_leaves_no_cache(ldwbc: Path):
+    bad = ldwbc / "LDWBC" / "neutrophils" / "3.png"
+    bad.write_bytes(bad.read_bytes()[:60])
+    with pytest.raises(DataError, match=f"{bad}: cannot be decoded"):
+        load(ldwbc)
+    assert not list((ldwbc.parent / "cache").glob("*/manifest.json"))
+    paint(bad)
+    assert len(load(ldwbc).sets["train"]) == 15
+
+
+def test_one_builds_and_the_others_wait(ldwbc: Path):
+    results: list[str] = []
+    threads = [threading.Thread(target=lambda: results.append(load(ldwbc).fingerprint)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    assert len(set(results)) == 1
+
+
+def test_drawings_cannot_pass_for_published_images_nor_the_other_way(ldwbc: Path):
+    with pytest.raises(DataError, match="holds published images, and images=drawn was asked for"):
+        load(ldwbc, images=Images.DRAWN)
+    (ldwbc / DRAWN_MARK).write_text("drawn")
+    with pytest.raises(DataError, match="holds drawn images, and images=published was asked for"):
+        load(ldwbc)
+
+
+def test_the_manifest_says_which_image_is_where(ldwbc: Path):
+    load(ldwbc)
+    (manifest,) = (ldwbc.parent / "cache").glob("*/manifest.json")
+    rows = json.loads(manifest.read_text())
+    assert {row["split"] for row in rows} == {"train", "validation", "test"}
+    assert all(len(row["sha256"]) == 64 for row in rows)
