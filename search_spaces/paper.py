@@ -62,13 +62,17 @@ RAW_OR_VIRTUAL: Rows = {
 def every_model(*datasets: Dataset) -> Rows:
     """The six compared models on some datasets, trained on virtual samples."""
     return {
-        (LABELS[dataset], name): vary(model=model, dataset=dataset) for dataset in datasets for name, model in MODELS.items()
+        (LABELS[dataset], name): vary(model=model, dataset=dataset)
+        for dataset in datasets
+        for name, model in MODELS.items()
     }
 
 
 DIMENSIONS = "CD, SD, TD: attention over the channel dimension, the spatial dimension, and the two together."
 BRANCHES_LOST = "Which branch rows 1 and 2 keep is inferred: the paper's tick marks did not survive in its text."
-TICKS_LOST = "Which branch of rows 1 and 2 is transferred is inferred: the tick marks did not survive in the paper's text."
+TICKS_LOST = (
+    "Which branch of rows 1 and 2 is transferred is inferred: the tick marks did not survive in the paper's text."
+)
 MACRO_F1 = "AF1 is the mean of the per-class F1 scores, which reproduces the paper's numbers; its Eq. (6) does not."
 RECALL = "Each column is the recall of one cell type."
 RIVALS = (

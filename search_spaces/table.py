@@ -68,7 +68,7 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
 
 
 def select(
-    tables: Iterable[Table], *, numbers: Collection[str], datasets: Collection[Dataset], overrides: dict[str, Any]
+    tables: Iterable[Table], *, numbers: Collection[str], datasets: Collection[str], overrides: dict[str, Any]
 ) -> list[Table]:
     """Some tables (all where `numbers` is empty), their rows on some datasets, every config overridden.
 
@@ -101,7 +101,9 @@ def _override(table: Table, overrides: dict[str, Any]) -> Table:
     except ValidationError as error:
         raise ValueError(_explain(error)) from None
     if len(set(rows.values())) < len(set(table.rows.values())):
-        raise ValueError(f"Table {table.number} varies what is being set ({', '.join(overrides)}): its rows would be equal")
+        raise ValueError(
+            f"Table {table.number} varies what is being set ({', '.join(overrides)}): its rows would be equal"
+        )
     return replace(table, rows=rows)
 
 

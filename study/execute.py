@@ -49,15 +49,15 @@ def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
         model = build(trial.config, seed=trial.seed, weights=settings.weights)
         state = _stored_state(files)
         rows = files.epochs()[: state.epoch if state else 0]
-        for row in rows:
-            run.log(row, step=row["epoch"])
+        for epoch, row in enumerate(rows):
+            run.log(row, step=epoch)
         train, validation = data.sets["train"], data.sets["validation"]
         for report in fit(model, train, validation, trial.config, seed=trial.seed, device=device, resume=state):
             state, row = report.state, report.row()
             rows.append(row)
             files.write_epochs(rows)
             files.write("checkpoint.pt", _torch_bytes(state.to_dict()))
-            run.log(row, step=row["epoch"])
+            run.log(row, step=report.epoch)
             yield row
         assert state is not None
         record = _test(trial, model, data, state, rows, files=files, settings=settings, device=device)

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from upath import UPath
 
 from study.plan import Trial
 from study.settings import Settings
+from study.storage import Storage
 
 BEST = "validation_accuracy"
 QUIET = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
@@ -24,19 +26,23 @@ def run_trial(config: dict[str, Any]) -> None:
     """Tune's trainable: plain JSON in, one report an epoch out."""
     from study.execute import complete  # torch loads in the worker, once for all its trials
 
-    for row in complete(Trial.from_json(config["trial"]), Settings.from_json(config["settings"])):
-        tune.report(row)
+    trial, settings = Trial.from_json(config["trial"]), Settings.from_json(config["settings"])
+    try:
+        for row in complete(trial, settings):
+            tune.report(row)
+    except Exception:
+        Storage(settings.storage).trial(trial.id).write("error.txt", traceback.format_exc().encode())
+        raise
 
 
-def launch(trials: Sequence[Trial], settings: Settings) -> dict[str, str]:
-    """Run trials to their end; returns the traceback of each that failed, by id. Others are finished or were stopped.
+def launch(trials: Sequence[Trial], settings: Settings) -> None:
+    """Run trials to their end. What became of each is in storage: a record, an `error.txt`, or neither if it was lost.
 
     On the cluster that `RAY_ADDRESS` or a running Ray names, else on this machine.
     """
     os.environ |= QUIET
     _connect()
     gpus = settings.gpus if settings.gpus is not None else min(1, ray.cluster_resources().get("GPU", 0))
-    progress = Progress(trials)
     tuner = tune.Tuner(
         tune.with_resources(run_trial, {"cpu": settings.cpus, "gpu": gpus}),
         param_space={"trial": tune.grid_search([trial.to_json() for trial in trials]), "settings": settings.to_json()},
@@ -44,22 +50,20 @@ def launch(trials: Sequence[Trial], settings: Settings) -> dict[str, str]:
         run_config=tune.RunConfig(
             name=time.strftime("%Y%m%d-%H%M%S"),
             storage_path=_tune_folder(settings),
-            callbacks=[progress],
+            callbacks=[Progress(trials, Storage(settings.storage))],
             verbose=0,
         ),
     )
     tuner.fit()
-    return progress.failed
 
 
 def _connect() -> None:
     """Join a running cluster, or start Ray on this machine."""
-    logging.getLogger("ray").setLevel(logging.ERROR)  # warns of the result files that Tune was told not to write
-    quiet = {"logging_level": "error", "log_to_driver": False}
     try:
-        ray.init(address="auto", **quiet)
+        ray.init(address="auto", logging_level=logging.ERROR, log_to_driver=False)
     except ConnectionError:
-        ray.init(address="local", include_dashboard=False, **quiet)
+        ray.init(address="local", include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by `Progress`, once
 
 
 def _tune_folder(settings: Settings) -> str:
@@ -71,27 +75,25 @@ def _tune_folder(settings: Settings) -> str:
 class Progress(tune.Callback):
     """A line for each finished trial: how many are done, running and to go, the best so far, and the time left."""
 
-    def __init__(self, trials: Sequence[Trial]) -> None:
+    def __init__(self, trials: Sequence[Trial], storage: Storage) -> None:
+        self.storage = storage
         self.total, self.done, self.started = len(trials), 0, time.monotonic()
         self.running: set[str] = set()
         self.best: dict[str, float] = {}
-        self.failed: dict[str, str] = {}
 
-    def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         self.running.add(_ours(trial).id)
 
-    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         dataset = _ours(trial).config.dataset
         self.best[dataset] = max(self.best.get(dataset, 0.0), result.get(BEST, 0.0))
 
-    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         accuracy = (trial.last_result or {}).get(BEST, float("nan"))
         self._tell(_ours(trial), f"validation {accuracy:.2%}")
 
-    def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        ours, error = _ours(trial), trial.get_pickled_error() or "no traceback"
-        self.failed[ours.id] = str(error)
-        self._tell(ours, f"FAILED: {str(error).strip().splitlines()[-1]}")
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        self._tell(_ours(trial), f"FAILED: {self.storage.trial(_ours(trial).id).error().splitlines()[-1]}")
 
     def _tell(self, trial: Trial, outcome: str) -> None:
         self.done += 1

@@ -70,7 +70,9 @@ _TRIAL: TypeAdapter[Trial] = TypeAdapter(Trial)
 _RECORD: TypeAdapter[RunRecord] = TypeAdapter(RunRecord)
 
 
-def plan(tables: Sequence[Table], *, seeds: Iterable[int] = (0,), overrides: dict[str, Any] | None = None) -> list[Trial]:
+def plan(
+    tables: Sequence[Table], *, seeds: Iterable[int] = (0,), overrides: dict[str, Any] | None = None
+) -> list[Trial]:
     """Every training the tables ask for, each once, breadth-first: all configs with one seed before the next seed."""
     asking = {config: tuple(t.number for t in tables if config in t.rows.values()) for config in configs(tables)}
     return [Trial(config, seed, asking[config], overrides or {}) for seed in seeds for config in asking]

@@ -1,9 +1,10 @@
-"""Run the study: `ray submit cluster.yaml study/run.py -- ...` on a cluster, `python study/run.py ...` on this machine."""
+"""Run the study: `ray submit cluster.yaml study/run.py -- ...` on a cluster, `python study/run.py ...` here."""
 
 import argparse
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ Submitting again is always safe: only what is not finished in --storage is run. 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="study/run.py",
-        description="Train what the tables of Chen et al. 2022 need, each trial once, over a Ray cluster or this machine.",
+        description="Train what the tables of Chen et al. 2022 need, each trial once, on a Ray cluster or here.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     status = _run(trials, to_run, settings)
-    return _tabulate(settings, overrides) or status if args.rehearse else status
+    return max(status, _tabulate(args, settings, overrides)) if args.rehearse else status
 
 
 def _storage(args: argparse.Namespace) -> str:
@@ -146,22 +147,38 @@ def _run(trials: Sequence[Trial], to_run: Sequence[Trial], settings: Settings) -
     done = len(trials) - len(to_run)
     print(f"{len(trials)} trials: {done} finished, {len(to_run)} to run. Results: {settings.storage}. "
           f"W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
-    failed = launch(to_run, settings) if to_run else {}
-    for trial_id, traceback in failed.items():
-        print(f"\n{trial_id} failed:\n{traceback.strip()}", file=sys.stderr)
-    missing = remaining(trials, Storage(settings.storage).finished())
-    if missing:
-        print(f"\n{len(missing)} of {len(trials)} trials are missing. The same command again runs only these.",
-              file=sys.stderr)  # fmt: skip
+    if to_run:
+        launch(to_run, settings)
+    storage = Storage(settings.storage)
+    missing = remaining(trials, storage.finished())
+    _tell_missing(missing, storage, planned=len(trials))
     return 1 if missing else 0
 
 
-def _tabulate(settings: Settings, overrides: dict[str, Any]) -> int:
+def _tell_missing(missing: Sequence[Trial], storage: Storage, *, planned: int) -> None:
+    """Each reason once, with the trials it stopped."""
+    by_reason: dict[str, list[Trial]] = defaultdict(list)
+    for trial in missing:
+        by_reason[storage.trial(trial.id).error()].append(trial)
+    for reason, stopped in by_reason.items():
+        names = "\n".join(f"  {trial.id}  {trial.name}" for trial in stopped)
+        print(f"\n{reason}\n\nstopped {len(stopped)} trials:\n{names}", file=sys.stderr)
+    if missing:
+        print(f"\n{len(missing)} of {planned} trials are missing. The same command again runs only these.",
+              file=sys.stderr)  # fmt: skip
+
+
+def _tabulate(args: argparse.Namespace, settings: Settings, overrides: dict[str, Any]) -> int:
     """A rehearsal ends in its tables, made the way any study's are."""
-    pairs = [f"{knob}={json.dumps(value)}" for knob, value in overrides.items()]
-    out = str(Path("build") / "rehearsal")
-    command = [sys.executable, "-m", "analysis", "--runs", settings.storage, "--out", out, "--set", *pairs]
-    return subprocess.run(command, check=False).returncode
+    chosen = {
+        "--runs": [settings.storage],
+        "--out": [str(Path("build") / "rehearsal")],
+        "--tables": args.tables,
+        "--datasets": args.datasets,
+        "--set": [f"{knob}={json.dumps(value)}" for knob, value in overrides.items()],
+    }
+    arguments = [word for option, values in chosen.items() if values for word in (option, *values)]
+    return subprocess.run([sys.executable, "-m", "analysis", *arguments], check=False).returncode
 
 
 if __name__ == "__main__":

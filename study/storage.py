@@ -1,10 +1,10 @@
 """Records, epoch logs and checkpoints of every trial, in a folder or an object store by URL. No torch, no ray.
 
-    trials/<trial id>/record.json       written last: the trial is finished
-                      epochs.jsonl      one row an epoch
-                      predictions.npz   ids, truth and class probabilities of the test images
-                      checkpoint.pt     the state after the last epoch, while it runs
-    wandb/<run folder>/                 the W&B files of each finished or failed trial
+trials/<trial id>/record.json       written last: the trial is finished
+                  epochs.jsonl      one row an epoch
+                  predictions.npz   ids, truth and class probabilities of the test images
+                  checkpoint.pt     the state after the last epoch, while it runs
+wandb/<run folder>/                 the W&B files of each finished or failed trial
 """
 
 import json
@@ -56,13 +56,18 @@ class TrialFiles:
     def epochs(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.read("epochs.jsonl") or b"").splitlines()]
 
+    def error(self) -> str:
+        """Why the last attempt failed: a traceback, if the trial lived to write one."""
+        return (self.read("error.txt") or b"lost: its worker died without a word").decode().strip()
+
     def write_epochs(self, rows: list[dict[str, Any]]) -> None:
         self.write("epochs.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
 
     def finish(self, record: RunRecord) -> None:
-        """Write the record, after which the trial is finished, and drop the checkpoint."""
+        """Write the record, after which the trial is finished, and drop what only an unfinished one needs."""
         self.write("record.json", json.dumps(record.to_json()).encode())
-        (self.folder / "checkpoint.pt").unlink(missing_ok=True)
+        for name in ("checkpoint.pt", "error.txt"):
+            (self.folder / name).unlink(missing_ok=True)
 
 
 def _write(file: UPath, content: bytes) -> None:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast, get_args
 
 import wandb
 
 from study.plan import RunRecord, Trial
-from study.settings import Settings
+from study.settings import Settings, Tracking
 from study.storage import Storage
 from study.wandb_log import is_complete
 from wbc_model.config import Images, Trunks, flatten
@@ -19,14 +20,19 @@ from wbc_model.config import Images, Trunks, flatten
 FLUSH_SECONDS = 60
 
 
-def mode(*, offline: bool) -> str:
+def mode(*, offline: bool) -> Tracking:
     """W&B's mode: WANDB_MODE where it is set, else online with an API key and offline without one.
 
     Args:
         offline: stay offline even with a key.
+
+    Raises:
+        ValueError: WANDB_MODE is none of the three.
     """
     if named := os.environ.get("WANDB_MODE"):
-        return named
+        if named not in get_args(Tracking):
+            raise ValueError(f"WANDB_MODE={named}: wanted one of {', '.join(get_args(Tracking))}")
+        return cast(Tracking, named)
     has_key = not offline and wandb.login(prompt=False)
     return "online" if has_key else "offline"
 

@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -124,8 +125,10 @@ def load(body: nn.Module, weights: Weights) -> None:
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     misshapen = [key for key in own if key in state and state[key].shape != own[key].shape]
     if missing or misshapen:
-        raise WeightsError(f"{weights.path} does not fit: {len(missing)} tensors missing, {len(misshapen)} misshapen "
-                           f"({', '.join((missing + misshapen)[:3])})")  # fmt: skip
+        raise WeightsError(
+            f"{weights.path} does not fit: {len(missing)} tensors missing, {len(misshapen)} misshapen "
+            f"({', '.join((missing + misshapen)[:3])})"
+        )
     body.load_state_dict({key: state.get(key, value) for key, value in own.items()})
 
 
@@ -137,14 +140,30 @@ def _modern(key: str) -> str:
 def _full(network: Network) -> nn.Module:
     if network is Network.JIANG:
         # WBCNet's layer table is not public: 33 convolutions in residual pairs, batch norm, leaky activation.
-        return ResNet(BasicBlock, (3, 4, 6, 3), num_classes=0, global_pool="", act_layer=nn.LeakyReLU)
-    extra = {"zero_init_last": False} if network is Network.RESNET50 else {}  # as torchvision initialises
-    return timm.create_model(network.value, num_classes=0, global_pool="", **extra)
+        return _resnet((3, 4, 6, 3), channels=(64, 128, 256, 512), act_layer=nn.LeakyReLU)
+    if network is Network.RESNET50:
+        return timm.create_model("resnet50", num_classes=0, global_pool="", zero_init_last=False)  # as torchvision's
+    return timm.create_model(network.value, num_classes=0, global_pool="")
 
 
-def _tiny_resnet(act_layer: type[nn.Module] = nn.ReLU) -> nn.Module:
-    return ResNet(BasicBlock, (1, 1, 1, 1), num_classes=0, global_pool="", channels=(16, 24, 32, 48), stem_width=16,
-                  act_layer=act_layer, zero_init_last=False)  # fmt: skip
+def _resnet(
+    layers: tuple[int, ...] = (1, 1, 1, 1),
+    *,
+    channels: tuple[int, ...] = (16, 24, 32, 48),
+    act_layer: type[nn.Module] = nn.ReLU,
+) -> nn.Module:
+    """A residual network of basic blocks; a tiny one unless told otherwise."""
+    block: Any = BasicBlock  # timm's annotation asks for an instance
+    return ResNet(
+        block,
+        layers,
+        num_classes=0,
+        global_pool="",
+        channels=channels,
+        stem_width=channels[0],
+        act_layer=act_layer,
+        zero_init_last=False,
+    )
 
 
 class _TinyInception(nn.Module):
@@ -157,17 +176,16 @@ class _TinyInception(nn.Module):
             nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
         )  # fmt: skip
         self.block = InceptionA(32, pool_features=16)
-        self.num_features = 240
 
     def forward(self, x: Tensor) -> Tensor:
         return self.block(self.stem(x))
 
 
 _TINY = {
-    Network.RESNET50: _tiny_resnet,
+    Network.RESNET50: _resnet,
     Network.DENSENET121: lambda: DenseNet(growth_rate=8, block_config=(2, 2, 2, 2), num_classes=0, global_pool=""),
     Network.INCEPTION_V3: _TinyInception,
-    Network.JIANG: lambda: _tiny_resnet(nn.LeakyReLU),
+    Network.JIANG: lambda: _resnet(act_layer=nn.LeakyReLU),
 }
 
 
@@ -177,9 +195,9 @@ def _cut(body: nn.Module) -> nn.Module:
         body.layer4 = nn.Identity()
         return body
     assert isinstance(body, DenseNet)
-    layers = list(body.features.children())
-    third = layers.index(body.features.transition3)
-    return nn.Sequential(*layers[:third], body.features.transition3.norm)
+    layers = dict(body.features.named_children())
+    third = list(layers).index("transition3")
+    return nn.Sequential(*list(layers.values())[:third], layers["transition3"].get_submodule("norm"))
 
 
 def _channels(body: nn.Module) -> int:

@@ -170,12 +170,12 @@ class Baseline:
 
 
 def _kind(model: Any) -> str:
-    return "baseline" if isinstance(model, Baseline) or (isinstance(model, dict) and "network" in model) else "two_branch"
+    return (
+        "baseline" if isinstance(model, Baseline) or (isinstance(model, dict) and "network" in model) else "two_branch"
+    )
 
 
-Model = Annotated[
-    Annotated[TwoBranch, Tag("two_branch")] | Annotated[Baseline, Tag("baseline")], Discriminator(_kind)
-]
+Model = Annotated[Annotated[TwoBranch, Tag("two_branch")] | Annotated[Baseline, Tag("baseline")], Discriminator(_kind)]
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -204,7 +204,9 @@ class TrialConfig:
     def __post_init__(self) -> None:
         if isinstance(self.model, TwoBranch):
             if self.image_size % 32:
-                raise ValueError(f"two branches meet on maps of image_size / 32: {self.image_size} is no multiple of 32")
+                raise ValueError(
+                    f"two branches meet on maps of image_size / 32: {self.image_size} is no multiple of 32"
+                )
         elif self.model.network is Network.INCEPTION_V3 and self.trunks is Trunks.FULL and self.image_size < 75:
             raise ValueError(f"inception_v3 needs images of at least 75 pixels, got image_size={self.image_size}")
 

@@ -128,5 +128,7 @@ def _part(dataset: Dataset, place: Path, part: Part) -> Iterator[Sample]:
         homes = [home for home in sorted(folder.iterdir()) if home.is_dir() and home.name.lower().startswith(cell[:4])]
         files = [file for home in homes for file in home.rglob("*") if file.suffix.lower() in SUFFIXES]
         if not files:
-            raise DataError(f"{dataset}: no images of the cell type {cell} in {folder}: wanted a folder {cell}* of them")
+            raise DataError(
+                f"{dataset}: no images of the cell type {cell} in {folder}: wanted a folder {cell}* of them"
+            )
         yield from (Sample(file.relative_to(place).as_posix(), cell, part, file) for file in files)

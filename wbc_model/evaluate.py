@@ -18,7 +18,7 @@ def to_input(pixels: np.ndarray, device: torch.device | str) -> Tensor:
 
 @torch.no_grad()
 def predict(model: nn.Module, images: ImageSet, *, device: torch.device | str = "cpu") -> np.ndarray:
-    """Class probabilities (N, classes), float32, in the order of the images. The model is left in the mode it was in."""
+    """Class probabilities (N, classes), float32, in the order of the images. The model's mode is put back."""
     was_training = model.training
     model.eval()
     starts = range(0, len(images), BATCH)

@@ -7,11 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from wbc_model.attention import ATTENTIONS, ParallelAttention
-from wbc_model.backbones import TrunkSpec, build_trunk
+from wbc_model.backbones import Trunk, TrunkSpec, build_trunk
 from wbc_model.baselines import Normalise, build_baseline
 from wbc_model.config import (
-    Attention, AttentionAt, Baseline, Fuse, Init, Network, Normalisation, TrialConfig, Trunks, TwoBranch,
-)  # fmt: skip
+    Attention,
+    AttentionAt,
+    Baseline,
+    Fuse,
+    Init,
+    Network,
+    Normalisation,
+    TrialConfig,
+    Trunks,
+    TwoBranch,
+)
 from wbc_model.seeding import torch_seeded
 
 WIDTH = {Trunks.FULL: 512, Trunks.TINY: 64}
@@ -24,7 +33,7 @@ class TwoBranchNet(nn.Module):
     The output of `attention` is what Grad-CAM explains (Fig. 10).
     """
 
-    def __init__(self, branches: dict[str, nn.Module], *, model: TwoBranch, normalisation: Normalisation,
+    def __init__(self, branches: dict[str, Trunk], *, model: TwoBranch, normalisation: Normalisation,
                  width: int, classes: int, dropout: float, seed: int) -> None:  # fmt: skip
         super().__init__()
         self.frozen, self.attention_at, self.fuse = model.frozen, model.attention_at, model.fuse
@@ -100,5 +109,5 @@ def build(config: TrialConfig, *, seed: int, weights: Path | None = None) -> nn.
         (trunk,) = trunks.values()
         return build_baseline(config.model.network, trunk, normalisation=config.normalisation, classes=classes,
                               dropout=config.dropout, seed=seed)  # fmt: skip
-    return TwoBranchNet(dict(trunks), model=config.model, normalisation=config.normalisation,
+    return TwoBranchNet(trunks, model=config.model, normalisation=config.normalisation,
                         width=WIDTH[config.trunks], classes=classes, dropout=config.dropout, seed=seed)  # fmt: skip

@@ -25,11 +25,15 @@ def pretrain(spec: TrunkSpec, folder: Path, *, seed: int) -> Path:
     model = build_baseline(spec.network, trunk, normalisation=Normalisation.IMAGENET, classes=len(TEXTURES),
                            dropout=0.0, seed=seed)  # fmt: skip
     config = TrialConfig(
-        model=Baseline(spec.network, Init.RANDOM), trunks=spec.trunks, epochs=EPOCHS, lr=3e-3, mixup_alpha=0
+        model=Baseline(spec.network, Init.RANDOM),
+        trunks=spec.trunks,
+        epochs=EPOCHS,
+        lr=1e-2,
+        batch_size=32,
+        mixup_alpha=0,
     )
-    for report in fit(model, train, validation, config, seed=seed):
-        best = report.state.best_model
-    model.load_state_dict(best)
+    *_, last = fit(model, train, validation, config, seed=seed)
+    model.load_state_dict(last.state.best_model)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{spec.file_stem}.safetensors"
     draft = file.with_suffix(".part")

@@ -86,10 +86,10 @@ TEXTURES = tuple(f"{shape} in {hue}" for shape in SHAPES for hue in GRAINS)
 
 
 def counts(dataset: Dataset, *, share: float) -> dict[Part, dict[str, int]]:
-    """Images per part and cell type: the published numbers times `share`, of small LISC 12 times that; never none."""
+    """Images per part and cell type: the published numbers times `share`, of small LISC 40 times that; never none."""
     if not 0 < share <= 1:
         raise ValueError(f"share is a part of the published numbers, above 0 and at most 1; got {share}")
-    kept = min(1, 12 * share) if dataset is Dataset.LISC else share
+    kept = min(1, 40 * share) if dataset is Dataset.LISC else share
     return {
         part: {cell: max(2 if part == "test" else 5, round(number * kept)) for cell, number in numbers.items()}
         for part, numbers in LAYOUTS[dataset].counts.items()

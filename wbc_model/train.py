@@ -167,7 +167,11 @@ def _train_epoch(
 
 
 def _step(
-    model: nn.Module, x: Tensor, y: Tensor, optimizer: torch.optim.Optimizer, loss_of: Callable[[Tensor, Tensor], Tensor]
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    optimizer: torch.optim.Optimizer,
+    loss_of: Callable[[Tensor, Tensor], Tensor],
 ) -> Tensor:
     """One update. Returns loss, accuracy and weighted accuracy of the batch, (3,), on the device."""
     logits = model(x)

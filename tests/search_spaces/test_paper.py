@@ -27,7 +27,7 @@ def test_28_trainings_on_ldwbc_and_6_on_each_other():
 
 def test_the_proposed_model_has_a_row_wherever_ldwbc_has():
     tables = {table.number for table in TABLES if TrialConfig() in table.rows.values()}
-    assert PROPOSED == TrialConfig()
+    assert TrialConfig() == PROPOSED
     assert tables == {"4", "5", "6", "7", "8", "9", "10", "12"}
 
 
@@ -41,7 +41,9 @@ def test_rows_are_those_of_the_published_tables(shared: Path):
 
 
 def test_planning_needs_neither_torch_nor_ray():
-    code = "import search_spaces.paper, study.run, sys; print([m for m in ('torch', 'ray', 'wandb') if m in sys.modules])"
+    code = (
+        "import search_spaces.paper, study.run, sys; print([m for m in ('torch', 'ray', 'wandb') if m in sys.modules])"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

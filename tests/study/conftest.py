@@ -30,7 +30,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     for network in (Network.RESNET50, Network.DENSENET121):
         spec = TrunkSpec(network, Trunks.TINY)
-        save_file(build_trunk(spec, init=Init.RANDOM, seed=9).body.state_dict(), folder / f"{spec.file_stem}.safetensors")
+        save_file(
+            build_trunk(spec, init=Init.RANDOM, seed=9).body.state_dict(), folder / f"{spec.file_stem}.safetensors"
+        )
     return folder
 
 

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+
 from wbc_model.config import KNOBS, Baseline, Init, Network, TrialConfig, TwoBranch
 
 VARIED = [

@@ -35,7 +35,7 @@ def load(data: Path, *, cache: Path | None = None, images: Images = Images.PUBLI
     return prepare(Dataset.LDWBC, images=images, data=data, cache=cache or data.parent / "cache", image_size=image_size)
 
 
-def fake(dataset: Dataset, counts: dict) -> list[Sample]:
+def fake(counts: dict) -> list[Sample]:
     return [
         Sample(f"{part}/{cell}/{i}.jpg", cell, part, Path())
         for part, cells in counts.items()
@@ -51,17 +51,17 @@ def test_table_1_sums():
 
 @pytest.mark.parametrize("dataset", [Dataset.LDWBC, Dataset.LISC, Dataset.RAABIN])
 def test_table_2_to_the_image_on_data_of_the_published_size(dataset: Dataset):
-    sets = split(dataset, fake(dataset, LAYOUTS[dataset].counts))
+    sets = split(dataset, fake(LAYOUTS[dataset].counts))
     assert tuple(map(len, sets.values())) == TABLE_2[dataset]
 
 
 def test_table_2_to_the_image_on_bccd_without_the_108_that_the_paper_excludes():
     counts = {"train": {"monocyte": 9871}, "test": {"monocyte": 2465}}
-    assert tuple(map(len, split(Dataset.BCCD, fake(Dataset.BCCD, counts)).values())) == (7404, 2467, 2465)
+    assert tuple(map(len, split(Dataset.BCCD, fake(counts)).values())) == (7404, 2467, 2465)
 
 
 def test_splits_are_disjoint_complete_and_blind_to_the_order_of_files():
-    samples = fake(Dataset.LISC, LAYOUTS[Dataset.LISC].counts)
+    samples = fake(LAYOUTS[Dataset.LISC].counts)
     sets = split(Dataset.LISC, samples)
     ids = [sample.id for members in sets.values() for sample in members]
     assert sorted(ids) == sorted(sample.id for sample in samples)
@@ -71,7 +71,7 @@ def test_splits_are_disjoint_complete_and_blind_to_the_order_of_files():
 
 
 def test_official_test_sets_are_the_test_sets():
-    sets = split(Dataset.RAABIN, fake(Dataset.RAABIN, LAYOUTS[Dataset.RAABIN].counts))
+    sets = split(Dataset.RAABIN, fake(LAYOUTS[Dataset.RAABIN].counts))
     assert {sample.part for sample in sets["test"]} == {"test"}
     assert {sample.part for sample in sets["train"] + sets["validation"]} == {"train"}
     assert Counter(sample.cell for sample in sets["test"])["monocyte"] == 234
@@ -79,7 +79,7 @@ def test_official_test_sets_are_the_test_sets():
 
 def test_too_few_images_are_named():
     with pytest.raises(DataError, match="3 images are too few: none left for validation"):
-        split(Dataset.LISC, fake(Dataset.LISC, {"all": {"basophil": 3}}))
+        split(Dataset.LISC, fake({"all": {"basophil": 3}}))
 
 
 def test_class_folders_in_any_case_with_suffixes(ldwbc: Path):

@@ -1,6 +1,8 @@
 import pytest
+
 from wbc_model.config import CELLS
 from wbc_model.metrics import ConfusionMatrix
+
 
 def percents(matrix: ConfusionMatrix) -> dict[str, float]:
     return {name: round(100 * value, 2) for name, value in matrix.scores().items()}

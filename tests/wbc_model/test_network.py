@@ -8,8 +8,17 @@ from safetensors.torch import save_file
 
 from wbc_model.backbones import TrunkSpec, WeightsError, build_trunk, find_weights
 from wbc_model.config import (
-    Attention, AttentionAt, Baseline, Cut, Fuse, Init, Network, TrialConfig, Trunks, TwoBranch,
-)  # fmt: skip
+    Attention,
+    AttentionAt,
+    Baseline,
+    Cut,
+    Fuse,
+    Init,
+    Network,
+    TrialConfig,
+    Trunks,
+    TwoBranch,
+)
 from wbc_model.network import build
 
 TINY_RESNET = TrunkSpec(Network.RESNET50, Trunks.TINY)

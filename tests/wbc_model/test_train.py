@@ -12,8 +12,14 @@ from wbc_model.config import Loss, MixupPer, Schedule, TrialConfig
 from wbc_model.evaluate import confusion, predict
 from wbc_model.network import build
 from wbc_model.train import (
-    EpochReport, TrainingError, TrainState, batches, binary_cross_entropy, fit, soft_cross_entropy,
-)  # fmt: skip
+    EpochReport,
+    TrainingError,
+    TrainState,
+    batches,
+    binary_cross_entropy,
+    fit,
+    soft_cross_entropy,
+)
 
 Images = Callable[..., ImageSet]
 

@@ -1,0 +1,109 @@
+"""Print the study: `python -m analysis`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from analysis import latex, report
+from analysis.notes import REHEARSAL
+from analysis.runs import offline_runs, online_runs
+from analysis.tables import Filled, fill, to_csv
+from analysis.which import arguments, choose, command, tables_under
+from search_spaces.table import Table, configs, parse_overrides
+from study.plan import RunRecord
+
+EXAMPLES = """\
+examples:
+  python -m analysis                                print the one study whose runs are in runs/
+  python -m analysis --runs /mnt/wbc --out paper    ... in another storage, into paper/
+  python -m analysis --wandb ENTITY/wbc-study       ... on a W&B server
+  python -m analysis --set epochs=2 image_size=64   of several studies, the one that was run with these
+  python -m analysis --set                          of several studies, the paper itself: nothing set
+
+exit status: 0 every row is filled, 1 rows are missing (each is named, with what runs it), 2 nothing could be printed
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the runs, write every table, say what is missing; returns the exit status."""
+    args = parser().parse_args(argv)
+    try:
+        records = online_runs(args.wandb) if args.wandb else offline_runs(args.runs)
+        wanted = None if args.set is None else parse_overrides(args.set)
+        overrides = choose(records, wanted, where=args.wandb or str(args.runs))
+        possible, left_out = tables_under(overrides, numbers=args.tables, datasets=args.datasets)
+        args.out.mkdir(parents=True, exist_ok=True)
+    except (LookupError, ValueError, OSError) as error:
+        print(f"python -m analysis: {error}", file=sys.stderr)
+        return 2
+    tables = _fill(possible, records, overrides=overrides)
+    storage = None if args.wandb else args.runs
+    _write(tables, args.out, left_out=left_out, storage=storage)
+    print("\n".join(_summary(tables, left_out=left_out, storage=storage)))
+    print(f"Written to {args.out}: tables.tex and report.html, and of each table a .tex and a .csv")
+    return 1 if any(filled.missing for filled in tables) else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="python -m analysis",
+        description="Read finished runs from W&B and write the paper's tables as LaTeX, CSV and one HTML page.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = described.add_mutually_exclusive_group()
+    source.add_argument(
+        "--runs", type=Path, default="runs", metavar="STORAGE", help="folder of offline runs [%(default)s]"
+    )
+    source.add_argument("--wandb", metavar="ENTITY/PROJECT", help="a project on the W&B server")
+    described.add_argument("--set", nargs="*", metavar="KNOB=VALUE", help="which study, if there are runs of several")
+    described.add_argument("--tables", nargs="+", default=[], metavar="N", help="only these [all nine]")
+    described.add_argument("--datasets", nargs="+", default=[], metavar="NAME", help="only rows on these [all four]")
+    described.add_argument("--out", type=Path, default="build", metavar="FOLDER", help="where to write [%(default)s]")
+    return described
+
+
+def _fill(tables: Sequence[Table], records: Sequence[RunRecord], *, overrides: dict[str, Any]) -> list[Filled]:
+    """Every table, with the seeds that any row of any of them has."""
+    ids = {config.id for config in configs(tables)}
+    seeds = {record.trial.seed for record in records if record.trial.config.id in ids} or {0}
+    return [fill(table, records, seeds=seeds, overrides=overrides) for table in tables]
+
+
+def _write(tables: Sequence[Filled], out: Path, *, left_out: dict[str, str], storage: Path | None) -> None:
+    """Overwrite all files; those of a table that is left out now would be another study's, and go."""
+    for filled in tables:
+        (out / f"table_{filled.table.number}.tex").write_text(latex.render(filled), encoding="utf-8")
+        (out / f"table_{filled.table.number}.csv").write_text(to_csv(filled), encoding="utf-8")
+    for number in left_out:
+        for suffix in ("tex", "csv"):
+            (out / f"table_{number}.{suffix}").unlink(missing_ok=True)
+    (out / "tables.tex").write_text(latex.document([filled.table.number for filled in tables]), encoding="utf-8")
+    (out / "report.html").write_text(report.render(tables, left_out=left_out, storage=storage), encoding="utf-8")
+
+
+def _summary(tables: Sequence[Filled], *, left_out: dict[str, str], storage: Path | None) -> list[str]:
+    """One line a table, and what it lacks."""
+    lines = [REHEARSAL] if any(filled.rehearsal for filled in tables) else []
+    lines += [f"Set: {arguments(tables[0].overrides)}"] if tables[0].overrides else []
+    for filled in tables:
+        number = filled.table.number
+        there = sum(bool(row.runs) for row in filled.rows)
+        lines.append(f"Table {number}: {there} of {len(filled.rows)} rows{_best(filled)}")
+        if filled.missing:
+            lines += [f"  missing: {'; '.join(filled.missing)}", f"  to fill: {command(filled, storage=storage)}"]
+    return lines + [f"Table {number}: left out; {reason}" for number, reason in left_out.items()]
+
+
+def _best(filled: Filled) -> str:
+    """The best of the first score, in each group, where it is the overall accuracy."""
+    if filled.table.columns[0].key != "accuracy":
+        return ""
+    best = [f"{row.cells[0]} ({filled.describe(row)})" for row in filled.rows if row.cells[0].best]
+    return f", best {filled.table.columns[0].label} {', '.join(best)}" if best else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

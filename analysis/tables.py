@@ -1,0 +1,162 @@
+"""Fill a table's rows from the runs of their configs."""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_HALF_EVEN, Decimal
+from statistics import fmean, stdev
+from typing import Any
+
+from search_spaces.table import Table
+from study.plan import RunRecord
+from wbc_model.config import Images, TrialConfig, Trunks
+
+DASH = "–"
+TICK = "✓"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A score in percent as it is printed; empty where no run, or no cell type of the dataset, gives one."""
+
+    mean: Decimal | None = None
+    sd: Decimal | None = None
+    """Sample standard deviation over the seeds; one seed has none."""
+    best: bool = False
+
+    def __str__(self) -> str:
+        if self.mean is None:
+            return DASH
+        return f"{self.mean}" if self.sd is None else f"{self.mean} ± {self.sd}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row: the runs of its config, by seed, and their scores."""
+
+    labels: tuple[str, ...]
+    config: TrialConfig
+    runs: tuple[RunRecord, ...]
+    lacking: tuple[int, ...]
+    """Seeds that were asked for and have no finished run."""
+    cells: tuple[Cell, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(run.trial.seed for run in self.runs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled:
+    """A table with its numbers."""
+
+    table: Table
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    """Seeds asked for in every row."""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """What was set for the whole study, to be told beside the numbers."""
+
+    @property
+    def rehearsal(self) -> bool:
+        return any(row.config.images is Images.DRAWN or row.config.trunks is Trunks.TINY for row in self.rows)
+
+    @property
+    def missing(self) -> list[str]:
+        """Rows that lack a run, each as a reader would name it; a row with some of its seeds names those it lacks."""
+        return [
+            self.describe(row) + (f" (seed {', '.join(map(str, row.lacking))})" if row.runs else "")
+            for row in self.rows
+            if row.lacking
+        ]
+
+    def describe(self, row: Row) -> str:
+        """A row in words: `α 0.2`, `RM SCAM` for its ticks, `LISC Jiang`."""
+        if len(row.labels) == 1:
+            return f"{self.table.stub[0]} {row.labels[0]}"
+        pairs = zip(self.table.stub, row.labels, strict=True)
+        return " ".join(heading if label == TICK else label for heading, label in pairs if label)
+
+
+def fill(
+    table: Table,
+    records: Sequence[RunRecord],
+    *,
+    seeds: Collection[int] = (0,),
+    overrides: dict[str, Any] | None = None,
+) -> Filled:
+    """The table with the scores of those records whose config is in it: the mean over all seeds of a row.
+
+    Args:
+        seeds: those that every row should have.
+        overrides: what was set for the whole study; only told, the rows are overridden already.
+
+    Raises:
+        ValueError: two records of one trial.
+    """
+    if twice := [trial for trial, n in Counter(record.trial.id for record in records).items() if n > 1]:
+        raise ValueError(f"two finished runs of trial {', '.join(twice)}")
+    by_config: dict[str, list[RunRecord]] = defaultdict(list)
+    for record in sorted(records, key=lambda record: record.trial.seed):
+        by_config[record.trial.config.id].append(record)
+    rows = [_row(table, labels, runs=by_config[config.id], seeds=seeds) for labels, config in table.rows.items()]
+    best = [_best(table, rows, column) for column in range(len(table.columns))]
+    rows = [replace(row, cells=tuple(_mark(row, best))) for row in rows]
+    return Filled(table=table, rows=tuple(rows), seeds=tuple(sorted(seeds)), overrides=overrides or {})
+
+
+def _row(table: Table, labels: tuple[str, ...], *, runs: Sequence[RunRecord], seeds: Collection[int]) -> Row:
+    scores = [run.test.scores() for run in runs]
+    return Row(
+        labels=labels,
+        config=table.rows[labels],
+        runs=tuple(runs),
+        lacking=tuple(sorted(set(seeds) - {run.trial.seed for run in runs})),
+        cells=tuple(_cell([score[c.key] for score in scores if c.key in score]) for c in table.columns),
+    )
+
+
+def _cell(scores: Sequence[float]) -> Cell:
+    if not scores:
+        return Cell()
+    return Cell(mean=percent(fmean(scores)), sd=percent(stdev(scores)) if len(scores) > 1 else None)
+
+
+def percent(score: float) -> Decimal:
+    """In percent with two decimals, half to even.
+
+    The nine decimals before it wipe off the error of binary fractions: 90.025 is a half, though no float is.
+    """
+    return Decimal(f"{100 * score:.9f}").quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+
+
+def _best(table: Table, rows: Sequence[Row], column: int) -> set[tuple[str, ...]]:
+    """Labels of the rows with the highest printed number of their group, of two numbers or more."""
+    groups: dict[tuple[str, ...], dict[tuple[str, ...], Decimal]] = defaultdict(dict)
+    for row in rows:
+        if (mean := row.cells[column].mean) is not None:
+            groups[row.labels[: table.best_within]][row.labels] = mean
+    rivals = [group for group in groups.values() if len(group) > 1]
+    return {labels for group in rivals for labels, mean in group.items() if mean == max(group.values())}
+
+
+def _mark(row: Row, best: Sequence[set[tuple[str, ...]]]) -> list[Cell]:
+    return [replace(cell, best=row.labels in labels) for cell, labels in zip(row.cells, best, strict=True)]
+
+
+def to_csv(filled: Filled) -> str:
+    """One line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score."""
+    stub = [heading or f"group {i}" for i, heading in enumerate(filled.table.stub, start=1)]
+    scores = [name for column in filled.table.columns for name in (column.label, f"{column.label} sd")]
+    text = io.StringIO()
+    out = csv.writer(text, lineterminator="\n")
+    out.writerow(["kind", "overrides", "config", *stub, "seeds", *scores])
+    kind = "rehearsal" if filled.rehearsal else "measured"
+    overrides = " ".join(f"{key}={value}" for key, value in filled.overrides.items())
+    for row in filled.rows:
+        seeds = " ".join(map(str, row.seeds))
+        numbers = [number for cell in row.cells for number in (cell.mean, cell.sd)]
+        out.writerow([kind, overrides, row.config.id, *row.labels, seeds, *numbers])
+    return text.getvalue()

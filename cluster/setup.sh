@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Make .venv beside the project with the pinned packages and the project itself; nothing is done twice.
+# Needs Python >= 3.11 and pip. PYTHON=python3.12 chooses another interpreter.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=${PYTHON:-python3}
+stamp=$(cat requirements.txt pyproject.toml cluster/setup.sh | sha256sum | cut -d' ' -f1)
+if [ "$(cat .venv/wbc-study.stamp 2>/dev/null || true)" = "$stamp" ]; then exit 0; fi
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  { echo "setup: $("$python" --version) is too old: wanted Python >= 3.11 (PYTHON=... chooses one)" >&2; exit 2; }
+echo "setup: installing the pinned packages into .venv (about 6 GB, once)" >&2
+"$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .uv --upgrade uv==0.13.9
+uv=.uv/bin/uv
+"$uv" venv --quiet --clear --python "$python" .venv
+# Bytecode is compiled once here, or every worker of every trial would compile it again.
+"$uv" pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python requirements.txt
+"$uv" pip install --quiet --no-deps --python .venv/bin/python --editable .
+echo "$stamp" > .venv/wbc-study.stamp

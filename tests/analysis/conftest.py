@@ -1,0 +1,64 @@
+"""Runs as data: `make_record` builds one in a line, `write_run` leaves its W&B files as a trial does."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.plan import RunRecord, Trial
+from study.settings import Settings
+from study.tracking import summarise, tracked
+from wbc_model.config import TrialConfig
+from wbc_model.metrics import ConfusionMatrix
+
+MakeRecord = Callable[..., RunRecord]
+
+
+@pytest.fixture(scope="session")
+def make_record() -> MakeRecord:
+    def make(
+        config: TrialConfig,
+        seed: int = 0,
+        *,
+        counts: Sequence[Sequence[int]] | None = None,
+        overrides: dict[str, Any] | None = None,
+        provenance: dict[str, Any] | None = None,
+    ) -> RunRecord:
+        """A finished run, by default one that calls every image right."""
+        cells = config.dataset.cells
+        counts = counts or [[10 * (i == j) for j in range(len(cells))] for i in range(len(cells))]
+        matrix = ConfusionMatrix(cells, tuple(map(tuple, counts)))
+        return RunRecord(
+            trial=Trial(config, seed, ("4",), overrides or {}),
+            best_epoch=0,
+            validation=matrix,
+            test=matrix,
+            curves=[],
+            seconds=1.0,
+            provenance=provenance or {},
+        )
+
+    return make
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> Callable[..., Path]:
+    def write(storage: Path, record: RunRecord, *, fails: bool = False) -> Path:
+        """Track one trial with real, offline W&B, as a trial does; returns its `.wandb` file in storage.
+
+        One that fails does so when its record is in the summary already.
+        """
+        settings = Settings(data=tmp_path, storage=str(storage), cache=tmp_path, tracking="offline")
+        try:
+            with tracked(record.trial, settings) as run:
+                run.log({"epoch": 0, "train/loss": 1.0}, step=0)
+                summarise(run, record)
+                if fails:
+                    raise InterruptedError
+        except InterruptedError:
+            assert fails
+        (file,) = storage.glob(f"wandb/offline-run-*-{record.trial.id}/run-{record.trial.id}.wandb")
+        return file
+
+    return write

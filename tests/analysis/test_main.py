@@ -1,0 +1,119 @@
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.__main__ import main
+from search_spaces.paper import PROPOSED, TABLES, vary
+from search_spaces.rehearsal import REHEARSAL
+from search_spaces.table import configs
+
+NUMBERS = [table.number for table in TABLES]
+
+
+def test_without_runs_it_says_so_and_exits_2(tmp_path, capsys):
+    (tmp_path / "runs").mkdir()
+    assert main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 2
+    assert f"no finished run in {tmp_path / 'runs'}; make some: python study/run.py" in capsys.readouterr().err
+    assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--runs", "nowhere"], "nowhere is not a folder of runs"),
+        (["--runs", ".", "--set", "epochs"], "--set wants KNOB=VALUE, got 'epochs'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(arguments, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert told in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+def test_an_unreadable_folder_is_named(tmp_path, capsys):
+    (tmp_path / "wandb").mkdir(mode=0)
+    assert main(["--runs", str(tmp_path)]) == 2
+    assert "wandb" in capsys.readouterr().err
+
+
+def test_the_help_teaches_by_examples(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "python -m analysis --set epochs=2 image_size=64" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_one_run_of_the_paper_fills_its_rows_and_the_rest_is_named(tmp_path, make_record, write_run, capsys):
+    write_run(tmp_path / "runs", make_record(PROPOSED))
+    assert main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 1
+    printed = capsys.readouterr().out
+    assert "Table 4: 1 of 6 rows\n  missing: α 0; α 0.4; α 0.6; α 0.8; α 1\n" in printed
+    assert f"  to fill: python study/run.py --tables 4 --storage {tmp_path / 'runs'}\n" in printed
+    files = {f"table_{n}.{suffix}" for n in NUMBERS for suffix in ("tex", "csv")} | {"tables.tex", "report.html"}
+    assert {file.name for file in (tmp_path / "build").iterdir()} == files
+    rows = list(csv.DictReader((tmp_path / "build" / "table_4.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["OA"] for row in rows] == ["", "100.00", "", "", "", ""]
+
+
+@pytest.mark.slow
+def test_of_several_studies_it_prints_the_one_that_is_named(tmp_path, make_record, write_run, capsys):
+    for overrides in ({}, REHEARSAL):
+        write_run(tmp_path / "runs", make_record(PROPOSED.override(overrides), overrides=overrides))
+    here = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]
+    assert main(here) == 2
+    error = capsys.readouterr().err
+    assert "holds 2 studies; choose one:\n  --set   (the paper itself)\n  --set trunks=tiny images=drawn" in error
+
+    assert main([*here, "--set"]) == 1
+    printed = capsys.readouterr().out
+    assert "Table 4: 1 of 6 rows" in printed
+    assert "rehears" not in printed.lower()
+    built = "".join(file.read_text(encoding="utf-8") for file in (tmp_path / "build").iterdir())
+    assert "rehears" not in built.lower()
+
+    assert main([*here, "--set", *(f"{knob}={value}" for knob, value in REHEARSAL.items())]) == 1
+    assert capsys.readouterr().out.startswith("Rehearsal: tiny networks on drawn images.")
+    for file in (tmp_path / "build").iterdir():
+        assert "rehears" in file.read_text(encoding="utf-8").lower() or file.name == "tables.tex"
+
+
+@pytest.mark.slow
+def test_a_table_left_out_leaves_no_file_of_another_study(tmp_path, make_record, write_run, capsys):
+    write_run(tmp_path / "runs", make_record(PROPOSED))
+    here = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]
+    main(here)
+    main([*here, "--set", "mixup_alpha=0.4"])
+    assert "Table 4: left out; varies what is being set (mixup_alpha)" in capsys.readouterr().out
+    assert not list((tmp_path / "build").glob("table_4.*"))
+    assert "table_4}" not in (tmp_path / "build" / "tables.tex").read_text()
+
+
+@pytest.mark.slow
+def test_a_seed_that_one_row_has_is_wanted_of_all(tmp_path, make_record, write_run, capsys):
+    for config, seed in ((PROPOSED, 0), (PROPOSED, 7), (vary(mixup_alpha=0.4), 0)):
+        write_run(tmp_path / "runs", make_record(config, seed))
+    assert main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 1
+    printed = capsys.readouterr().out
+    assert "Table 4: 2 of 6 rows" in printed
+    assert "α 0.4 (seed 7)" in printed
+    assert "3 of 92 finished" in (tmp_path / "build" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_whole_study_exits_0(tmp_path, make_record, write_run):
+    for config in configs(TABLES):
+        write_run(tmp_path / "runs", make_record(config))
+    command = [sys.executable, "-m", "analysis", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]
+    root = Path(__file__).parent.parent.parent
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Table 4: 6 of 6 rows, best OA 100.00 (α 0), 100.00 (α 0.2)" in done.stdout
+    assert "46 of 46 finished" in (tmp_path / "build" / "report.html").read_text(encoding="utf-8")
