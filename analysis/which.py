@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.tables import Filled
-from search_spaces.paper import TABLES
+from search_spaces.extensions import catalogue
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import Table, select
 from study.plan import RunRecord
@@ -45,7 +45,7 @@ def tables_under(
     """
     tables: list[Table] = []
     impossible: dict[str, str] = {}
-    for table in select(TABLES, numbers=numbers, datasets=datasets, overrides={}):
+    for table in select(catalogue(numbers), numbers=numbers, datasets=datasets, overrides={}):
         try:
             tables += select([table], numbers=(), datasets=(), overrides=overrides)
         except ValueError as error:

@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from study.plan import RunRecord, Trial
 from study.provenance import code
 from study.settings import Settings
 from study.storage import Storage, TrialFiles
-from study.tracking import summarise, tracked
+from study.tracking import show, summarise, tracked
 from wbc_model.backbones import find_weights
 from wbc_model.cache import ImageSet, Prepared, prepare
-from wbc_model.config import Init, TrialConfig
+from wbc_model.config import Init, TrialConfig, TwoBranch
 from wbc_model.datasets import require
 from wbc_model.evaluate import confusion, predict
+from wbc_model.gradcam import sheet
 from wbc_model.network import build, trunks_of
 from wbc_model.train import TrainState, fit
 
@@ -60,7 +62,13 @@ def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
             run.log(row, step=report.epoch)
             yield row
         assert state is not None
-        record = _test(trial, model, data, state, rows, files=files, settings=settings, device=device)
+        model.load_state_dict(state.best_model)
+        record, probabilities = _test(trial, model, data, state, rows, settings=settings, device=device)
+        files.write("predictions.npz", _predictions(data.sets["test"], probabilities))
+        if isinstance(trial.config.model, TwoBranch):
+            picture = sheet(model, data.sets["test"], probabilities, device=device)
+            files.write("gradcam.png", _png(picture))
+            show(run, "gradcam", picture, epoch=len(rows) - 1)
         summarise(run, record)
     files.finish(record)
 
@@ -89,17 +97,14 @@ def _test(
     state: TrainState,
     rows: list[Row],
     *,
-    files: TrialFiles,
     settings: Settings,
     device: str,
-) -> RunRecord:
-    """The one look at the test set, with the weights of the best epoch; predictions go to storage."""
+) -> tuple[RunRecord, np.ndarray]:
+    """The one look at the test set, by the model of the best epoch: the record, and the probabilities behind it."""
     started = time.perf_counter()
-    model.load_state_dict(state.best_model)
     probabilities = predict(model, data.sets["test"], device=device)
     validation = confusion(predict(model, data.sets["validation"], device=device), data.sets["validation"])
-    files.write("predictions.npz", _predictions(data.sets["test"], probabilities))
-    return RunRecord(
+    record = RunRecord(
         trial=trial,
         best_epoch=state.best_epoch,
         validation=validation,
@@ -108,6 +113,13 @@ def _test(
         seconds=sum(row["seconds"] for row in rows) + time.perf_counter() - started,
         provenance=code() | _made_from(trial.config, data, settings, device=device),
     )
+    return record, probabilities
+
+
+def _png(picture: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _predictions(images: ImageSet, probabilities: np.ndarray) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from search_spaces.paper import TABLES
+from search_spaces.extensions import catalogue
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import parse_overrides, select
 from study.plan import Trial, overview, plan, remaining
@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   study/run.py --plan                           what the paper's study would run, and what is finished of it
   study/run.py --data ~/wbc                     the paper's study: 46 trainings, tables 4-12
   study/run.py --data ~/wbc --tables 5 6 --seeds 0 1 2
+  study/run.py --data ~/wbc --tables E1         beyond the paper: what do its unstated choices matter?
   study/run.py --data ~/wbc --tables 11 --datasets bccd --set epochs=2 image_size=96
 
 Submitting again is always safe: only what is not finished in --storage is run. W&B is used as its own variables say
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     )
     names = ", ".join(Dataset)
     what = p.add_argument_group("what to run")
-    what.add_argument("--tables", nargs="+", default=[], metavar="N", help="only these tables (4 ... 12)")
+    what.add_argument("--tables", nargs="+", default=[], metavar="N", help="only these tables (4 ... 12, E1, E2)")
     what.add_argument("--datasets", nargs="+", default=[], metavar="NAME", help=f"only rows on these: {names}")
     what.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="one trial a seed (0)")
     what.add_argument("--set", nargs="+", default=[], metavar="KNOB=VALUE", dest="overrides",
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         overrides = (REHEARSAL if args.rehearse else {}) | parse_overrides(args.overrides)
-        tables = select(TABLES, numbers=args.tables, datasets=args.datasets, overrides=overrides)
+        tables = select(catalogue(args.tables), numbers=args.tables, datasets=args.datasets, overrides=overrides)
         trials = plan(tables, seeds=args.seeds, overrides=overrides)
         finished = Storage(_storage(args)).finished()
         if args.plan:

@@ -3,7 +3,9 @@
 trials/<trial id>/record.json       written last: the trial is finished
                   epochs.jsonl      one row an epoch
                   predictions.npz   ids, truth and class probabilities of the test images
-                  checkpoint.pt     the state after the last epoch, while it runs
+                  gradcam.png       test images of each class and what decided them, of two-branch models
+                  checkpoint.pt     the state after the last epoch, while unfinished
+                  error.txt         the traceback of a failed attempt, while unfinished
 wandb/<run folder>/                 the W&B files of each finished or failed trial
 """
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast, get_args
 
+import numpy as np
 import wandb
 
 from study.plan import RunRecord, Trial
@@ -94,6 +95,11 @@ def summarise(run: wandb.Run, record: RunRecord) -> None:
         | scores
         | {"validation/accuracy": record.validation.accuracy}
     )
+
+
+def show(run: wandb.Run, name: str, picture: np.ndarray, *, epoch: int) -> None:
+    """Put an RGB picture (H, W, 3) beside an epoch's numbers."""
+    run.log({name: wandb.Image(picture)}, step=epoch)
 
 
 def is_rehearsal(trial: Trial) -> bool:

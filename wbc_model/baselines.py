@@ -39,8 +39,12 @@ class BaselineNet(nn.Module):
         super().__init__()
         self.normalise, self.trunk, self.head = Normalise(normalisation), trunk, head
 
+    def features(self, x: Tensor) -> Tensor:
+        """The map (B, C, h, w) that enters the head."""
+        return self.trunk(self.normalise(x))
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.trunk(self.normalise(x)))
+        return self.head(self.features(x))
 
 
 def build_baseline(network: Network, trunk: Trunk, *, normalisation: Normalisation, classes: int, dropout: float,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from wbc_model.attention import ATTENTIONS, ParallelAttention
 from wbc_model.backbones import Trunk, TrunkSpec, build_trunk
-from wbc_model.baselines import Normalise, build_baseline
+from wbc_model.baselines import BaselineNet, Normalise, build_baseline
 from wbc_model.config import (
     Attention,
     AttentionAt,
@@ -28,10 +28,7 @@ WIDTH = {Trunks.FULL: 512, Trunks.TINY: 64}
 
 
 class TwoBranchNet(nn.Module):
-    """Images (B, 3, H, W) in [0, 1] to logits (B, classes).
-
-    The output of `attention` is what Grad-CAM explains (Fig. 10).
-    """
+    """Images (B, 3, H, W) in [0, 1] to logits (B, classes). Fig. 3, as far as the text tells it."""
 
     def __init__(self, branches: dict[str, Trunk], *, model: TwoBranch, normalisation: Normalisation,
                  width: int, classes: int, dropout: float, seed: int) -> None:  # fmt: skip
@@ -55,12 +52,16 @@ class TwoBranchNet(nn.Module):
             )  # fmt: skip
         self.branches.requires_grad_(not self.frozen)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
+        """The attended map (B, C, h, w) that enters the head."""
         x = self.normalise(x)
         maps = {name: self.project[name](trunk(x)) for name, trunk in self.branches.items()}
         if isinstance(self.attention, nn.ModuleDict):
-            return self.head(self._fuse([self.attention[name](branch) for name, branch in maps.items()]))
-        return self.head(self.attention(self._fuse(list(maps.values()))))
+            return self._fuse([self.attention[name](branch) for name, branch in maps.items()])
+        return self.attention(self._fuse(list(maps.values())))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
 
     def _fuse(self, maps: list[Tensor]) -> Tensor:
         return torch.cat(maps, dim=1) if self.fuse is Fuse.CONCAT else reduce(torch.add, maps)
@@ -91,7 +92,7 @@ def trunks_of(config: TrialConfig) -> dict[str, tuple[TrunkSpec, Init]]:
     }
 
 
-def build(config: TrialConfig, *, seed: int, weights: Path | None = None) -> nn.Module:
+def build(config: TrialConfig, *, seed: int, weights: Path | None = None) -> TwoBranchNet | BaselineNet:
     """The network of a config. Every part has its own random stream: variants differ in nothing but what they vary.
 
     Args:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from search_spaces.extensions import catalogue
 from search_spaces.paper import PROPOSED, TABLES
+from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import OVERALL, PER_CLASS, Table, configs, parse_overrides, select
 from wbc_model.config import Dataset, TrialConfig
 
@@ -97,3 +99,32 @@ def test_parse_overrides_as_json_where_it_parses():
     }  # fmt: skip
     with pytest.raises(ValueError, match="KNOB=VALUE, got 'epochs'"):
         parse_overrides(["epochs"])
+
+
+def test_every_trial_of_the_paper_is_trained_under_table_3():
+    for config in configs(TABLES):
+        assert (config.lr, config.batch_size, config.epochs, config.dropout) == (1e-5, 16, 100, 0.5)
+        assert config.image_size == 224
+
+
+def test_the_open_choices_differ_from_the_paper_and_each_other():
+    (table,) = chosen_of_all("E1")
+    assert len(set(table.rows.values())) == len(table.rows)
+    assert table.rows["As decided", ""] == PROPOSED
+    paper = set(configs(TABLES))
+    ours = [labels for labels, config in table.rows.items() if config in paper]
+    assert all("as decided" in " ".join(labels).lower() for labels in ours)
+    assert len(table.rows) - len(ours) == 15
+
+
+def test_extensions_run_only_where_they_are_named():
+    assert catalogue(()) == TABLES
+    assert [table.number for table in chosen_of_all("E2", "4")] == ["4", "E2"]
+
+
+def test_the_open_choices_can_be_rehearsed():
+    assert len(select(catalogue(("E1",)), numbers=("E1",), datasets=(), overrides=REHEARSAL)[0].rows) == 21
+
+
+def chosen_of_all(*numbers: str) -> list[Table]:
+    return select(catalogue(numbers), numbers=numbers, datasets=(), overrides={})

@@ -73,6 +73,8 @@ def test_a_trial_leaves_record_log_predictions_and_run(trials: list[Trial], sett
     assert record.provenance["images"]["test"] == len(predictions["ids"])
     (log,) = logs(settings)
     assert (history(log), exit_code(log)) == ([0, 1, 2], 0)
+    assert (files.read("gradcam.png") or b"").startswith(b"\x89PNG")
+    assert list(log.parent.glob("files/media/images/gradcam*.png"))
 
 
 def test_every_run_is_whole_when_its_trial_reports_done(trials: list[Trial], settings: Settings):

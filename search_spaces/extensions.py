@@ -1,0 +1,63 @@
+"""Tables the paper lacks. E1: how much do the choices matter that it leaves open (docs/paper.md)?"""
+
+from collections.abc import Collection
+
+from search_spaces.paper import MODELS, PROPOSED, RIVALS, TABLES, vary
+from search_spaces.table import OVERALL, Rows, Table
+from wbc_model.config import (
+    Attention,
+    AttentionAt,
+    Baseline,
+    Cut,
+    Fuse,
+    Init,
+    Loss,
+    MixupPer,
+    Network,
+    Normalisation,
+    ParallelBy,
+    Schedule,
+    TwoBranch,
+)
+
+OPEN_CHOICES: Rows = {
+    ("As decided", ""): PROPOSED,
+    ("Trunks cut", "after block 3"): vary(model=TwoBranch(cut=Cut.BLOCK3)),
+    ("Fusion", "concatenation"): vary(model=TwoBranch(fuse=Fuse.CONCAT)),
+    ("Attention", "on each branch"): vary(model=TwoBranch(attention_at=AttentionAt.EACH_BRANCH)),
+    ("Trunks", "frozen"): vary(model=TwoBranch(frozen=True)),
+    ("CAM // SAM", "product, as decided"): vary(model=TwoBranch(attention=Attention.PARALLEL)),
+    ("CAM // SAM", "sum of logits"): vary(
+        model=TwoBranch(attention=Attention.PARALLEL, parallel_by=ParallelBy.LOGIT_SUM)
+    ),
+    ("CAM // SAM", "sum of features"): vary(
+        model=TwoBranch(attention=Attention.PARALLEL, parallel_by=ParallelBy.FEATURE_SUM)
+    ),
+    ("Normalisation", "to [-1, 1]"): vary(normalisation=Normalisation.UNIT),
+    ("Normalisation", "none"): vary(normalisation=Normalisation.NONE),
+    ("Loss", "binary, Eq. (3)"): vary(loss=Loss.BCE_EQ3),
+    ("Mixup", "a weight for each sample"): vary(mixup_per=MixupPer.SAMPLE),
+    ("Learning rate", "cosine"): vary(schedule=Schedule.COSINE),
+    ("ResNet", "ImageNet, as decided"): vary(model=MODELS["ResNet"]),
+    ("ResNet", "from scratch"): vary(model=Baseline(Network.RESNET50, Init.RANDOM)),
+    ("DenseNet", "ImageNet, as decided"): vary(model=MODELS["DenseNet"]),
+    ("DenseNet", "from scratch"): vary(model=Baseline(Network.DENSENET121, Init.RANDOM)),
+    ("Inception v3", "from scratch, as decided"): vary(model=MODELS["Inception v3"]),
+    ("Inception v3", "ImageNet"): vary(model=Baseline(Network.INCEPTION_V3)),
+    ("Sharma", "ImageNet, as decided"): vary(model=MODELS["Sharma"]),
+    ("Sharma", "from scratch"): vary(model=Baseline(Network.SHARMA, Init.RANDOM)),
+}
+
+INPUT_SIZE: Rows = {
+    (f"{size} x {size}",): vary(model=Baseline(Network.INCEPTION_V3), image_size=size) for size in (224, 299)
+}
+
+EXTENSIONS = (
+    Table("E1", "Choices the paper leaves open", ("Choice", "Here"), OPEN_CHOICES, OVERALL, RIVALS[1:]),
+    Table("E2", "Inception v3 at the paper's input size and its own", ("Input",), INPUT_SIZE, OVERALL, RIVALS[2:]),
+)
+
+
+def catalogue(numbers: Collection[str]) -> tuple[Table, ...]:
+    """The tables to choose from: the paper's, unless some are named, then all there are."""
+    return (*TABLES, *EXTENSIONS) if numbers else TABLES

@@ -1,0 +1,51 @@
+"""Parameters and arithmetic of every model: `python -m wbc_model.describe [--image-size 224]`."""
+
+import argparse
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from wbc_model.config import Baseline, Cut, Fuse, Init, Network, TrialConfig, TwoBranch
+from wbc_model.network import build
+
+RANDOM = {"resnet": Init.RANDOM, "densenet": Init.RANDOM}
+MODELS = {
+    "two branches": TwoBranch(**RANDOM),
+    "two branches, concatenated": TwoBranch(**RANDOM, fuse=Fuse.CONCAT),
+    "two branches, cut after block 3": TwoBranch(**RANDOM, cut=Cut.BLOCK3),
+    "RM only": TwoBranch(resnet=Init.RANDOM, densenet=None),
+    "DM only": TwoBranch(resnet=None, densenet=Init.RANDOM),
+} | {network.value: Baseline(network, Init.RANDOM) for network in Network}
+
+
+def measure(config: TrialConfig) -> tuple[float, float, float]:
+    """Million parameters; billion multiply-adds an image, forward, and forward with backward."""
+    model = build(config, seed=0)
+    forward = _multiply_adds(model, config.image_size, backward=False)
+    both = _multiply_adds(model, config.image_size, backward=True)
+    return sum(p.numel() for p in model.parameters()) / 1e6, forward, both
+
+
+def _multiply_adds(model: nn.Module, image_size: int, *, backward: bool) -> float:
+    x = torch.rand(2, 3, image_size, image_size)
+    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(backward):
+        loss = model(x).sum()
+        if backward:
+            loss.backward()
+    return counter.get_total_flops() / 2 / len(x) / 1e9
+
+
+def main() -> None:
+    """Print the table."""
+    p = argparse.ArgumentParser(prog="python -m wbc_model.describe", description=__doc__)
+    p.add_argument("--image-size", type=int, default=224, metavar="PIXELS")
+    image_size = p.parse_args().image_size
+    print(f"{f'at {image_size} x {image_size}':34}{'M parameters':>14}{'GMAC forward':>14}{'GMAC training':>15}")
+    for name, model in MODELS.items():
+        parameters, forward, both = measure(TrialConfig(model=model, image_size=image_size))
+        print(f"{name:34}{parameters:14.2f}{forward:14.2f}{both:15.2f}")
+
+
+if __name__ == "__main__":
+    main()
