@@ -11,7 +11,8 @@ from typing import Any
 
 from search_spaces.table import Table
 from study.plan import RunRecord
-from wbc_model.config import Images, TrialConfig, Trunks
+from wbc_model.choices import Images, Trunks
+from wbc_model.config import TrialConfig
 
 DASH = "–"
 TICK = "✓"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wbc_model.config import Images, Trunks
+from wbc_model.choices import Images, Trunks
 
 REHEARSAL: dict[str, Any] = {
     "trunks": Trunks.TINY.value,

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from wbc_model.config import CELLS, Dataset, TrialConfig
+from wbc_model.choices import CELLS, Dataset
+from wbc_model.config import TrialConfig
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from study.storage import Storage, TrialFiles
 from study.tracking import show, summarise, tracked
 from wbc_model.backbones import find_weights
 from wbc_model.cache import ImageSet, Prepared, prepare
-from wbc_model.config import Init, TrialConfig, TwoBranch
+from wbc_model.choices import Init
+from wbc_model.config import TrialConfig, TwoBranch
 from wbc_model.datasets import require
 from wbc_model.evaluate import confusion, predict
 from wbc_model.gradcam import sheet

@@ -8,7 +8,7 @@ import torch
 
 from study.plan import Trial
 from study.settings import Settings
-from wbc_model.config import Init
+from wbc_model.choices import Init
 from wbc_model.network import trunks_of
 from wbc_model.pretrain import pretrain
 from wbc_model.synthetic import write

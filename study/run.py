@@ -15,7 +15,7 @@ from search_spaces.table import parse_overrides, select
 from study.plan import Trial, overview, plan, remaining
 from study.settings import Settings, default_cache
 from study.storage import Storage
-from wbc_model.config import Dataset
+from wbc_model.choices import Dataset
 from wbc_model.datasets import DataError
 
 EXAMPLES = """examples:
@@ -108,6 +108,8 @@ def _settings(args: argparse.Namespace) -> Settings:
 
     if args.rehearse and (args.data or args.weights):
         raise ValueError("--rehearse draws its own data and trains its own weights: leave out --data and --weights")
+    if args.rehearse and "://" in _storage(args):
+        raise ValueError(f"--rehearse keeps its data in its storage and wants a folder, got {args.storage}")
     home = Path(_storage(args))
     weights = args.weights.absolute() if args.weights else None
     return Settings(

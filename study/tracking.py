@@ -16,7 +16,8 @@ from study.plan import RunRecord, Trial
 from study.settings import Settings, Tracking
 from study.storage import Storage
 from study.wandb_log import is_complete
-from wbc_model.config import Images, Trunks, flatten
+from wbc_model.choices import Images, Trunks
+from wbc_model.config import flatten
 
 FLUSH_SECONDS = 60
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from wbc_model.cache import ImageSet
-from wbc_model.config import CELLS, Init, TrialConfig, TwoBranch
+from wbc_model.choices import CELLS, Init
+from wbc_model.config import TrialConfig, TwoBranch
 
 torch.set_num_threads(1)  # as a trial with one core has; two threads fight where tests run beside something else
 

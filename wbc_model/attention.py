@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from wbc_model.config import Attention, ParallelBy
+from wbc_model.choices import Attention, ParallelBy
 
 REDUCTION = 16
 """Hidden channels are C / 16, the default of the papers that proposed SE and CBAM."""

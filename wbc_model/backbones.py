@@ -16,7 +16,7 @@ from timm.models.inception_v3 import InceptionA
 from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
 
-from wbc_model.config import Cut, Init, Network, Trunks
+from wbc_model.choices import Cut, Init, Network, Trunks
 from wbc_model.seeding import torch_seeded
 
 HUB_FILE = "model.safetensors"

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from wbc_model.backbones import Trunk
-from wbc_model.config import Network, Normalisation
+from wbc_model.choices import Network, Normalisation
 from wbc_model.seeding import torch_seeded
 
 WITH_DROPOUT = (Network.INCEPTION_V3, Network.SHARMA)

@@ -14,7 +14,7 @@ from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm
 
-from wbc_model.config import Dataset, Images
+from wbc_model.choices import Dataset, Images
 from wbc_model.datasets import DataError, Sample, find, kind_of
 from wbc_model.splits import SPLITS, Split, split
 

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from wbc_model.config import CELLS, Dataset, Images
+from wbc_model.choices import CELLS, Dataset, Images
 
 Part = Literal["all", "train", "test"]
 """What the authors split already: BCCD and Raabin come with a test set, LDWBC and LISC do not."""

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from wbc_model.config import Baseline, Cut, Fuse, Init, Network, TrialConfig, TwoBranch
+from wbc_model.choices import Cut, Fuse, Init, Network
+from wbc_model.config import Baseline, TrialConfig, TwoBranch
 from wbc_model.network import build
 
 RANDOM = {"resnet": Init.RANDOM, "densenet": Init.RANDOM}

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wbc_model.config import MixupPer
+from wbc_model.choices import MixupPer
 
 
 def mixup(x: Tensor, y: Tensor, *, lam: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:

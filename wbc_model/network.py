@@ -9,18 +9,8 @@ from torch import Tensor, nn
 from wbc_model.attention import ATTENTIONS, ParallelAttention
 from wbc_model.backbones import Trunk, TrunkSpec, build_trunk
 from wbc_model.baselines import BaselineNet, Normalise, build_baseline
-from wbc_model.config import (
-    Attention,
-    AttentionAt,
-    Baseline,
-    Fuse,
-    Init,
-    Network,
-    Normalisation,
-    TrialConfig,
-    Trunks,
-    TwoBranch,
-)
+from wbc_model.choices import Attention, AttentionAt, Fuse, Init, Network, Normalisation, Trunks
+from wbc_model.config import Baseline, TrialConfig, TwoBranch
 from wbc_model.seeding import torch_seeded
 
 WIDTH = {Trunks.FULL: 512, Trunks.TINY: 64}

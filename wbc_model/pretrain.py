@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 from wbc_model.backbones import TrunkSpec, build_trunk
 from wbc_model.baselines import build_baseline
 from wbc_model.cache import ImageSet
-from wbc_model.config import Baseline, Init, Normalisation, TrialConfig
+from wbc_model.choices import Init, Normalisation
+from wbc_model.config import Baseline, TrialConfig
 from wbc_model.synthetic import TEXTURES, draw_texture_task
 from wbc_model.train import fit
 

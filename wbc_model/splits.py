@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from wbc_model.config import Dataset
+from wbc_model.choices import Dataset
 from wbc_model.datasets import DataError, Sample
 
 Split = Literal["train", "validation", "test"]

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_model.config import CELLS, Dataset
+from wbc_model.choices import CELLS, Dataset
 from wbc_model.datasets import DRAWN_MARK, LAYOUTS, DataError, Part
 
 Floats = NDArray[np.float32]

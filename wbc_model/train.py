@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wbc_model.cache import ImageSet
-from wbc_model.config import Loss, Schedule, TrialConfig
+from wbc_model.choices import Loss, Schedule
+from wbc_model.config import TrialConfig
 from wbc_model.evaluate import confusion, predict, to_input
 from wbc_model.metrics import ConfusionMatrix
 from wbc_model.mixup import draw, mixup

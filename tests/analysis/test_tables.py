@@ -7,7 +7,7 @@ from analysis.tables import fill, percent, to_csv
 from analysis.which import command
 from search_spaces.paper import PROPOSED, TABLES
 from search_spaces.table import OVERALL, PER_CLASS, Table
-from wbc_model.config import Dataset, Images, Trunks
+from wbc_model.choices import Dataset, Images, Trunks
 
 ROWS = {("0",): replace(PROPOSED, mixup_alpha=0.0), ("0.2",): PROPOSED, ("0.4",): replace(PROPOSED, mixup_alpha=0.4)}
 MIXUP = Table("4", "Effect of the mixup parameter", ("α",), ROWS, OVERALL[:1])

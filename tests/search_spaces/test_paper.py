@@ -9,7 +9,8 @@ from search_spaces.extensions import catalogue
 from search_spaces.paper import PROPOSED, TABLES
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import OVERALL, PER_CLASS, Table, configs, parse_overrides, select
-from wbc_model.config import Dataset, TrialConfig
+from wbc_model.choices import Dataset
+from wbc_model.config import TrialConfig
 
 
 def chosen(*, numbers: tuple = (), datasets: tuple = (), overrides: dict | None = None) -> list[Table]:

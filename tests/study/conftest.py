@@ -12,7 +12,7 @@ from study.plan import Trial, plan
 from study.settings import Settings
 from wbc_model import synthetic
 from wbc_model.backbones import TrunkSpec, build_trunk
-from wbc_model.config import Dataset, Init, Network, Trunks
+from wbc_model.choices import Dataset, Init, Network, Trunks
 
 QUICK = REHEARSAL | {"image_size": 32, "epochs": 3}
 

@@ -6,7 +6,8 @@ from pydantic import TypeAdapter
 from search_spaces.paper import TABLES
 from search_spaces.table import select
 from study.plan import RunRecord, Trial, overview, plan, remaining
-from wbc_model.config import CELLS, TrialConfig
+from wbc_model.choices import CELLS
+from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix
 
 EYE = ConfusionMatrix(CELLS, tuple(tuple(int(i == j) for j in range(5)) for i in range(5)))

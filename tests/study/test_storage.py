@@ -5,7 +5,8 @@ from upath import UPath
 
 from study.plan import RunRecord, Trial
 from study.storage import Storage
-from wbc_model.config import CELLS, TrialConfig
+from wbc_model.choices import CELLS
+from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix
 
 TRIAL = Trial(TrialConfig(), 0)

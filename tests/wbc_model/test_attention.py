@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from wbc_model.attention import ATTENTIONS, ChannelAttention, ParallelAttention, SpatialAttention, csam, scam
-from wbc_model.config import Attention, ParallelBy
+from wbc_model.choices import Attention, ParallelBy
 
 PARAMETERS = {  # at 512 channels; dossier of the paper: SE and CAM 2 C^2 / 16, ECA a kernel of 5, SAM 2 x 7 x 7
     Attention.NONE: 0,

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from wbc_model.config import KNOBS, Baseline, Init, Network, TrialConfig, TwoBranch
+from wbc_model.choices import Init, Network
+from wbc_model.config import KNOBS, Baseline, TrialConfig, TwoBranch
 
 VARIED = [
     TrialConfig(),

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from wbc_model.cache import prepare
-from wbc_model.config import CELLS, Dataset, Images
+from wbc_model.choices import CELLS, Dataset, Images
 from wbc_model.datasets import DRAWN_MARK, LAYOUTS, DataError, Sample, find, require
 from wbc_model.splits import TABLE_2, split
 

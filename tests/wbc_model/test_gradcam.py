@@ -8,17 +8,8 @@ from torch import nn
 from wbc_model.backbones import Trunk
 from wbc_model.baselines import BaselineNet
 from wbc_model.cache import ImageSet
-from wbc_model.config import (
-    Attention,
-    AttentionAt,
-    Baseline,
-    Init,
-    Network,
-    Normalisation,
-    TrialConfig,
-    Trunks,
-    TwoBranch,
-)
+from wbc_model.choices import Attention, AttentionAt, Init, Network, Normalisation, Trunks
+from wbc_model.config import Baseline, TrialConfig, TwoBranch
 from wbc_model.evaluate import predict
 from wbc_model.gradcam import EACH, TILE, heat_maps, overlay, sheet
 from wbc_model.network import build

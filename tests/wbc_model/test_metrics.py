@@ -1,6 +1,6 @@
 import pytest
 
-from wbc_model.config import CELLS
+from wbc_model.choices import CELLS
 from wbc_model.metrics import ConfusionMatrix
 
 

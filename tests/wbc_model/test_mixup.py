@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
-from wbc_model.config import MixupPer
+from wbc_model.choices import MixupPer
 from wbc_model.mixup import draw, mixup
 from wbc_model.train import soft_cross_entropy
 

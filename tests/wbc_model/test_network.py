@@ -7,18 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 from wbc_model.backbones import TrunkSpec, WeightsError, build_trunk, find_weights
-from wbc_model.config import (
-    Attention,
-    AttentionAt,
-    Baseline,
-    Cut,
-    Fuse,
-    Init,
-    Network,
-    TrialConfig,
-    Trunks,
-    TwoBranch,
-)
+from wbc_model.choices import Attention, AttentionAt, Cut, Fuse, Init, Network, Trunks
+from wbc_model.config import Baseline, TrialConfig, TwoBranch
 from wbc_model.network import build
 
 TINY_RESNET = TrunkSpec(Network.RESNET50, Trunks.TINY)

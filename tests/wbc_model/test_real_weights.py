@@ -11,7 +11,7 @@ from skimage import data
 
 from wbc_model.backbones import TrunkSpec, build_trunk, find_weights, load
 from wbc_model.baselines import Normalise
-from wbc_model.config import Init, Network, Normalisation
+from wbc_model.choices import Init, Network, Normalisation
 from wbc_model.evaluate import to_input
 
 EGYPTIAN_CAT, ESPRESSO = 285, 967

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wbc_model.config import CELLS, Dataset, Images
+from wbc_model.choices import CELLS, Dataset, Images
 from wbc_model.datasets import DRAWN_MARK, LAYOUTS, DataError, find, kind_of
 from wbc_model.synthetic import TEXTURES, Drawing, counts, draw_cell, draw_texture_task, path_of, write
 

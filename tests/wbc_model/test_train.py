@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from wbc_model.cache import ImageSet
-from wbc_model.config import Loss, MixupPer, Schedule, TrialConfig
+from wbc_model.choices import Loss, MixupPer, Schedule
+from wbc_model.config import TrialConfig
 from wbc_model.evaluate import confusion, predict
 from wbc_model.network import build
 from wbc_model.train import (

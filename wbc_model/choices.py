@@ -1,0 +1,122 @@
+"""What a config can choose from. Needs no torch."""
+
+from enum import StrEnum
+
+CELLS = ("basophil", "monocyte", "eosinophil", "neutrophil", "lymphocyte")
+"""The five cell types, always in the order of the paper's tables: B M E N L."""
+
+
+class Dataset(StrEnum):
+    """The four datasets of Table 1."""
+
+    LDWBC = "ldwbc"
+    LISC = "lisc"
+    BCCD = "bccd"
+    RAABIN = "raabin"
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Cell types with a logit of their own, in order. BCCD has no basophils."""
+        return CELLS[1:] if self is Dataset.BCCD else CELLS
+
+
+class Init(StrEnum):
+    """The weights a branch or baseline starts from."""
+
+    IMAGENET = "imagenet"
+    RANDOM = "random"
+
+
+class Attention(StrEnum):
+    """Table 5. In the tables' labels `channel` is CAM and `spatial` is SAM."""
+
+    NONE = "none"
+    SE = "se"
+    ECA = "eca"
+    CHANNEL = "channel"
+    SPATIAL = "spatial"
+    PARALLEL = "parallel"
+    CSAM = "csam"
+    SCAM = "scam"
+
+
+class Network(StrEnum):
+    """The networks the proposed model is compared with (Tables 10-12)."""
+
+    RESNET50 = "resnet50"
+    DENSENET121 = "densenet121"
+    INCEPTION_V3 = "inception_v3"
+    JIANG = "jiang"
+    SHARMA = "sharma"
+
+
+class Cut(StrEnum):
+    """Where a trunk ends: whole, or after its third of four blocks."""
+
+    FULL = "full"
+    BLOCK3 = "block3"
+
+
+class Fuse(StrEnum):
+    """How the two branches' maps of equal size become one."""
+
+    ADD = "add"
+    CONCAT = "concat"
+
+
+class AttentionAt(StrEnum):
+    """Where the attention module sits: on the fused map, or one on each branch before fusion."""
+
+    FUSED = "fused"
+    EACH_BRANCH = "each_branch"
+
+
+class ParallelBy(StrEnum):
+    """What CAM // SAM computes from the two maps; no paper gives the formula (docs/paper.md)."""
+
+    PRODUCT = "product"
+    LOGIT_SUM = "logit_sum"
+    FEATURE_SUM = "feature_sum"
+
+
+class Normalisation(StrEnum):
+    """Of the input pixels, from [0, 1]: by ImageNet's mean and deviation, to [-1, 1], or not at all."""
+
+    IMAGENET = "imagenet"
+    UNIT = "unit"
+    NONE = "none"
+
+
+class Loss(StrEnum):
+    """Categorical cross-entropy, as the paper's text says, or the binary one of its Eq. (3)."""
+
+    CE = "ce"
+    BCE_EQ3 = "bce_eq3"
+
+
+class MixupPer(StrEnum):
+    """One lambda a batch, as in mixup's published code, or one a sample."""
+
+    BATCH = "batch"
+    SAMPLE = "sample"
+
+
+class Schedule(StrEnum):
+    """Of the learning rate over the epochs. The paper's "initial learning rate" names no schedule."""
+
+    CONSTANT = "constant"
+    COSINE = "cosine"
+
+
+class Trunks(StrEnum):
+    """Size of every trunk: as published, or a miniature for rehearsals and tests."""
+
+    FULL = "full"
+    TINY = "tiny"
+
+
+class Images(StrEnum):
+    """Where the images come from: the published datasets, or `synthetic`'s drawings in their layouts."""
+
+    PUBLISHED = "published"
+    DRAWN = "drawn"
