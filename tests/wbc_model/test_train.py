@@ -94,6 +94,19 @@ def test_accuracy_under_mixup_is_logged_both_ways(tiny: TrialConfig, images: Ima
     assert last.train_accuracy_weighted < 0.85
 
 
+def test_every_epoch_has_dropout_of_its_own(tiny: TrialConfig, images: Images):
+    """Of the units alive in both epochs, not the same are dropped."""
+    model, seen = build(tiny, seed=0), []
+    model.head[4].register_forward_hook(
+        lambda module, x, y: seen.append((x[0] > 0, y == 0)) if module.training else None
+    )
+    assert len(list(fit(model, images(8), images(8), tiny, seed=0))) == 2
+    (alive, dropped), (alive_next, dropped_next) = seen
+    both = alive & alive_next
+    assert both.sum() > 20
+    assert not torch.equal(dropped[both], dropped_next[both])
+
+
 def test_best_epoch_is_the_earliest_of_the_highest(tiny: TrialConfig, images: Images):
     reports = train(replace(tiny, epochs=14), images)
     accuracies = [report.validation.accuracy for report in reports]
