@@ -11,8 +11,9 @@ from analysis.notes import REHEARSAL
 from analysis.runs import offline_runs, online_runs
 from analysis.tables import Filled, fill, to_csv
 from analysis.which import arguments, choose, command, tables_under
-from search_spaces.table import Table, configs, parse_overrides
+from search_spaces.table import Table, configs, effective, parse_overrides
 from study.plan import RunRecord
+from study.storage import Storage
 
 EXAMPLES = """\
 examples:
@@ -31,19 +32,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         records = online_runs(args.wandb) if args.wandb else offline_runs(args.runs)
-        wanted = None if args.set is None else parse_overrides(args.set)
+        wanted = None if args.set is None else effective(parse_overrides(args.set))
         overrides = choose(records, wanted, where=args.wandb or str(args.runs))
         possible, left_out = tables_under(overrides, numbers=args.tables, datasets=args.datasets)
+        tables = _fill(possible, records, seeds=args.seeds, overrides=overrides)
         args.out.mkdir(parents=True, exist_ok=True)
-    except (LookupError, ValueError, OSError) as error:
+    except (LookupError, ValueError, OSError, ImportError) as error:
         print(f"python -m analysis: {error}", file=sys.stderr)
         return 2
-    tables = _fill(possible, records, overrides=overrides)
     storage = None if args.wandb else args.runs
     _write(tables, args.out, left_out=left_out, storage=storage)
     print("\n".join(_summary(tables, left_out=left_out, storage=storage)))
+    unread = [] if args.wandb else sorted(Storage(str(args.runs)).finished() - {r.trial.id for r in records})
+    if unread:
+        print(f"{len(unread)} finished trials in {args.runs} have no W&B run that can be read: {', '.join(unread)}")
     print(f"Written to {args.out}: tables.tex and report.html, and of each table a .tex and a .csv")
-    return 1 if any(filled.missing for filled in tables) else 0
+    return 1 if unread or any(filled.missing for filled in tables) else 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,14 +65,19 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--set", nargs="*", metavar="KNOB=VALUE", help="which study, if there are runs of several")
     described.add_argument("--tables", nargs="+", default=[], metavar="N", help="only these [all nine]")
     described.add_argument("--datasets", nargs="+", default=[], metavar="NAME", help="only rows on these [all four]")
+    described.add_argument(
+        "--seeds", nargs="+", type=int, metavar="N", help="those every row should have [any there is]"
+    )
     described.add_argument("--out", type=Path, default="build", metavar="FOLDER", help="where to write [%(default)s]")
     return described
 
 
-def _fill(tables: Sequence[Table], records: Sequence[RunRecord], *, overrides: dict[str, Any]) -> list[Filled]:
-    """Every table, with the seeds that any row of any of them has."""
+def _fill(
+    tables: Sequence[Table], records: Sequence[RunRecord], *, seeds: Sequence[int] | None, overrides: dict[str, Any]
+) -> list[Filled]:
+    """Every table, with the seeds that are asked for, or else all that any row of any of them has."""
     ids = {config.id for config in configs(tables)}
-    seeds = {record.trial.seed for record in records if record.trial.config.id in ids} or {0}
+    seeds = seeds or sorted({record.trial.seed for record in records if record.trial.config.id in ids}) or [0]
     return [fill(table, records, seeds=seeds, overrides=overrides) for table in tables]
 
 

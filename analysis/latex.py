@@ -57,7 +57,7 @@ def render(filled: Filled) -> str:
 
 def document(numbers: Sequence[str]) -> str:
     """A standalone document of `table_<number>.tex` files beside it, each under its number in the paper."""
-    return DOCUMENT % "\n".join(rf"\setcounter{{table}}{{{int(n) - 1}}}\input{{table_{n}}}" for n in numbers)
+    return DOCUMENT % "\n".join(rf"\renewcommand{{\thetable}}{{{n}}}\input{{table_{n}}}" for n in numbers)
 
 
 def escape(text: str) -> str:

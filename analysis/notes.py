@@ -30,7 +30,7 @@ def notes(filled: Filled) -> list[str]:
     lines = [REHEARSAL] if filled.rehearsal else []
     if departures := ", ".join(f"{key}={value}" for key, value in filled.overrides.items()):
         lines.append(f"Departs from the paper: {departures}.")
-    lines.append(_seeds(filled))
+    lines += [_seeds(filled)] if any(row.runs for row in filled.rows) else []
     if empty := sum(not row.runs for row in filled.rows):
         lines.append(f"{empty} of {len(filled.rows)} rows missing.")
     if any(cell.mean is None for row in filled.rows if row.runs for cell in row.cells):

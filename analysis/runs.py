@@ -13,7 +13,7 @@ from study.wandb_log import read_log
 
 
 def offline_runs(storage: Path) -> list[RunRecord]:
-    """The finished runs in `storage/wandb/offline-run-*/run-*.wandb`.
+    """The finished runs in `storage/wandb/*run-*/run-*.wandb`, of offline runs and online ones.
 
     Raises:
         OSError: no such folder, or it cannot be read.
@@ -66,7 +66,7 @@ def record_of(run_id: str, summary: Mapping[str, Any], *, finished: bool, where:
 def _files(root: Path) -> list[Path]:
     """Log files, by name. `glob` alone would take a folder that cannot be read for an empty one."""
     folders = sorted(root.iterdir()) if root.is_dir() else []
-    return [file for f in folders if f.name.startswith("offline-run-") for file in sorted(f.glob("run-*.wandb"))]
+    return [file for f in folders if "run-" in f.name for file in sorted(f.glob("run-*.wandb"))]
 
 
 def _read(file: Path) -> tuple[str, dict[str, Any], bool]:

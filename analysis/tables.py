@@ -11,7 +11,6 @@ from typing import Any
 
 from search_spaces.table import Table
 from study.plan import RunRecord
-from wbc_model.choices import Images, Trunks
 from wbc_model.config import TrialConfig
 
 DASH = "–"
@@ -62,7 +61,7 @@ class Filled:
 
     @property
     def rehearsal(self) -> bool:
-        return any(row.config.images is Images.DRAWN or row.config.trunks is Trunks.TINY for row in self.rows)
+        return any(row.config.rehearsal for row in self.rows)
 
     @property
     def missing(self) -> list[str]:
@@ -95,7 +94,7 @@ def fill(
         overrides: what was set for the whole study; only told, the rows are overridden already.
 
     Raises:
-        ValueError: two records of one trial.
+        ValueError: two records of one trial, or records made from different data or weights.
     """
     if twice := [trial for trial, n in Counter(record.trial.id for record in records).items() if n > 1]:
         raise ValueError(f"two finished runs of trial {', '.join(twice)}")
@@ -103,9 +102,23 @@ def fill(
     for record in sorted(records, key=lambda record: record.trial.seed):
         by_config[record.trial.config.id].append(record)
     rows = [_row(table, labels, runs=by_config[config.id], seeds=seeds) for labels, config in table.rows.items()]
+    _require_equal_inputs(table, [run for row in rows for run in row.runs])
     best = [_best(table, rows, column) for column in range(len(table.columns))]
     rows = [replace(row, cells=tuple(_mark(row, best))) for row in rows]
     return Filled(table=table, rows=tuple(rows), seeds=tuple(sorted(seeds)), overrides=overrides or {})
+
+
+def _require_equal_inputs(table: Table, runs: Sequence[RunRecord]) -> None:
+    """Rows can be compared when they were trained on the same images of a dataset, from the same file of weights."""
+    seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for run in runs:
+        seen[f"data of {run.trial.config.dataset}"][run.provenance.get("data", "?")].add(run.trial.id)
+        for name, weights in run.provenance.get("weights", {}).items():
+            seen[f"weights of {name}"][weights["sha256"]].add(run.trial.id)
+    for what, kinds in seen.items():
+        if len(kinds) > 1:
+            told = "; ".join(f"{kind[:16]} behind {', '.join(sorted(ids))}" for kind, ids in kinds.items())
+            raise ValueError(f"Table {table.number} mixes different {what}: {told}. Remove the records of one kind")
 
 
 def _row(table: Table, labels: tuple[str, ...], *, runs: Sequence[RunRecord], seeds: Collection[int]) -> Row:

@@ -63,6 +63,10 @@ def command(filled: Filled, *, storage: Path | None = None) -> str:
         words.append("--rehearse")
         usual /= "rehearsal"
     words.append(f"--tables {filled.table.number}")
+    (whole,) = (table for table in catalogue([filled.table.number]) if table.number == filled.table.number)
+    datasets = dict.fromkeys(row.config.dataset for row in filled.rows)
+    if len(datasets) < len({config.dataset for config in whole.rows.values()}):
+        words.append(f"--datasets {' '.join(datasets)}")
     if overrides:
         words.append(f"--set {arguments(overrides)}")
     if filled.seeds != (0,):

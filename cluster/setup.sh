@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Make .venv beside the project with the pinned packages and the project itself; nothing is done twice.
-# Needs Python >= 3.11 and pip. PYTHON=python3.12 chooses another interpreter.
+# Needs Python 3.11 to 3.13 and pip. PYTHON=python3.12 chooses another interpreter.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-python3}
 stamp=$(cat requirements.txt pyproject.toml cluster/setup.sh | sha256sum | cut -d' ' -f1)
 if [ "$(cat .venv/wbc-study.stamp 2>/dev/null || true)" = "$stamp" ]; then exit 0; fi
 
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-  { echo "setup: $("$python" --version) is too old: wanted Python >= 3.11 (PYTHON=... chooses one)" >&2; exit 2; }
+"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
+  { echo "setup: $("$python" --version) will not do: wanted Python 3.11 to 3.13 (PYTHON=... chooses one)" >&2; exit 2; }
 echo "setup: installing the pinned packages into .venv (about 6 GB, once)" >&2
 "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .uv --upgrade uv==0.13.9
 uv=.uv/bin/uv

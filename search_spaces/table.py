@@ -68,6 +68,21 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
     return overrides
 
 
+def effective(overrides: dict[str, Any]) -> dict[str, Any]:
+    """Only what departs from the paper, as a config holds it: `{"epochs": 100, "lr": 1}` is `{"lr": 1.0}`.
+
+    Raises:
+        ValueError: no such knob, or a bad value.
+    """
+    default = TrialConfig().to_json()
+    kept: dict[str, Any] = {}
+    for knob, value in overrides.items():
+        held = value if knob.startswith("model.") else _override_one(TrialConfig(), {knob: value}).to_json()[knob]
+        if knob.startswith("model.") or held != default[knob]:
+            kept[knob] = held
+    return kept
+
+
 def select(
     tables: Iterable[Table], *, numbers: Collection[str], datasets: Collection[str], overrides: dict[str, Any]
 ) -> list[Table]:
@@ -97,15 +112,19 @@ def _restrict(table: Table, datasets: Collection[str]) -> Table:
 
 
 def _override(table: Table, overrides: dict[str, Any]) -> Table:
-    try:
-        rows = {labels: config.override(overrides) for labels, config in table.rows.items()}
-    except ValidationError as error:
-        raise ValueError(_explain(error)) from None
+    rows = {labels: _override_one(config, overrides) for labels, config in table.rows.items()}
     if len(set(rows.values())) < len(set(table.rows.values())):
         raise ValueError(
             f"Table {table.number} varies what is being set ({', '.join(overrides)}): its rows would be equal"
         )
     return replace(table, rows=rows)
+
+
+def _override_one(config: TrialConfig, overrides: dict[str, Any]) -> TrialConfig:
+    try:
+        return config.override(overrides)
+    except ValidationError as error:
+        raise ValueError(_explain(error)) from None
 
 
 def _explain(error: ValidationError) -> str:

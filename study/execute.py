@@ -16,7 +16,7 @@ from study.provenance import code
 from study.settings import Settings
 from study.storage import Storage, TrialFiles
 from study.tracking import show, summarise, tracked
-from wbc_model.backbones import find_weights
+from wbc_model.backbones import build_trunk, find_weights
 from wbc_model.cache import ImageSet, Prepared, prepare
 from wbc_model.choices import Init
 from wbc_model.config import TrialConfig, TwoBranch
@@ -38,7 +38,7 @@ def check_inputs(trials: Iterable[Trial], settings: Settings) -> None:
     configs = {trial.config for trial in trials}
     require(sorted({config.dataset for config in configs}), settings.data)
     for spec in {spec for config in configs for spec, init in trunks_of(config).values() if init is Init.IMAGENET}:
-        find_weights(spec, settings.weights)
+        build_trunk(spec, init=Init.IMAGENET, seed=0, weights=settings.weights)
     for config in {(config.dataset, config.images, config.image_size): config for config in configs}.values():
         _prepare(config, settings)
 
@@ -47,10 +47,12 @@ def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
     """Train, test, track and store one trial; yields one row an epoch. Its record is written last of all."""
     files = Storage(settings.storage).trial(trial.id)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.backends.cudnn.allow_tf32 = False  # else convolutions on recent GPUs are not the fp32 they look like
     with tracked(trial, settings) as run:
         data = _prepare(trial.config, settings)
         model = build(trial.config, seed=trial.seed, weights=settings.weights)
-        state = _stored_state(files)
+        made_from = code() | _made_from(trial.config, data, settings, device=device)
+        state = _stored_state(files, made_from)
         rows = files.epochs()[: state.epoch if state else 0]
         for epoch, row in enumerate(rows):
             run.log(row, step=epoch)
@@ -59,12 +61,12 @@ def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
             state, row = report.state, report.row()
             rows.append(row)
             files.write_epochs(rows)
-            files.write("checkpoint.pt", _torch_bytes(state.to_dict()))
+            files.write("checkpoint.pt", _torch_bytes({"inputs": _inputs(made_from), "state": state.to_dict()}))
             run.log(row, step=report.epoch)
             yield row
         assert state is not None
         model.load_state_dict(state.best_model)
-        record, probabilities = _test(trial, model, data, state, rows, settings=settings, device=device)
+        record, probabilities = _test(trial, model, data, state, rows, made_from=made_from, device=device)
         files.write("predictions.npz", _predictions(data.sets["test"], probabilities))
         if isinstance(trial.config.model, TwoBranch):
             picture = sheet(model, data.sets["test"], probabilities, device=device)
@@ -80,9 +82,17 @@ def _prepare(config: TrialConfig, settings: Settings) -> Prepared:
     )
 
 
-def _stored_state(files: TrialFiles) -> TrainState | None:
-    checkpoint = files.read("checkpoint.pt")
-    return TrainState(**torch.load(io.BytesIO(checkpoint), map_location="cpu")) if checkpoint else None
+def _stored_state(files: TrialFiles, made_from: Row) -> TrainState | None:
+    """Where an earlier attempt stopped, unless it had other data or weights: then the trial starts anew."""
+    content = files.read("checkpoint.pt")
+    if content is None:
+        return None
+    checkpoint = torch.load(io.BytesIO(content), map_location="cpu")
+    return TrainState(**checkpoint["state"]) if checkpoint["inputs"] == _inputs(made_from) else None
+
+
+def _inputs(made_from: Row) -> Row:
+    return {name: made_from[name] for name in ("data", "weights")}
 
 
 def _torch_bytes(value: Row) -> bytes:
@@ -98,7 +108,7 @@ def _test(
     state: TrainState,
     rows: list[Row],
     *,
-    settings: Settings,
+    made_from: Row,
     device: str,
 ) -> tuple[RunRecord, np.ndarray]:
     """The one look at the test set, by the model of the best epoch: the record, and the probabilities behind it."""
@@ -112,7 +122,7 @@ def _test(
         test=confusion(probabilities, data.sets["test"]),
         curves=rows,
         seconds=sum(row["seconds"] for row in rows) + time.perf_counter() - started,
-        provenance=code() | _made_from(trial.config, data, settings, device=device),
+        provenance=made_from,
     )
     return record, probabilities
 

@@ -75,7 +75,7 @@ def plan(
 ) -> list[Trial]:
     """Every training the tables ask for, each once, breadth-first: all configs with one seed before the next seed."""
     asking = {config: tuple(t.number for t in tables if config in t.rows.values()) for config in configs(tables)}
-    return [Trial(config, seed, asking[config], overrides or {}) for seed in seeds for config in asking]
+    return [Trial(config, seed, asking[config], overrides or {}) for seed in dict.fromkeys(seeds) for config in asking]
 
 
 def remaining(trials: Iterable[Trial], finished: Collection[str]) -> list[Trial]:

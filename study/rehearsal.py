@@ -13,7 +13,7 @@ from wbc_model.network import trunks_of
 from wbc_model.pretrain import pretrain
 from wbc_model.synthetic import write
 
-SHARE, SIDE, SEED = 1 / 40, 64, 0
+SHARE, SIDE, SEED = 1 / 60, 64, 0
 """Of the published counts; height of the drawings in pixels; of every draw."""
 
 

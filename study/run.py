@@ -11,7 +11,7 @@ from typing import Any
 
 from search_spaces.extensions import catalogue
 from search_spaces.rehearsal import REHEARSAL
-from search_spaces.table import parse_overrides, select
+from search_spaces.table import effective, parse_overrides, select
 from study.plan import Trial, overview, plan, remaining
 from study.settings import Settings, default_cache
 from study.storage import Storage
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0: every planned trial is finished. 1: some are not. 2: the input would not do, and nothing was launched."""
     args = parser().parse_args(argv)
     try:
-        overrides = (REHEARSAL if args.rehearse else {}) | parse_overrides(args.overrides)
+        overrides = effective((REHEARSAL if args.rehearse else {}) | parse_overrides(args.overrides))
         tables = select(catalogue(args.tables), numbers=args.tables, datasets=args.datasets, overrides=overrides)
         trials = plan(tables, seeds=args.seeds, overrides=overrides)
         finished = Storage(_storage(args)).finished()
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         to_run = remaining(trials, finished)
         settings = _settings(args)
         _check_inputs(to_run, settings, rehearse=args.rehearse)
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     status = _run(trials, to_run, settings)
@@ -178,6 +178,7 @@ def _tabulate(args: argparse.Namespace, settings: Settings, overrides: dict[str,
         "--out": [str(Path("build") / "rehearsal")],
         "--tables": args.tables,
         "--datasets": args.datasets,
+        "--seeds": map(str, args.seeds),
         "--set": [f"{knob}={json.dumps(value)}" for knob, value in overrides.items()],
     }
     arguments = [word for option, values in chosen.items() if values for word in (option, *values)]

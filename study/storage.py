@@ -58,6 +58,9 @@ class TrialFiles:
     def epochs(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.read("epochs.jsonl") or b"").splitlines()]
 
+    def discard(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+
     def error(self) -> str:
         """Why the last attempt failed: a traceback, if the trial lived to write one."""
         return (self.read("error.txt") or b"lost: its worker died without a word").decode().strip()
@@ -68,13 +71,13 @@ class TrialFiles:
     def finish(self, record: RunRecord) -> None:
         """Write the record, after which the trial is finished, and drop what only an unfinished one needs."""
         self.write("record.json", json.dumps(record.to_json()).encode())
-        for name in ("checkpoint.pt", "error.txt"):
-            (self.folder / name).unlink(missing_ok=True)
+        self.discard("checkpoint.pt")
+        self.discard("error.txt")
 
 
 def _write(file: UPath, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    if file.protocol:  # an object store replaces whole objects
+    if file.protocol not in ("", "file"):  # an object store replaces whole objects
         file.write_bytes(content)
         return
     draft = file.with_name(f".{file.name}.{os.getpid()}")

@@ -16,7 +16,6 @@ from study.plan import RunRecord, Trial
 from study.settings import Settings, Tracking
 from study.storage import Storage
 from study.wandb_log import is_complete
-from wbc_model.choices import Images, Trunks
 from wbc_model.config import flatten
 
 FLUSH_SECONDS = 60
@@ -78,7 +77,7 @@ def _start(trial: Trial, settings: Settings, *, folder: str) -> wandb.Run:
         project=settings.project,
         entity=settings.entity,
         group=trial.config.dataset,
-        job_type="rehearsal" if is_rehearsal(trial) else "trial",
+        job_type="rehearsal" if trial.config.rehearsal else "trial",
         tags=[f"table {number}" for number in trial.tables],
         config={"trial": trial.to_json(), "seed": trial.seed} | flatten(trial.config.to_json()),
         dir=folder,
@@ -101,8 +100,3 @@ def summarise(run: wandb.Run, record: RunRecord) -> None:
 def show(run: wandb.Run, name: str, picture: np.ndarray, *, epoch: int) -> None:
     """Put an RGB picture (H, W, 3) beside an epoch's numbers."""
     run.log({name: wandb.Image(picture)}, step=epoch)
-
-
-def is_rehearsal(trial: Trial) -> bool:
-    """Whether a trial's numbers say nothing about blood cells."""
-    return trial.config.images is Images.DRAWN or trial.config.trunks is Trunks.TINY

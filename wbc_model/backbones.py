@@ -119,7 +119,11 @@ def load(body: nn.Module, weights: Weights) -> None:
     Raises:
         WeightsError: a missing or misshapen tensor.
     """
-    state = load_file(weights.path) if weights.path.suffix == ".safetensors" else torch.load(weights.path)
+    state = (
+        load_file(weights.path)
+        if weights.path.suffix == ".safetensors"
+        else torch.load(weights.path, map_location="cpu")
+    )
     state = {_modern(key): value for key, value in state.items()}
     own = body.state_dict()
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,31 +56,35 @@ def prepare(dataset: Dataset, *, images: Images, data: Path, cache: Path, image_
     if data.is_dir() and kind_of(data) is not images:
         raise DataError(f"{data} holds {kind_of(data)} images, and images={images} was asked for")
     samples = find(dataset, data)
-    folder = cache / f"{dataset}-{image_size}-{_key(samples)}"
+    sets = split(dataset, samples)
+    folder = cache / f"{dataset}-{image_size}-{_key(sets)}"
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
-                _build(dataset, samples, folder, image_size=image_size)
+                _build(dataset, sets, folder, image_size=image_size)
     return _open(dataset, folder)
 
 
-def _key(samples: Sequence[Sample]) -> str:
-    """Changes when a file comes, goes or is rewritten, without reading any."""
-    stats = [(sample.id, sample.path.stat().st_size, sample.path.stat().st_mtime_ns) for sample in samples]
+def _key(sets: Mapping[Split, Sequence[Sample]]) -> str:
+    """Changes when a file comes, goes, is rewritten or falls into another class or set, without reading any."""
+    samples = [
+        (name, sample.id, sample.cell, sample.path.stat()) for name, members in sets.items() for sample in members
+    ]
+    stats = [(name, sample, cell, stat.st_size, stat.st_mtime_ns) for name, sample, cell, stat in samples]
     return hashlib.sha256(json.dumps([FORMAT, stats]).encode()).hexdigest()[:12]
 
 
-def _build(dataset: Dataset, samples: Sequence[Sample], folder: Path, *, image_size: int) -> None:
+def _build(dataset: Dataset, sets: Mapping[Split, Sequence[Sample]], folder: Path, *, image_size: int) -> None:
     draft = folder.with_suffix(".part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     manifest = []
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=len(samples), desc=f"prepare {dataset} at {image_size} px", unit="image", disable=None) as bar,
+        tqdm(total=sum(map(len, sets.values())), desc=f"prepare {dataset}, {image_size} px", disable=None) as bar,
     ):
-        for name, members in split(dataset, samples).items():
+        for name, members in sets.items():
             shape = (len(members), image_size, image_size, 3)
             pixels = np.lib.format.open_memmap(draft / f"{name}.npy", mode="w+", dtype=np.uint8, shape=shape)
             jobs = pool.map(lambda sample: _decode(sample, image_size=image_size), members)

@@ -8,7 +8,7 @@ import json
 from dataclasses import fields
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter
+from pydantic import ConfigDict, Discriminator, Field, StrictBool, Tag, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from wbc_model.choices import (
@@ -45,7 +45,7 @@ class TwoBranch:
     fuse: Fuse = Fuse.ADD
     attention_at: AttentionAt = AttentionAt.FUSED
     parallel_by: ParallelBy = ParallelBy.PRODUCT
-    frozen: bool = False
+    frozen: StrictBool = False
     """Keep the trunks' weights and batch statistics as they started."""
 
     def __post_init__(self) -> None:
@@ -80,18 +80,18 @@ class TrialConfig:
 
     model: Model = TwoBranch()
     dataset: Dataset = Dataset.LDWBC
-    mixup_alpha: Annotated[float, Field(ge=0)] = 0.2
+    mixup_alpha: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)] = 0.2
     """Parameter of Beta(alpha, alpha), Eqs. (1)-(2); 0 trains on raw samples."""
     mixup_per: MixupPer = MixupPer.BATCH
-    lr: Annotated[float, Field(gt=0)] = 1e-5
+    lr: Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)] = 1e-5
     """RAdam's initial learning rate."""
     schedule: Schedule = Schedule.CONSTANT
     loss: Loss = Loss.CE
-    batch_size: Annotated[int, Field(ge=2)] = 16
-    epochs: Annotated[int, Field(ge=1)] = 100
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    batch_size: Annotated[int, Field(ge=2, strict=True)] = 16
+    epochs: Annotated[int, Field(ge=1, strict=True)] = 100
+    dropout: Annotated[float, Field(ge=0, lt=1, strict=True)] = 0.5
     """Before the last fully connected layer."""
-    image_size: Annotated[int, Field(ge=32)] = 224
+    image_size: Annotated[int, Field(ge=32, strict=True)] = 224
     """Side of the square input, in pixels."""
     normalisation: Normalisation = Normalisation.IMAGENET
     trunks: Trunks = Trunks.FULL
@@ -137,6 +137,11 @@ class TrialConfig:
             elif tail in value["model"]:
                 value["model"][tail] = new
         return TrialConfig.from_json(value)
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether its numbers say nothing about blood cells."""
+        return self.images is Images.DRAWN or self.trunks is Trunks.TINY
 
     def delta(self) -> dict[str, Any]:
         """Nested difference from the defaults: empty for the proposed model."""

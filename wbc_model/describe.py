@@ -1,4 +1,4 @@
-"""Parameters and arithmetic of every model: `python -m wbc_model.describe [--image-size 224]`."""
+"""Parameters and arithmetic of every model: `python -m wbc_model.describe`."""
 
 import argparse
 
@@ -12,12 +12,14 @@ from wbc_model.network import build
 
 RANDOM = {"resnet": Init.RANDOM, "densenet": Init.RANDOM}
 MODELS = {
-    "two branches": TwoBranch(**RANDOM),
-    "two branches, concatenated": TwoBranch(**RANDOM, fuse=Fuse.CONCAT),
-    "two branches, cut after block 3": TwoBranch(**RANDOM, cut=Cut.BLOCK3),
-    "RM only": TwoBranch(resnet=Init.RANDOM, densenet=None),
-    "DM only": TwoBranch(resnet=None, densenet=Init.RANDOM),
-} | {network.value: Baseline(network, Init.RANDOM) for network in Network}
+    "two branches": TrialConfig(model=TwoBranch(**RANDOM)),
+    "two branches, concatenated": TrialConfig(model=TwoBranch(**RANDOM, fuse=Fuse.CONCAT)),
+    "two branches, cut after block 3": TrialConfig(model=TwoBranch(**RANDOM, cut=Cut.BLOCK3)),
+    "RM only": TrialConfig(model=TwoBranch(resnet=Init.RANDOM, densenet=None)),
+    "DM only": TrialConfig(model=TwoBranch(resnet=None, densenet=Init.RANDOM)),
+    **{network.value: TrialConfig(model=Baseline(network, Init.RANDOM)) for network in Network},
+    "inception_v3 at 299": TrialConfig(model=Baseline(Network.INCEPTION_V3, Init.RANDOM), image_size=299),
+}
 
 
 def measure(config: TrialConfig) -> tuple[float, float, float]:
@@ -39,13 +41,11 @@ def _multiply_adds(model: nn.Module, image_size: int, *, backward: bool) -> floa
 
 def main() -> None:
     """Print the table."""
-    p = argparse.ArgumentParser(prog="python -m wbc_model.describe", description=__doc__)
-    p.add_argument("--image-size", type=int, default=224, metavar="PIXELS")
-    image_size = p.parse_args().image_size
-    print(f"{f'at {image_size} x {image_size}':34}{'M parameters':>14}{'GMAC forward':>14}{'GMAC training':>15}")
-    for name, model in MODELS.items():
-        parameters, forward, both = measure(TrialConfig(model=model, image_size=image_size))
-        print(f"{name:34}{parameters:14.2f}{forward:14.2f}{both:15.2f}")
+    argparse.ArgumentParser(prog="python -m wbc_model.describe", description=__doc__).parse_args()
+    print(f"{'':34}{'pixels':>8}{'M parameters':>14}{'GMAC forward':>14}{'GMAC training':>15}")
+    for name, config in MODELS.items():
+        parameters, forward, both = measure(config)
+        print(f"{name:34}{config.image_size:8}{parameters:14.2f}{forward:14.2f}{both:15.2f}")
 
 
 if __name__ == "__main__":

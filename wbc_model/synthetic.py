@@ -86,12 +86,18 @@ TEXTURES = tuple(f"{shape} in {hue}" for shape in SHAPES for hue in GRAINS)
 
 
 def counts(dataset: Dataset, *, share: float) -> dict[Part, dict[str, int]]:
-    """Images per part and cell type: the published numbers times `share`, of small LISC 40 times that; never none."""
+    """Images per part and cell type: the published numbers times `share`, 40 times that of small LISC.
+
+    60 at least, 20 to test, so that a rehearsal has of every cell type what can be learnt and counted.
+    """
     if not 0 < share <= 1:
         raise ValueError(f"share is a part of the published numbers, above 0 and at most 1; got {share}")
     kept = min(1, 40 * share) if dataset is Dataset.LISC else share
     return {
-        part: {cell: max(2 if part == "test" else 5, round(number * kept)) for cell, number in numbers.items()}
+        part: {
+            cell: min(number, max(20 if part == "test" else 60, round(number * kept)))
+            for cell, number in numbers.items()
+        }
         for part, numbers in LAYOUTS[dataset].counts.items()
     }
 

@@ -132,3 +132,13 @@ def test_csv_of_a_rehearsal_says_so_in_every_line():
     drawn = replace(MIXUP, rows={labels: replace(c, images=Images.DRAWN) for labels, c in ROWS.items()})
     lines = csv.DictReader(to_csv(fill(drawn, [], overrides={"images": "drawn"})).splitlines())
     assert [line["kind"] for line in lines] == ["rehearsal"] * 3
+
+
+def test_runs_on_different_data_or_weights_never_share_a_table(make_record):
+    def made(config, **provenance):
+        return make_record(config, provenance=provenance)
+
+    with pytest.raises(ValueError, match=r"Table 4 mixes different data of ldwbc: a behind .*; b behind"):
+        fill(MIXUP, [made(RAW, data="a"), made(VIRTUAL, data="b")])
+    with pytest.raises(ValueError, match="mixes different weights of resnet50"):
+        fill(MIXUP, [made(c, data="a", weights={"resnet50": {"sha256": h}}) for c, h in ((RAW, "1"), (VIRTUAL, "2"))])

@@ -8,7 +8,7 @@ import pytest
 from search_spaces.extensions import catalogue
 from search_spaces.paper import PROPOSED, TABLES
 from search_spaces.rehearsal import REHEARSAL
-from search_spaces.table import OVERALL, PER_CLASS, Table, configs, parse_overrides, select
+from search_spaces.table import OVERALL, PER_CLASS, Table, configs, effective, parse_overrides, select
 from wbc_model.choices import Dataset
 from wbc_model.config import TrialConfig
 
@@ -91,6 +91,14 @@ def test_overrides_reach_every_row():
 def test_bad_selections_say_what_would_do(arguments: dict, message: str):
     with pytest.raises((LookupError, ValueError), match=message):
         chosen(**arguments)
+
+
+def test_overrides_are_told_as_the_config_holds_them_and_only_where_they_depart():
+    assert effective({"epochs": 100, "lr": 1, "mixup_alpha": 0.2, "model.attention": "se"}) == {
+        "lr": 1.0, "model.attention": "se"
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="no knob epochz"):
+        effective({"epochz": 1})
 
 
 def test_parse_overrides_as_json_where_it_parses():

@@ -23,10 +23,13 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 def test_a_trial_is_finished_when_its_record_is_there(storage: Storage):
     files = storage.trial(TRIAL.id)
     files.write("checkpoint.pt", b"state")
+    files.write("error.txt", b"Traceback: no luck")
     assert storage.finished() == set()
+    assert files.error() == "Traceback: no luck"
     files.finish(RECORD)
     assert storage.finished() == {TRIAL.id}
     assert files.read("checkpoint.pt") is None
+    assert files.error().startswith("lost: ")
 
 
 def test_epochs_are_replaced_whole(storage: Storage):

@@ -57,6 +57,8 @@ def test_only_the_difference_need_be_given():
     [
         ({"epochs": 0}, "greater than or equal to 1"),
         ({"epochs": 2.5}, "valid integer"),
+        ({"epochs": True}, "valid integer"),
+        ({"lr": float("inf")}, "finite number"),
         ({"mixup_alpha": -0.1}, "greater than or equal to 0"),
         ({"dropout": 1.0}, "less than 1"),
         ({"dataset": "cifar"}, "'ldwbc', 'lisc', 'bccd' or 'raabin'"),

@@ -3,6 +3,7 @@
 import json
 import random
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wbc_model import cache
 from wbc_model.cache import prepare
 from wbc_model.choices import CELLS, Dataset, Images
 from wbc_model.datasets import DRAWN_MARK, LAYOUTS, DataError, Sample, find, require
@@ -31,8 +33,8 @@ def ldwbc(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def load(data: Path, *, cache: Path | None = None, images: Images = Images.PUBLISHED, image_size: int = 32):
-    return prepare(Dataset.LDWBC, images=images, data=data, cache=cache or data.parent / "cache", image_size=image_size)
+def load(data: Path, *, into: Path | None = None, images: Images = Images.PUBLISHED, image_size: int = 32):
+    return prepare(Dataset.LDWBC, images=images, data=data, cache=into or data.parent / "cache", image_size=image_size)
 
 
 def fake(counts: dict) -> list[Sample]:
@@ -150,7 +152,7 @@ def test_a_changed_file_changes_the_fingerprint(ldwbc: Path):
 def test_the_fingerprint_is_of_content_not_of_place(ldwbc: Path, tmp_path: Path):
     before = load(ldwbc).fingerprint
     moved = ldwbc.rename(tmp_path / "elsewhere")
-    assert load(moved, cache=tmp_path / "other", image_size=64).fingerprint == before
+    assert load(moved, into=tmp_path / "other", image_size=64).fingerprint == before
 
 
 def test_an_image_that_cannot_be_decoded_is_named_and_leaves_no_cache(ldwbc: Path):
@@ -163,14 +165,18 @@ def test_an_image_that_cannot_be_decoded_is_named_and_leaves_no_cache(ldwbc: Pat
     assert len(load(ldwbc).sets["train"]) == 15
 
 
-def test_one_builds_and_the_others_wait(ldwbc: Path):
+def test_one_builds_and_the_others_wait(ldwbc: Path, monkeypatch: pytest.MonkeyPatch):
     results: list[str] = []
+    built: list[Path] = []
+    build = cache._build
+    monkeypatch.setattr(cache, "_build", lambda *a, **k: (built.append(a[2]), time.sleep(0.2), build(*a, **k)))
     threads = [threading.Thread(target=lambda: results.append(load(ldwbc).fingerprint)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(results) == 4
+    assert len(built) == 1
     assert len(set(results)) == 1
 
 

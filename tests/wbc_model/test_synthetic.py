@@ -120,9 +120,9 @@ def test_the_whole_share_is_table_1(dataset: Dataset) -> None:
 
 
 def test_a_small_share_is_rounded_and_has_a_floor() -> None:
-    assert counts(Dataset.LDWBC, share=0.01)["all"] == dict(zip(CELLS, (5, 10, 5, 105, 104), strict=True))
-    assert counts(Dataset.RAABIN, share=0.001)["test"] == dict(zip(CELLS, (2, 2, 2, 3, 2), strict=True))
-    assert counts(Dataset.LISC, share=0.015)["all"] == dict(zip(CELLS, (32, 29, 23, 30, 31), strict=True))
+    assert counts(Dataset.LDWBC, share=0.01)["all"] == dict(zip(CELLS, (60, 60, 60, 105, 104), strict=True))
+    assert counts(Dataset.RAABIN, share=0.01)["test"] == dict(zip(CELLS, (20, 20, 20, 27, 20), strict=True))
+    assert counts(Dataset.LISC, share=0.001)["all"] == dict(zip(CELLS, (53, 48, 39, 50, 52), strict=True))
     assert counts(Dataset.LISC, share=0.1) == LAYOUTS[Dataset.LISC].counts
 
 
