@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     unread = [] if args.wandb else sorted(Storage(str(args.runs)).finished() - {r.trial.id for r in records})
     if unread:
         print(f"{len(unread)} finished trials in {args.runs} have no W&B run that can be read: {', '.join(unread)}")
-    print(f"Written to {args.out}: tables.tex and report.html, and of each table a .tex and a .csv")
+    print(f"Written to {args.out.absolute()}: tables.tex and report.html, and of each table a .tex and a .csv")
     return 1 if unread or any(filled.missing for filled in tables) else 0
 
 
@@ -63,8 +63,10 @@ def parser() -> argparse.ArgumentParser:
     )
     source.add_argument("--wandb", metavar="ENTITY/PROJECT", help="a project on the W&B server")
     described.add_argument("--set", nargs="*", metavar="KNOB=VALUE", help="which study, if there are runs of several")
-    described.add_argument("--tables", nargs="+", default=[], metavar="N", help="only these [all nine]")
-    described.add_argument("--datasets", nargs="+", default=[], metavar="NAME", help="only rows on these [all four]")
+    described.add_argument("--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these [all nine]")
+    described.add_argument(
+        "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help="only rows on these [all four]"
+    )
     described.add_argument(
         "--seeds", nargs="+", type=int, metavar="N", help="those every row should have [any there is]"
     )
@@ -82,13 +84,15 @@ def _fill(
 
 
 def _write(tables: Sequence[Filled], out: Path, *, left_out: dict[str, str], storage: Path | None) -> None:
-    """Overwrite all files; those of a table that is left out now would be another study's, and go."""
+    """Overwrite all files; those of a table that is not printed now may be another study's, and go."""
+    written: set[Path] = set()
     for filled in tables:
-        (out / f"table_{filled.table.number}.tex").write_text(latex.render(filled), encoding="utf-8")
-        (out / f"table_{filled.table.number}.csv").write_text(to_csv(filled), encoding="utf-8")
-    for number in left_out:
-        for suffix in ("tex", "csv"):
-            (out / f"table_{number}.{suffix}").unlink(missing_ok=True)
+        for suffix, text in (("tex", latex.render(filled)), ("csv", to_csv(filled))):
+            file = out / f"table_{filled.table.number}.{suffix}"
+            file.write_text(text, encoding="utf-8")
+            written.add(file)
+    for stale in {*out.glob("table_*.tex"), *out.glob("table_*.csv")} - written:
+        stale.unlink()
     (out / "tables.tex").write_text(latex.document([filled.table.number for filled in tables]), encoding="utf-8")
     (out / "report.html").write_text(report.render(tables, left_out=left_out, storage=storage), encoding="utf-8")
 

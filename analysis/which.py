@@ -20,9 +20,10 @@ def choose(records: Sequence[RunRecord], wanted: dict[str, Any] | None, *, where
         LookupError: there are no runs, or they were made under several sets of overrides.
     """
     if not records:
+        inside = Path(where) / "rehearsal"
         raise LookupError(
-            f"no finished run in {where}; make some: python study/run.py --tables 4, "
-            "or in miniature: python study/run.py --rehearse"
+            f"no finished run in {where}; make some: study/run.py --tables 4, or in miniature: study/run.py --rehearse"
+            + (f"; those of a rehearsal are there: --runs {inside}" if inside.is_dir() else "")
         )
     if wanted is not None:
         return wanted
@@ -57,7 +58,7 @@ def tables_under(
 
 def command(filled: Filled, *, storage: Path | None = None) -> str:
     """What runs a table's missing trials, into the storage its runs were read from (None: wherever `run.py` does)."""
-    overrides, words, usual = filled.overrides, ["python study/run.py"], Path("runs")
+    overrides, words, usual = filled.overrides, ["study/run.py"], Path("runs")
     if overrides.keys() >= REHEARSAL.keys():
         overrides = {knob: value for knob, value in overrides.items() if value != REHEARSAL.get(knob)}
         words.append("--rehearse")

@@ -54,13 +54,15 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
     """`["epochs=2", "model.attention=se"]` as `{"epochs": 2, "model.attention": "se"}`: JSON where it parses.
 
     Raises:
-        ValueError: a pair without `=`.
+        ValueError: a pair without `=`, or a knob given twice.
     """
     overrides: dict[str, Any] = {}
     for pair in pairs:
         knob, equals, text = pair.partition("=")
         if not equals:
             raise ValueError(f"--set wants KNOB=VALUE, got {pair!r}")
+        if knob in overrides:
+            raise ValueError(f"--set gives {knob} twice")
         try:
             overrides[knob] = json.loads(text)
         except json.JSONDecodeError:

@@ -40,8 +40,12 @@ def parser() -> argparse.ArgumentParser:
     )
     names = ", ".join(Dataset)
     what = p.add_argument_group("what to run")
-    what.add_argument("--tables", nargs="+", default=[], metavar="N", help="only these tables (4 ... 12, E1, E2)")
-    what.add_argument("--datasets", nargs="+", default=[], metavar="NAME", help=f"only rows on these: {names}")
+    what.add_argument(
+        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1, E2)"
+    )
+    what.add_argument(
+        "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help=f"only rows on these: {names}"
+    )
     what.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="one trial a seed (0)")
     what.add_argument("--set", nargs="+", default=[], metavar="KNOB=VALUE", dest="overrides",
                       help="set a knob of every row; such trials have ids of their own")  # fmt: skip
@@ -65,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0: every planned trial is finished. 1: some are not. 2: the input would not do, and nothing was launched."""
     args = parser().parse_args(argv)
     try:
+        if args.json and not args.plan:
+            raise ValueError("--json tells a plan: use it with --plan")
         overrides = effective((REHEARSAL if args.rehearse else {}) | parse_overrides(args.overrides))
         tables = select(catalogue(args.tables), numbers=args.tables, datasets=args.datasets, overrides=overrides)
         trials = plan(tables, seeds=args.seeds, overrides=overrides)
@@ -150,6 +156,8 @@ def _run(trials: Sequence[Trial], to_run: Sequence[Trial], settings: Settings) -
     done = len(trials) - len(to_run)
     print(f"{len(trials)} trials: {done} finished, {len(to_run)} to run. Results: {settings.storage}. "
           f"W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
+    if settings.tracking == "disabled":
+        print("W&B is disabled: python -m analysis reads W&B, and will find nothing of these trials.", file=sys.stderr)
     if to_run:
         launch(to_run, settings)
     storage = Storage(settings.storage)

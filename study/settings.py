@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 Tracking = Literal["online", "offline", "disabled"]
@@ -24,9 +24,9 @@ class Settings:
     project: str = "wbc-study"
     entity: str | None = None
     tracking: Tracking = "offline"
-    cpus: float = 1
+    cpus: Annotated[float, Field(gt=0)] = 1
     """Per trial; Ray gives each trial as many threads."""
-    gpus: float | None = None
+    gpus: Annotated[float, Field(ge=0)] | None = None
     """Per trial; None is one where the cluster has GPUs, else none."""
 
     def to_json(self) -> dict[str, Any]:

@@ -131,7 +131,8 @@ class TrialConfig:
         for key, new in knobs.items():
             head, _, tail = key.partition(".")
             if key not in KNOBS:
-                raise ValueError(f"no knob {key}: there are {', '.join(KNOBS)}")
+                meant = f" (model.{key}?)" if f"model.{key}" in KNOBS else ""
+                raise ValueError(f"no knob {key}{meant}: there are {', '.join(KNOBS)}")
             if head != "model":
                 value[key] = new
             elif tail in value["model"]:

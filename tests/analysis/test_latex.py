@@ -9,6 +9,7 @@ import pytest
 from analysis.latex import document, escape, render
 from analysis.tables import fill
 from analysis.which import tables_under
+from search_spaces.extensions import EXTENSIONS
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.table import configs
 
@@ -131,3 +132,9 @@ def test_all_tables_compile_and_none_is_too_wide(tmp_path: Path, make_record, ov
     assert done.returncode == 0, done.stdout[-2000:]
     assert not re.findall(r"(?:Over|Under)full.*", (tmp_path / "tables.log").read_text(errors="replace"))
     assert (tmp_path / "tables.pdf").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("table", EXTENSIONS, ids=lambda table: table.number)
+def test_tables_beyond_the_papers_are_printed_under_their_numbers(table):
+    assert rf"\label{{tab:{table.number}}}" in render(fill(table, []))
+    assert rf"\renewcommand{{\thetable}}{{{table.number}}}\input{{table_{table.number}}}" in document([table.number])

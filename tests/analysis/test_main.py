@@ -17,7 +17,7 @@ NUMBERS = [table.number for table in TABLES]
 def test_without_runs_it_says_so_and_exits_2(tmp_path, capsys):
     (tmp_path / "runs").mkdir()
     assert main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 2
-    assert f"no finished run in {tmp_path / 'runs'}; make some: python study/run.py" in capsys.readouterr().err
+    assert f"no finished run in {tmp_path / 'runs'}; make some: study/run.py" in capsys.readouterr().err
     assert not (tmp_path / "build").exists()
 
 
@@ -56,7 +56,7 @@ def test_one_run_of_the_paper_fills_its_rows_and_the_rest_is_named(tmp_path, mak
     assert main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 1
     printed = capsys.readouterr().out
     assert "Table 4: 1 of 6 rows\n  missing: α 0; α 0.4; α 0.6; α 0.8; α 1\n" in printed
-    assert f"  to fill: python study/run.py --tables 4 --storage {tmp_path / 'runs'}\n" in printed
+    assert f"  to fill: study/run.py --tables 4 --storage {tmp_path / 'runs'}\n" in printed
     files = {f"table_{n}.{suffix}" for n in NUMBERS for suffix in ("tex", "csv")} | {"tables.tex", "report.html"}
     assert {file.name for file in (tmp_path / "build").iterdir()} == files
     rows = list(csv.DictReader((tmp_path / "build" / "table_4.csv").read_text(encoding="utf-8").splitlines()))

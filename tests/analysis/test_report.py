@@ -56,7 +56,7 @@ def test_each_row_names_its_trials_and_each_table_what_fills_it(make_record):
     html = page([make_record(PROPOSED)])
     assert f'title="{PROPOSED.id}-s0"' in html
     assert "<p>Missing: α 0; α 0.4; α 0.6; α 0.8; α 1.</p>" in html
-    assert "<code>python study/run.py --tables 4</code>" in html
+    assert "<code>study/run.py --tables 4</code>" in html
 
 
 def test_the_best_is_bold_and_said(make_record):

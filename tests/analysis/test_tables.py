@@ -80,7 +80,7 @@ def test_a_missing_row_is_named_with_its_command_and_printed_as_a_dash(make_reco
     filled = fill(MIXUP, [make_record(RAW), make_record(STRONG)])
     assert column(filled)[1] == "–"
     assert filled.missing == ["α 0.2"]
-    assert command(filled) == "python study/run.py --tables 4"
+    assert command(filled) == "study/run.py --tables 4"
 
 
 def test_a_row_short_of_a_seed_is_printed_and_named(make_record):
@@ -90,7 +90,7 @@ def test_a_row_short_of_a_seed_is_printed_and_named(make_record):
     )
     assert column(filled)[1] == "100.00"
     assert filled.missing == ["α 0.2 (seed 2)"]
-    assert command(filled) == "python study/run.py --tables 4 --set epochs=2 --seeds 0 2"
+    assert command(filled) == "study/run.py --tables 4 --set epochs=2 --seeds 0 2"
 
 
 def test_rows_are_named_by_their_ticks():

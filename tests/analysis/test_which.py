@@ -11,7 +11,7 @@ from search_spaces.table import parse_overrides
 
 
 def test_without_runs_it_says_where_it_looked_and_what_makes_some():
-    with pytest.raises(LookupError, match=r"no finished run in runs; make some: python study/run.py --tables 4"):
+    with pytest.raises(LookupError, match=r"no finished run in runs; make some: study/run.py --tables 4"):
         choose([], None, where="runs")
 
 
@@ -74,7 +74,7 @@ def test_an_unknown_knob_or_a_bad_value_is_refused(overrides, named):
 )
 def test_the_command_sets_what_the_study_sets(overrides, words):
     tables, _ = tables_under(overrides)
-    assert command(fill(tables[0], [], overrides=overrides)) == f"python study/run.py {words}"
+    assert command(fill(tables[0], [], overrides=overrides)) == f"study/run.py {words}"
 
 
 @pytest.mark.parametrize(
