@@ -8,7 +8,7 @@ REHEARSAL: dict[str, Any] = {
     "trunks": Trunks.TINY.value,
     "images": Images.DRAWN.value,
     "image_size": 64,
-    "epochs": 8,
-    "lr": 1e-2,
+    "epochs": 10,
+    "lr": 3e-3,
 }
 """Tiny networks learn from a few hundred drawn cells in seconds; the paper's rate would need its 100 epochs."""

@@ -16,7 +16,7 @@ from study.provenance import code
 from study.settings import Settings
 from study.storage import Storage, TrialFiles
 from study.tracking import show, summarise, tracked
-from wbc_model.backbones import build_trunk, find_weights
+from wbc_model.backbones import build_trunk
 from wbc_model.cache import ImageSet, Prepared, prepare
 from wbc_model.choices import Init
 from wbc_model.config import TrialConfig, TwoBranch
@@ -25,6 +25,7 @@ from wbc_model.evaluate import confusion, predict
 from wbc_model.gradcam import sheet
 from wbc_model.network import build, trunks_of
 from wbc_model.train import TrainState, fit
+from wbc_model.weights import find_weights
 
 Row = dict[str, Any]
 

@@ -45,6 +45,7 @@ def launch(trials: Sequence[Trial], settings: Settings) -> None:
     On the Ray cluster there is, else on this machine.
     """
     os.environ |= QUIET
+    os.environ.pop("WANDB_SERVICE", None)  # inherited, it would outlive a killed worker and keep its run in use
     _connect()
     gpus = settings.gpus if settings.gpus is not None else min(1, ray.cluster_resources().get("GPU", 0))
     _tell_if_waiting(cpus=settings.cpus, gpus=gpus)

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from wbc_model.attention import ATTENTIONS, ParallelAttention
-from wbc_model.backbones import Trunk, TrunkSpec, build_trunk
+from wbc_model.backbones import Trunk, build_trunk
 from wbc_model.baselines import BaselineNet, Normalise, build_baseline
 from wbc_model.choices import Attention, AttentionAt, Fuse, Init, Network, Normalisation, Trunks
 from wbc_model.config import Baseline, TrialConfig, TwoBranch
 from wbc_model.seeding import torch_seeded
+from wbc_model.weights import TrunkSpec
 
 WIDTH = {Trunks.FULL: 512, Trunks.TINY: 64}
 """Channels of each branch after its 1x1 convolution ("1 x 1 x 512" in the paper), and of the first FC layer."""

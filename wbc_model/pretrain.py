@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
-from wbc_model.backbones import TrunkSpec, build_trunk
+from wbc_model.backbones import build_trunk
 from wbc_model.baselines import build_baseline
 from wbc_model.cache import ImageSet
 from wbc_model.choices import Init, Normalisation
 from wbc_model.config import Baseline, TrialConfig
 from wbc_model.synthetic import TEXTURES, draw_texture_task
 from wbc_model.train import fit
+from wbc_model.weights import TrunkSpec
 
 IMAGES, SIDE, EPOCHS = 1200, 48, 8
 

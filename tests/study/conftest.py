@@ -10,9 +10,10 @@ from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import select
 from study.plan import Trial, plan
 from study.settings import Settings
-from wbc_model import synthetic
-from wbc_model.backbones import TrunkSpec, build_trunk
+from wbc_model import drawn_data
+from wbc_model.backbones import build_trunk
 from wbc_model.choices import Dataset, Init, Network, Trunks
+from wbc_model.weights import TrunkSpec
 
 QUICK = REHEARSAL | {"image_size": 32, "epochs": 3}
 
@@ -21,7 +22,7 @@ QUICK = REHEARSAL | {"image_size": 32, "epochs": 3}
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with LISC, drawn."""
     root = tmp_path_factory.mktemp("drawn") / "data"
-    synthetic.write(root, datasets=[Dataset.LISC], share=1 / 60, side=40)
+    drawn_data.write(root, datasets=[Dataset.LISC], share=1 / 60, side=40)
     return root
 
 

@@ -17,10 +17,11 @@ from study.plan import RunRecord, Trial
 from study.settings import Settings
 from study.storage import Storage, TrialFiles
 from study.wandb_log import is_complete, read_log
-from wbc_model.backbones import TrunkSpec, WeightsError, build_trunk
+from wbc_model.backbones import build_trunk
 from wbc_model.choices import Init, Network, Trunks
 from wbc_model.datasets import DataError
 from wbc_model.metrics import ConfusionMatrix
+from wbc_model.weights import TrunkSpec, WeightsError
 
 pytestmark = pytest.mark.slow
 

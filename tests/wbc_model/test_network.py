@@ -6,10 +6,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from wbc_model.backbones import TrunkSpec, WeightsError, build_trunk, find_weights
+from wbc_model.backbones import build_trunk
 from wbc_model.choices import Attention, AttentionAt, Cut, Fuse, Init, Network, Trunks
 from wbc_model.config import Baseline, TrialConfig, TwoBranch
 from wbc_model.network import build
+from wbc_model.weights import TrunkSpec, WeightsError, find_weights
 
 TINY_RESNET = TrunkSpec(Network.RESNET50, Trunks.TINY)
 TINY_DENSENET = TrunkSpec(Network.DENSENET121, Trunks.TINY)

@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 from skimage import data
 
-from wbc_model.backbones import TrunkSpec, build_trunk, find_weights, load
+from wbc_model.backbones import build_trunk
 from wbc_model.baselines import Normalise
 from wbc_model.choices import Init, Network, Normalisation
 from wbc_model.evaluate import to_input
+from wbc_model.weights import TrunkSpec, Weights, find_weights, load
 
 EGYPTIAN_CAT, ESPRESSO = 285, 967
 pytestmark = pytest.mark.slow
@@ -33,6 +34,14 @@ def test_a_whole_backbone_knows_a_cat_and_an_espresso(network: Network, picture:
     x = Normalise(Normalisation.IMAGENET)(centre(getattr(data, picture)()))
     with torch.no_grad():
         assert int(model(x).argmax()) == expected
+
+
+def test_the_origin_of_a_file_is_told_by_its_hash(shared: Path, monkeypatch: pytest.MonkeyPatch):
+    spec, folder = TrunkSpec(Network.DENSENET121), shared / "data" / "weights"
+    weights = find_weights(spec, folder)
+    assert weights.origin == "file densenet121.safetensors, not torchvision's DenseNet121_Weights.IMAGENET1K_V1"
+    monkeypatch.setattr(Weights, "sha256", "a639ec97" + 56 * "0")
+    assert find_weights(spec, folder).origin.startswith("torchvision DenseNet121_Weights.IMAGENET1K_V1, file densenet")
 
 
 @pytest.mark.parametrize("network", [Network.RESNET50, Network.DENSENET121, Network.SHARMA])

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from wbc_model.choices import CELLS, Dataset, Images
 from wbc_model.datasets import DRAWN_MARK, LAYOUTS, DataError, find, kind_of
-from wbc_model.synthetic import TEXTURES, Drawing, counts, draw_cell, draw_texture_task, path_of, write
+from wbc_model.drawn_data import counts, path_of, write
+from wbc_model.synthetic import TEXTURES, Drawing, draw_cell, draw_texture_task
 
 SMALL = {"share": 0.002, "side": 32}
 
