@@ -30,6 +30,6 @@ def set_up(trials: Iterable[Trial], settings: Settings) -> None:
     used = (pair for trial in trials for pair in trunks_of(trial.config).values())
     files = {spec.file_stem: spec for spec, init in used if init is Init.IMAGENET}
     for stem, spec in files.items():
-        if not list(settings.weights.glob(f"{stem}.*")):
+        if not list(settings.weights.glob(f"{stem}.safetensors")):
             print(f"rehearsal: training {stem} on drawn textures, to transfer from", file=sys.stderr, flush=True)
             pretrain(spec, settings.weights, seed=SEED)
