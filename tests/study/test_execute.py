@@ -69,6 +69,7 @@ def test_a_trial_leaves_record_log_predictions_and_run(trials: list[Trial], sett
     predictions = np.load(Path(str(files.folder)) / "predictions.npz")
     assert [row["epoch"] for row in files.epochs()] == [0, 1, 2]
     assert record.curves == files.epochs()
+    assert not [name for row in record.curves for name in row if "test" in name], "nothing to tune on the test set by"
     assert record.validation.accuracy == max(row["validation_accuracy"] for row in record.curves)
     assert record.test == ConfusionMatrix.from_predictions(
         record.test.classes, truth=predictions["truth"], predicted=predictions["probabilities"].argmax(1)
