@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import latex, report
-from analysis.notes import REHEARSAL
+from analysis.notes import REHEARSAL_NOTE
 from analysis.runs import offline_runs, online_runs
 from analysis.tables import Filled, fill, to_csv
 from analysis.which import arguments, choose, command, tables_under
@@ -99,7 +99,7 @@ def _write(tables: Sequence[Filled], out: Path, *, left_out: dict[str, str], sto
 
 def _summary(tables: Sequence[Filled], *, left_out: dict[str, str], storage: Path | None) -> list[str]:
     """One line a table, and what it lacks."""
-    lines = [REHEARSAL] if any(filled.rehearsal for filled in tables) else []
+    lines = [REHEARSAL_NOTE] if any(filled.rehearsal for filled in tables) else []
     lines += [f"Set: {arguments(tables[0].overrides)}"] if tables[0].overrides else []
     for filled in tables:
         number = filled.table.number

@@ -2,7 +2,7 @@
 
 from analysis.tables import TICK, Filled
 
-REHEARSAL = "Rehearsal: tiny networks on drawn images. These numbers say nothing about the paper."
+REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn images. These numbers say nothing about the paper."
 
 MEANINGS = {
     "OA": "accuracy",
@@ -27,7 +27,7 @@ def title(filled: Filled) -> str:
 
 def notes(filled: Filled) -> list[str]:
     """Departures from the paper, the seeds behind the numbers, the table's own notes, and what its headings mean."""
-    lines = [REHEARSAL] if filled.rehearsal else []
+    lines = [REHEARSAL_NOTE] if filled.rehearsal else []
     if departures := ", ".join(f"{key}={value}" for key, value in filled.overrides.items()):
         lines.append(f"Departs from the paper: {departures}.")
     lines += [_seeds(filled)] if any(row.runs for row in filled.rows) else []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from analysis.notes import REHEARSAL, groups_begin, notes, repeats, title
+from analysis.notes import REHEARSAL_NOTE, groups_begin, notes, repeats, title
 from analysis.tables import Filled
 from analysis.which import arguments, command
 
@@ -34,7 +34,7 @@ def render(tables: Sequence[Filled], *, left_out: Mapping[str, str], storage: Pa
         wanted=len(runs) + sum(len(row.lacking) for row in rows),
         study=f"--set {arguments(overrides)}" if overrides else "",
         commits=sorted({str(git) for run in runs.values() if (git := run.provenance.get("git"))}),
-        rehearsal=REHEARSAL if any(filled.rehearsal for filled in tables) else "",
+        rehearsal=REHEARSAL_NOTE if any(filled.rehearsal for filled in tables) else "",
     )
 
 

@@ -11,6 +11,7 @@ from search_spaces.extensions import catalogue
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import Table, select
 from study.plan import RunRecord
+from wbc_model.config import TrialConfig
 
 
 def choose(records: Sequence[RunRecord], wanted: dict[str, Any] | None, *, where: str) -> dict[str, Any]:
@@ -59,8 +60,10 @@ def tables_under(
 def command(filled: Filled, *, storage: Path | None = None) -> str:
     """What runs a table's missing trials, into the storage its runs were read from (None: wherever `run.py` does)."""
     overrides, words, usual = filled.overrides, ["study/run.py"], Path("runs")
-    if overrides.keys() >= REHEARSAL.keys():
-        overrides = {knob: value for knob, value in overrides.items() if value != REHEARSAL.get(knob)}
+    if all(overrides.get(knob) == REHEARSAL[knob] for knob in ("trunks", "images")):
+        paper = TrialConfig().to_json()
+        knobs = {knob: paper[knob] for knob in REHEARSAL} | overrides
+        overrides = {knob: value for knob, value in knobs.items() if value != REHEARSAL.get(knob)}
         words.append("--rehearse")
         usual /= "rehearsal"
     words.append(f"--tables {filled.table.number}")

@@ -3,7 +3,8 @@
 import io
 import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,8 @@ def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
             state, row = report.state, report.row()
             rows.append(row)
             files.write_epochs(rows)
-            files.write("checkpoint.pt", _torch_bytes({"inputs": _inputs(made_from), "state": state.to_dict()}))
+            checkpoint = {"inputs": _inputs(made_from), "state": state.to_dict()}
+            files.write("checkpoint.pt", _bytes(partial(torch.save, checkpoint)))
             run.log(row, step=report.epoch)
             yield row
         assert state is not None
@@ -71,7 +73,7 @@ def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
         files.write("predictions.npz", _predictions(data.sets["test"], probabilities))
         if isinstance(trial.config.model, TwoBranch):
             picture = sheet(model, data.sets["test"], probabilities, device=device)
-            files.write("gradcam.png", _png(picture))
+            files.write("gradcam.png", _bytes(partial(Image.fromarray(picture).save, format="PNG")))
             show(run, "gradcam", picture, epoch=len(rows) - 1)
         summarise(run, record)
     files.finish(record)
@@ -96,9 +98,10 @@ def _inputs(made_from: Row) -> Row:
     return {name: made_from[name] for name in ("data", "weights")}
 
 
-def _torch_bytes(value: Row) -> bytes:
+def _bytes(save: Callable[[io.BytesIO], object]) -> bytes:
+    """What `save` writes to a file."""
     buffer = io.BytesIO()
-    torch.save(value, buffer)
+    save(buffer)
     return buffer.getvalue()
 
 
@@ -128,17 +131,10 @@ def _test(
     return record, probabilities
 
 
-def _png(picture: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def _predictions(images: ImageSet, probabilities: np.ndarray) -> bytes:
     """For paired tests: ids, true classes, and probabilities (N, classes), in one order."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, ids=np.array(images.ids), truth=images.labels, probabilities=probabilities)
-    return buffer.getvalue()
+    columns = {"ids": np.array(images.ids), "truth": images.labels, "probabilities": probabilities}
+    return _bytes(lambda file: np.savez_compressed(file, **columns))
 
 
 def _made_from(config: TrialConfig, data: Prepared, settings: Settings, *, device: str) -> Row:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from wbc_model.choices import Cut, Init, Network, Trunks
 from wbc_model.seeding import torch_seeded
-from wbc_model.weights import ARCHITECTURE, TrunkSpec, find_weights, load
+from wbc_model.weights import TrunkSpec, find_weights, load
 
 
 class Trunk(nn.Module):
@@ -32,9 +32,8 @@ def build_trunk(spec: TrunkSpec, *, init: Init, seed: int, weights: Path | None 
     Raises:
         WeightsError: ImageNet weights are asked for and missing, or do not fit the network.
     """
-    architecture = ARCHITECTURE.get(spec.network, spec.network)
-    with torch_seeded(seed, "trunk", architecture):
-        body = _TINY[architecture]() if spec.trunks is Trunks.TINY else _full(architecture)
+    with torch_seeded(seed, "trunk", spec.architecture):
+        body = _TINY[spec.architecture]() if spec.trunks is Trunks.TINY else _full(spec.architecture)
     if init is Init.IMAGENET:
         load(body, find_weights(spec, weights))
     if spec.cut is Cut.BLOCK3:

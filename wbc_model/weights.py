@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -33,19 +34,6 @@ class WeightsError(ValueError):
 
 
 @dataclass(frozen=True)
-class Weights:
-    """One file of trained weights and where it came from."""
-
-    path: Path
-    origin: str
-
-    @property
-    def sha256(self) -> str:
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@dataclass(frozen=True)
 class TrunkSpec:
     """Everything about a trunk but its random seed."""
 
@@ -54,10 +42,41 @@ class TrunkSpec:
     cut: Cut = Cut.FULL
 
     @property
+    def architecture(self) -> Network:
+        """The network whose trunk, and so whose weights, it is."""
+        return ARCHITECTURE.get(self.network, self.network)
+
+    @property
     def file_stem(self) -> str:
         """How its weight file is named, before the suffix."""
-        name = ARCHITECTURE.get(self.network, self.network)
-        return name if self.trunks is Trunks.FULL else f"{self.trunks}_{name}"
+        return self.architecture if self.trunks is Trunks.FULL else f"{self.trunks}_{self.architecture}"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One file of trained weights of a trunk."""
+
+    path: Path
+    spec: TrunkSpec
+    hub: str = ""
+    """Repository and revision on timm's hub, where it came from there."""
+
+    @cached_property
+    def sha256(self) -> str:
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @property
+    def origin(self) -> str:
+        """Where it is from; of a file, whether torchvision's own: their names end in the first digits of its hash."""
+        published = PUBLISHED.get(self.spec.architecture)
+        if self.hub:
+            return f"hub {self.hub}"
+        if self.spec.trunks is Trunks.TINY or published is None:
+            return f"file {self.path.name}"
+        if self.sha256.startswith(Path(published.url).stem.rpartition("-")[2]):
+            return f"torchvision {published}, file {self.path.name}"
+        return f"file {self.path.name}, not torchvision's {published}"
 
 
 def find_weights(spec: TrunkSpec, folder: Path | None) -> Weights:
@@ -72,18 +91,7 @@ def find_weights(spec: TrunkSpec, folder: Path | None) -> Weights:
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"
         raise WeightsError(f"wanted one file {spec.file_stem}.safetensors (or .pth, .pt) in {folder}, found: {names}")
-    return Weights(found[0], origin=_origin(found[0], spec))
-
-
-def _origin(file: Path, spec: TrunkSpec) -> str:
-    """Whether a file is torchvision's own: their names end in the first digits of the file's SHA-256."""
-    published = PUBLISHED.get(Network(ARCHITECTURE.get(spec.network, spec.network)))
-    if spec.trunks is Trunks.FULL and published is not None:
-        digits = Path(published.url).stem.rpartition("-")[2]
-        if Weights(file, origin="").sha256.startswith(digits):
-            return f"torchvision {published}, file {file.name}"
-        return f"file {file.name}, not torchvision's {published}"
-    return f"file {file.name}"
+    return Weights(found[0], spec)
 
 
 def _from_hub(spec: TrunkSpec) -> Weights:
@@ -91,7 +99,7 @@ def _from_hub(spec: TrunkSpec) -> Weights:
     repository = TORCHVISION.format(name=spec.file_stem)
     try:
         file = Path(hf_hub_download(repository, HUB_FILE))
-        return Weights(file, origin=f"hub {repository} at {file.parent.name}")
+        return Weights(file, spec, hub=f"{repository} at {file.parent.name}")
     except Exception as error:  # the hub's client raises a dozen kinds, of several libraries
         raise WeightsError(
             f"ImageNet weights of {spec.file_stem} could not be fetched from the hub ({repository}: "

@@ -7,7 +7,7 @@ from analysis.tables import fill
 from analysis.which import arguments, choose, command, tables_under
 from search_spaces.paper import PROPOSED
 from search_spaces.rehearsal import REHEARSAL
-from search_spaces.table import parse_overrides
+from search_spaces.table import effective, parse_overrides
 
 
 def test_without_runs_it_says_where_it_looked_and_what_makes_some():
@@ -68,6 +68,7 @@ def test_an_unknown_knob_or_a_bad_value_is_refused(overrides, named):
     [
         (REHEARSAL, "--rehearse --tables 4"),
         (REHEARSAL | {"epochs": 2}, "--rehearse --tables 4 --set epochs=2"),
+        (effective(REHEARSAL | {"lr": 1e-5}), "--rehearse --tables 4 --set lr=1e-05"),
         ({"images": "drawn"}, "--tables 4 --set images=drawn"),
         ({"epochs": 2, "lr": 0.1}, "--tables 4 --set epochs=2 lr=0.1"),
     ],
