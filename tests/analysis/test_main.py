@@ -10,6 +10,7 @@ from analysis.__main__ import main
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import configs
+from study.storage import Storage
 
 NUMBERS = [table.number for table in TABLES]
 
@@ -61,6 +62,34 @@ def test_one_run_of_the_paper_fills_its_rows_and_the_rest_is_named(tmp_path, mak
     assert {file.name for file in (tmp_path / "build").iterdir()} == files
     rows = list(csv.DictReader((tmp_path / "build" / "table_4.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["OA"] for row in rows] == ["", "100.00", "", "", "", ""]
+
+
+@pytest.mark.slow
+def test_a_finished_trial_without_a_run_is_named_and_other_tables_files_go(tmp_path, make_record, write_run, capsys):
+    record, lost = make_record(PROPOSED), make_record(vary(epochs=3))
+    write_run(tmp_path / "runs", record)
+    for finished in (record, lost):
+        Storage(str(tmp_path / "runs")).trial(finished.trial.id).finish(finished)
+    build = tmp_path / "build"
+    build.mkdir()
+    (build / "table_5.tex").write_text("of another study")
+    chosen = ["--runs", str(tmp_path / "runs"), "--out", str(build), "--tables", "7"]
+    assert main(chosen) == 1
+    assert f"1 finished trials in {tmp_path / 'runs'} have no W&B run that can be read: {lost.trial.id}" in (
+        capsys.readouterr().out
+    )
+    assert {file.name for file in build.glob("table_*")} == {"table_7.tex", "table_7.csv"}
+
+
+@pytest.mark.slow
+def test_a_lost_run_alone_is_exit_1(tmp_path, make_record, write_run):
+    for config in next(table for table in TABLES if table.number == "7").rows.values():
+        write_run(tmp_path / "runs", make_record(config))
+    chosen = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build"), "--tables", "7"]
+    assert main(chosen) == 0
+    lost = make_record(vary(epochs=3))
+    Storage(str(tmp_path / "runs")).trial(lost.trial.id).finish(lost)
+    assert main(chosen) == 1
 
 
 @pytest.mark.slow

@@ -108,6 +108,8 @@ def test_parse_overrides_as_json_where_it_parses():
     }  # fmt: skip
     with pytest.raises(ValueError, match="KNOB=VALUE, got 'epochs'"):
         parse_overrides(["epochs"])
+    with pytest.raises(ValueError, match="--set gives epochs twice"):
+        parse_overrides(["epochs=2", "epochs=3"])
 
 
 def test_every_trial_of_the_paper_is_trained_under_table_3():

@@ -85,5 +85,10 @@ def test_override_refuses_what_rows_choose_and_what_does_not_exist(knob: str):
         TrialConfig().override({knob: 1})
 
 
+def test_a_models_knob_without_its_prefix_is_told_its_name():
+    with pytest.raises(ValueError, match=r"no knob attention \(model.attention\?\): there are"):
+        TrialConfig().override({"attention": "se"})
+
+
 def test_knobs_are_those_of_the_configs():
     assert {"epochs", "model.attention", "model.init"} < set(KNOBS)
