@@ -7,7 +7,9 @@ from search_spaces.table import OVERALL, Rows, Table
 from wbc_model.choices import (
     Attention,
     AttentionAt,
+    Augmentation,
     Cut,
+    Dataset,
     Fuse,
     Init,
     Loss,
@@ -54,9 +56,18 @@ INPUT_SIZE: Rows = {
     for size in (224, 299)
 }
 
+COPIES: Rows = {
+    ("LDWBC", "to the largest class, as decided"): PROPOSED,
+    ("LDWBC", "none"): vary(augmentation=Augmentation.NONE),
+    ("LISC", "to 1,000 a class, as decided"): vary(dataset=Dataset.LISC),
+    ("LISC", "to the largest class"): vary(dataset=Dataset.LISC, augmentation=Augmentation.LARGEST),
+    ("LISC", "none"): vary(dataset=Dataset.LISC, augmentation=Augmentation.NONE),
+}
+
 EXTENSIONS = (
     Table("E1", "Choices the paper leaves open", ("Choice", "Here"), OPEN_CHOICES, OVERALL, (UNIT, SHARMA, MACRO_F1)),
     Table("E2", "Inception v3 from ImageNet weights, by input size", ("Input",), INPUT_SIZE, OVERALL, (UNIT, MACRO_F1)),
+    Table("E3", "Effect of augmentation", ("Dataset", "Copies"), COPIES, OVERALL, (MACRO_F1,)),
 )
 
 

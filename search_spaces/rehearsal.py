@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from wbc_model.choices import Images, Trunks
+from wbc_model.choices import Augmentation, Images, Trunks
 
 REHEARSAL: dict[str, Any] = {
     "trunks": Trunks.TINY.value,
     "images": Images.DRAWN.value,
+    "augmentation": Augmentation.LARGEST.value,
     "image_size": 64,
     "epochs": 10,
     "lr": 3e-3,

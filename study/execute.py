@@ -41,7 +41,7 @@ def check_inputs(trials: Iterable[Trial], settings: Settings) -> None:
     require(sorted({config.dataset for config in configs}), settings.data)
     for spec in {spec for config in configs for spec, init in trunks_of(config).values() if init is Init.IMAGENET}:
         build_trunk(spec, init=Init.IMAGENET, seed=0, weights=settings.weights)
-    for config in {(config.dataset, config.images, config.image_size): config for config in configs}.values():
+    for config in {(c.dataset, c.images, c.image_size, c.augmentation): c for c in configs}.values():
         _prepare(config, settings)
 
 
@@ -81,7 +81,12 @@ def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
 
 def _prepare(config: TrialConfig, settings: Settings) -> Prepared:
     return prepare(
-        config.dataset, images=config.images, data=settings.data, cache=settings.cache, image_size=config.image_size
+        config.dataset,
+        images=config.images,
+        augmentation=config.augmentation,
+        data=settings.data,
+        cache=settings.cache,
+        image_size=config.image_size,
     )
 
 

@@ -13,10 +13,10 @@ from search_spaces.extensions import catalogue
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import effective, parse_overrides, select
 from study.plan import Trial, overview, plan, remaining
-from study.settings import Settings, default_cache
+from study.settings import Settings
 from study.storage import Storage
 from wbc_model.choices import Dataset
-from wbc_model.datasets import DataError
+from wbc_model.datasets import DataError, default_cache
 
 EXAMPLES = """examples:
   study/run.py --rehearse                       the whole study in miniature, on drawn cells: no data, no account
@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     names = ", ".join(Dataset)
     what = p.add_argument_group("what to run")
     what.add_argument(
-        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1, E2)"
+        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E3)"
     )
     what.add_argument(
         "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help=f"only rows on these: {names}"

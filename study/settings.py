@@ -1,6 +1,5 @@
 """Where and with what resources a study runs: never what is trained, so it can change no id. No torch, no ray."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -38,8 +37,3 @@ class Settings:
 
 
 _SETTINGS: TypeAdapter[Settings] = TypeAdapter(Settings)
-
-
-def default_cache() -> Path:
-    """`wbc-study` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wbc-study"

@@ -120,3 +120,12 @@ class Images(StrEnum):
 
     PUBLISHED = "published"
     DRAWN = "drawn"
+
+
+class Augmentation(StrEnum):
+    """Copies in the training set: as the paper has it (classes as large as the largest, LISC 1,000 each, BCCD none),
+    classes as large as the largest on every dataset, or none."""
+
+    PAPER = "paper"
+    LARGEST = "largest"
+    NONE = "none"

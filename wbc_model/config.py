@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from wbc_model.choices import (
     Attention,
     AttentionAt,
+    Augmentation,
     Cut,
     Dataset,
     Fuse,
@@ -28,7 +29,7 @@ from wbc_model.choices import (
     Trunks,
 )
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Bumped when code changes what a config means: every id changes, and no old run can fill a table."""
 
 _STRICT = ConfigDict(extra="forbid")
@@ -94,6 +95,7 @@ class TrialConfig:
     image_size: Annotated[int, Field(ge=32, strict=True)] = 224
     """Side of the square input, in pixels."""
     normalisation: Normalisation = Normalisation.IMAGENET
+    augmentation: Augmentation = Augmentation.PAPER
     trunks: Trunks = Trunks.FULL
     images: Images = Images.PUBLISHED
 

@@ -1,5 +1,6 @@
 """The four datasets as their authors publish them: folders of class folders -> a list of samples. Needs no torch."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -132,3 +133,8 @@ def _part(dataset: Dataset, place: Path, part: Part) -> Iterator[Sample]:
                 f"{dataset}: no images of the cell type {cell} in {folder}: wanted a folder {cell}* of them"
             )
         yield from (Sample(file.relative_to(place).as_posix(), cell, part, file) for file in files)
+
+
+def default_cache() -> Path:
+    """`wbc-study` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wbc-study"

@@ -1,20 +1,24 @@
 """Layouts, splits and the cache: from folders of images to arrays."""
 
-import json
+import hashlib
 import random
 import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from wbc_model import cache
-from wbc_model.cache import prepare
-from wbc_model.choices import CELLS, Dataset, Images
+from wbc_model.augment import parents
+from wbc_model.cache import Prepared, damage, prepare
+from wbc_model.choices import CELLS, Augmentation, Dataset, Images
 from wbc_model.datasets import DRAWN_MARK, LAYOUTS, DataError, Sample, find, require
+from wbc_model.drawn_data import LISC_FOLDERS
 from wbc_model.splits import TABLE_2, split
 
 LDWBC_FOLDERS = ("Basophil", "monocyte_crops", "EOSINOPHIL", "neutrophils", "Lymphocyte")
@@ -33,8 +37,19 @@ def ldwbc(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def load(data: Path, *, into: Path | None = None, images: Images = Images.PUBLISHED, image_size: int = 32):
-    return prepare(Dataset.LDWBC, images=images, data=data, cache=into or data.parent / "cache", image_size=image_size)
+def load(
+    data: Path,
+    *,
+    into: Path | None = None,
+    dataset: Dataset = Dataset.LDWBC,
+    images: Images = Images.PUBLISHED,
+    augmentation: Augmentation = Augmentation.NONE,
+    image_size: int = 32,
+) -> Prepared:
+    cache = into or data.parent / "cache"
+    return prepare(
+        dataset, images=images, augmentation=augmentation, data=data, cache=cache, image_size=image_size, workers=2
+    )
 
 
 def fake(counts: dict) -> list[Sample]:
@@ -137,7 +152,7 @@ def test_prepared_pixels_labels_and_ids_belong_together(ldwbc: Path):
 
 def test_the_second_opening_reads_no_image(ldwbc: Path, monkeypatch: pytest.MonkeyPatch):
     first = load(ldwbc)
-    monkeypatch.delattr("wbc_model.cache._decode")
+    monkeypatch.delattr("wbc_model.build._examine")
     again = load(ldwbc)
     assert again.fingerprint == first.fingerprint
     assert isinstance(again.sets["train"].pixels, np.memmap)
@@ -155,21 +170,22 @@ def test_the_fingerprint_is_of_content_not_of_place(ldwbc: Path, tmp_path: Path)
     assert load(moved, into=tmp_path / "other", image_size=64).fingerprint == before
 
 
-def test_an_image_that_cannot_be_decoded_is_named_and_leaves_no_cache(ldwbc: Path):
+def test_a_damaged_image_is_left_out_and_named(ldwbc: Path):
     bad = ldwbc / "LDWBC" / "neutrophils" / "3.png"
     bad.write_bytes(bad.read_bytes()[:60])
-    with pytest.raises(DataError, match=f"{bad}: cannot be decoded"):
-        load(ldwbc)
-    assert not list((ldwbc.parent / "cache").glob("*/manifest.json"))
-    paint(bad)
-    assert len(load(ldwbc).sets["train"]) == 15
+    (ldwbc / "LDWBC" / "neutrophils" / "4.png").write_bytes(b"")
+    prepared = load(ldwbc)
+    assert sum(map(len, prepared.sets.values())) == 23
+    reasons = {entry.id: entry.excluded for entry in prepared.manifest if entry.excluded}
+    assert set(reasons) == {"neutrophils/3.png", "neutrophils/4.png"}
+    assert str(bad) in reasons["neutrophils/3.png"]
 
 
 def test_one_builds_and_the_others_wait(ldwbc: Path, monkeypatch: pytest.MonkeyPatch):
     results: list[str] = []
     built: list[Path] = []
-    build = cache._build
-    monkeypatch.setattr(cache, "_build", lambda *a, **k: (built.append(a[2]), time.sleep(0.2), build(*a, **k)))
+    build = cache.build
+    monkeypatch.setattr(cache, "build", lambda *a, **k: (built.append(a[2]), time.sleep(0.2), build(*a, **k)))
     threads = [threading.Thread(target=lambda: results.append(load(ldwbc).fingerprint)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -188,9 +204,96 @@ def test_drawings_cannot_pass_for_published_images_nor_the_other_way(ldwbc: Path
         load(ldwbc)
 
 
-def test_the_manifest_says_which_image_is_where(ldwbc: Path):
-    load(ldwbc)
-    (manifest,) = (ldwbc.parent / "cache").glob("*/manifest.json")
-    rows = json.loads(manifest.read_text())
-    assert {row["split"] for row in rows} == {"train", "validation", "test"}
-    assert all(len(row["sha256"]) == 64 for row in rows)
+def test_the_manifest_says_which_file_is_where(ldwbc: Path):
+    manifest = load(ldwbc).manifest
+    assert Counter(entry.split for entry in manifest) == {"train": 15, "validation": 5, "test": 5}
+    for entry in manifest:
+        assert entry.sha256 == hashlib.sha256((ldwbc / "LDWBC" / entry.id).read_bytes()).hexdigest()
+
+
+def test_a_damaged_cache_is_found_out(ldwbc: Path):
+    folder = load(ldwbc).folder
+    assert damage(folder) == []
+    with (folder / "test.npy").open("r+b") as file:
+        file.seek(500)
+        file.write(b"\x00\x01")
+    assert damage(folder) == ["test.npy"]
+
+
+def test_a_full_disk_is_told_before_it_is_full(ldwbc: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(DataError, match=r"may need 0\.0 GB, .*: make room, or choose another place with --cache"):
+        load(ldwbc)
+
+
+def test_balanced_counts_are_exact_and_copies_stay_in_training(ldwbc: Path):
+    """Check 12 of the largest class never copied; 1 and 2: parents train, the other sets are the same bytes."""
+    plain = load(ldwbc)
+    prepared = load(ldwbc, augmentation=Augmentation.LARGEST)
+    train = prepared.sets["train"]
+    largest = np.bincount(plain.sets["train"].labels).max()
+    assert (np.bincount(train.labels) == largest).all()
+    own = set(plain.sets["train"].ids)
+    assert {name.split("#")[0] for name in train.ids} == own
+    biggest = int(np.bincount(plain.sets["train"].labels).argmax())
+    assert not [name for name, label in zip(train.ids, train.labels, strict=True) if "#" in name and label == biggest]
+    for name in ("validation", "test"):
+        assert prepared.sets[name].ids == plain.sets[name].ids
+        assert (prepared.sets[name].pixels == plain.sets[name].pixels).all()
+    assert prepared.fingerprint != plain.fingerprint
+
+
+def test_copies_are_of_their_class_are_not_their_parents_and_are_the_same_every_time(ldwbc: Path, tmp_path: Path):
+    for file in (ldwbc / "LDWBC").rglob("*.png"):
+        ramp = np.linspace(0, 255, 40, dtype=np.uint8)[None, :, None].repeat(30, 0).repeat(3, 2)
+        ramp[..., 0] = LDWBC_FOLDERS.index(file.parent.name) * 40
+        Image.fromarray(ramp).save(file)
+    train = load(ldwbc, augmentation=Augmentation.LARGEST).sets["train"]
+    at = {name: i for i, name in enumerate(train.ids)}
+    copies = [name for name in train.ids if "#" in name]
+    assert copies
+    for name in copies:
+        assert (train.pixels[at[name]][..., 0] == 40 * train.labels[at[name]]).all()
+        assert (train.pixels[at[name]] != train.pixels[at[name.split("#")[0]]]).any()
+    again = load(ldwbc, augmentation=Augmentation.LARGEST, into=tmp_path / "again").sets["train"]
+    assert (again.pixels == train.pixels).all()
+
+
+def test_lisc_has_a_thousand_a_class_and_bccd_no_copies():
+    labels = np.repeat(np.arange(5), (30, 28, 24, 31, 32))
+    chosen = parents(labels, dataset=Dataset.LISC, how=Augmentation.PAPER)
+    assert np.bincount(np.concatenate([labels, labels[chosen]])).tolist() == [1000] * 5
+    assert max(Counter(chosen).values()) == 1000 // 24
+    assert parents(labels, dataset=Dataset.BCCD, how=Augmentation.PAPER) == []
+    assert len(parents(labels, dataset=Dataset.LISC, how=Augmentation.LARGEST)) == 2 + 4 + 8 + 1
+
+
+def test_lisc_is_cropped_by_its_masks(tmp_path: Path):
+    """The mask lacks a margin of four pixels a side; its box lies around the drawn disc."""
+    for folder in LISC_FOLDERS.values():
+        for i in range(5):
+            picture = np.full((116, 148, 3), 200, np.uint8)
+            cv2.rectangle(picture, (50, 40), (89, 79), (10 * i, 20, 90), -1)
+            mask = np.zeros((108, 140), np.uint8)
+            cv2.rectangle(mask, (46, 36), (85, 75), 75, -1)
+            main, truth = tmp_path / "data/LISC Database/Main Dataset", "Ground Truth Segmentation"
+            for path, image in (
+                (main / folder / f"{i}.bmp", picture),
+                (main.parent / truth / folder / "areaforexpert1" / f"{i}_expert.bmp", mask),
+            ):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image).save(path)
+    prepared = load(tmp_path / "data", dataset=Dataset.LISC, image_size=100)
+    assert sum(map(len, prepared.sets.values())) == 25
+    for pixels in (pixels for images in prepared.sets.values() for pixels in images.pixels):
+        inside = (pixels[..., 2] == 90).mean()
+        assert inside == pytest.approx(1 / 1.24**2, abs=0.06)  # padded by 12 % a side
+        assert pixels[50, 50, 2] == 90
+
+
+def test_a_picture_without_its_mask_is_left_out_and_named(tmp_path: Path):
+    for folder in LISC_FOLDERS.values():
+        for i in range(2):
+            paint(tmp_path / "LISC Database/Main Dataset" / folder / f"{i}.bmp")
+    with pytest.raises(DataError, match=r"too few: none left.*\n.*10 left out.*its mask is missing"):
+        load(tmp_path, dataset=Dataset.LISC)
