@@ -98,12 +98,16 @@ def _cells(nuclei: Mask, cytoplasm: Mask, *, scale: float) -> NDArray[np.int32]:
     n, labels = cv2.connectedComponents(joined)
     depth = cv2.distanceTransform(joined, cv2.DIST_L2, 5)
     deepest = np.array([depth[labels == i].max() for i in range(n)])
-    lowered = reconstruction(np.clip(depth - DEPTH * deepest[labels], 0, None), depth)
-    _, markers = cv2.connectedComponents((depth > lowered).astype(np.uint8))
     away = cv2.distanceTransform(1 - nuclei, cv2.DIST_L2, 5)
     reach = np.sqrt(nuclei.sum() / (n - 1) / np.pi)
-    body = (cv2.morphologyEx(cytoplasm, cv2.MORPH_OPEN, _disk(OPENING * scale)) > 0) & (away < reach)
-    return watershed(away, markers, mask=body | (joined > 0)).astype(np.int32)
+    body = (cv2.morphologyEx(cytoplasm, cv2.MORPH_OPEN, _disk(OPENING * scale)) > 0) & (away < reach) | (joined > 0)
+    left, top, right, bottom = box_of(body, pad=0)
+    part = slice(top, bottom), slice(left, right)  # the rest of the picture would only cost time
+    lowered = reconstruction(np.clip(depth - DEPTH * deepest[labels], 0, None)[part], depth[part])
+    _, markers = cv2.connectedComponents((depth[part] > lowered).astype(np.uint8))
+    cells = np.zeros(nuclei.shape, np.int32)
+    cells[part] = watershed(away[part], markers, mask=body[part])
+    return cells
 
 
 def _measure(cell: NDArray[np.bool_], nucleus: NDArray[np.bool_], stain: NDArray[np.float32]) -> Cell:
