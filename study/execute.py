@@ -31,8 +31,11 @@ from wbc_model.weights import find_weights
 Row = dict[str, Any]
 
 
-def check_inputs(trials: Iterable[Trial], settings: Settings) -> None:
-    """Prepare the data and find the weights that trials need, before the first of them starts.
+def check_inputs(trials: Iterable[Trial], settings: Settings) -> list[str]:
+    """Prepare the data and find the weights that trials need, before the first of them starts; keep the manifests.
+
+    Returns:
+        A line for each dataset of which files are left out.
 
     Raises:
         DataError, WeightsError: (ValueErrors) naming what is missing, damaged or unfit.
@@ -41,8 +44,15 @@ def check_inputs(trials: Iterable[Trial], settings: Settings) -> None:
     require(sorted({config.dataset for config in configs}), settings.data)
     for spec in {spec for config in configs for spec, init in trunks_of(config).values() if init is Init.IMAGENET}:
         build_trunk(spec, init=Init.IMAGENET, seed=0, weights=settings.weights)
+    notes = {}
     for config in {(c.dataset, c.images, c.image_size, c.augmentation): c for c in configs}.values():
-        _prepare(config, settings)
+        prepared = _prepare(config, settings)
+        name = f"data/{config.dataset}-{prepared.fingerprint}.csv"
+        Storage(settings.storage).write(name, (prepared.folder / "manifest.csv").read_bytes())
+        if left_out := sum(bool(entry.excluded) for entry in prepared.manifest):
+            total = len(prepared.manifest)
+            notes[config.dataset] = f"{config.dataset}: {left_out} of {total} files left out, see {name} in storage"
+    return list(notes.values())
 
 
 def complete(trial: Trial, settings: Settings) -> Iterator[Row]:

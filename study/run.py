@@ -144,7 +144,8 @@ def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool
 
         set_up(trials, settings)
     try:
-        check_inputs(trials, settings)
+        for note in check_inputs(trials, settings):
+            print(note, file=sys.stderr)
     except DataError as error:
         raise DataError(f"{error}\nPoint --data at the folder of the datasets; --rehearse needs none.") from error
 

@@ -6,6 +6,7 @@ trials/<trial id>/record.json       written last: the trial is finished
                   gradcam.png       test images of each class and what decided them, of two-branch models
                   checkpoint.pt     the state after the last epoch, while unfinished
                   error.txt         the traceback of a failed attempt, while unfinished
+data/<dataset>-<fingerprint>.csv    which file was in which set, its hash, or why it was left out
 wandb/<run folder>/                 the W&B files of each finished or failed trial
 """
 
@@ -28,6 +29,9 @@ class Storage:
     def finished(self) -> set[str]:
         """Ids of the trials that have a record."""
         return {file.parent.name for file in self.root.glob("trials/*/record.json")}
+
+    def write(self, name: str, content: bytes) -> None:
+        _write(self.root / name, content)
 
     def trial(self, trial_id: str) -> "TrialFiles":
         return TrialFiles(self.root / "trials" / trial_id)

@@ -189,5 +189,16 @@ def test_inputs_are_checked_before_anything_starts(trials: list[Trial], settings
         check_inputs(trials, replace(settings, weights=tmp_path))
     with pytest.raises(DataError, match="no such folder"):
         check_inputs(trials, replace(settings, data=tmp_path / "nowhere"))
-    check_inputs(trials, settings)
+    assert check_inputs(trials, settings) == []
+
+
+def test_what_is_left_out_is_told_and_the_manifest_kept(trials: list[Trial], settings: Settings, tmp_path: Path):
+    data = tmp_path / "data"
+    shutil.copytree(settings.data, data)
+    bad = next((data / "LISC Database/Main Dataset/Baso").iterdir())
+    bad.write_bytes(b"")
+    (note,) = check_inputs(trials, replace(settings, data=data))
+    (manifest,) = Path(settings.storage).glob("data/lisc-*.csv")
+    assert note == f"lisc: 1 of 242 files left out, see data/{manifest.name} in storage"
+    assert f"Baso/{bad.name},basophil,,0," in manifest.read_text()
     assert list(settings.cache.glob("lisc-32-*/manifest.json"))
