@@ -9,7 +9,7 @@ REHEARSAL: dict[str, Any] = {
     "images": Images.DRAWN.value,
     "augmentation": Augmentation.LARGEST.value,
     "image_size": 64,
-    "epochs": 10,
+    "epochs": 6,
     "lr": 3e-3,
 }
 """Tiny networks learn from a few hundred drawn cells in seconds; the paper's rate would need its 100 epochs."""
