@@ -20,6 +20,7 @@ from study.wandb_log import is_complete, read_log
 from wbc_model.backbones import build_trunk
 from wbc_model.choices import Init, Network, Trunks
 from wbc_model.datasets import DataError
+from wbc_model.manifest import read_manifest, write_manifest
 from wbc_model.metrics import ConfusionMatrix
 from wbc_model.weights import TrunkSpec, WeightsError
 
@@ -174,10 +175,9 @@ def test_test_labels_cannot_reach_training(trials: list[Trial], settings: Settin
     honest = run(trials[0], settings)
     cache = tmp_path / "poisoned"
     shutil.copytree(settings.cache, cache)
-    (manifest,) = cache.glob("*/manifest.json")
-    rows = json.loads(manifest.read_text())
-    poisoned = [row | {"cell": "basophil"} if row["split"] == "test" else row for row in rows]
-    manifest.write_text(json.dumps(poisoned))
+    (manifest,) = cache.glob("*/manifest.csv")
+    entries = read_manifest(manifest)
+    write_manifest(manifest, [replace(each, cell="basophil") if each.split == "test" else each for each in entries])
     other = run(trials[0], replace(settings, storage=str(tmp_path / "other"), cache=cache))
     assert timeless(other).curves == timeless(honest).curves
     assert other.best_epoch == honest.best_epoch
@@ -190,6 +190,7 @@ def test_inputs_are_checked_before_anything_starts(trials: list[Trial], settings
     with pytest.raises(DataError, match="no such folder"):
         check_inputs(trials, replace(settings, data=tmp_path / "nowhere"))
     assert check_inputs(trials, settings) == []
+    assert list(settings.cache.glob("lisc-32-*/manifest.csv"))
 
 
 def test_what_is_left_out_is_told_and_the_manifest_kept(trials: list[Trial], settings: Settings, tmp_path: Path):
@@ -201,4 +202,3 @@ def test_what_is_left_out_is_told_and_the_manifest_kept(trials: list[Trial], set
     (manifest,) = Path(settings.storage).glob("data/lisc-*.csv")
     assert note == f"lisc: 1 of 242 files left out, see data/{manifest.name} in storage"
     assert f"Baso/{bad.name},basophil,,0," in manifest.read_text()
-    assert list(settings.cache.glob("lisc-32-*/manifest.json"))
