@@ -1,0 +1,108 @@
+"""The audit finds planted leaks, and says nothing where there are none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wbc_model.audit import audit, main, source_lines
+from wbc_model.cache import prepare
+from wbc_model.choices import CELLS, Augmentation, Dataset, Images
+from wbc_model.datasets import DataError, Sample
+from wbc_model.manifest import Entry
+from wbc_model.photographs import UNKNOWN, origins
+from wbc_model.synthetic import draw_cell
+
+
+def save(file: Path, pixels: np.ndarray) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(file)
+
+
+@pytest.fixture
+def ldwbc(tmp_path: Path) -> Path:
+    """Noise, smoothed: no two images look alike."""
+    rng = np.random.default_rng(0)
+    for cell in CELLS:
+        for k in range(6):
+            coarse = Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8))
+            save(tmp_path / "data" / "LDWBC" / cell / f"{k}.png", np.asarray(coarse.resize((64, 64))))
+    return tmp_path / "data"
+
+
+def sets_of(data: Path) -> dict[str, list[Path]]:
+    prepared = prepare(Dataset.LDWBC, images=Images.PUBLISHED, augmentation=Augmentation.NONE, data=data,
+                       cache=data.parent / "first", image_size=224)  # fmt: skip
+    return {name: [data / "LDWBC" / each for each in images.ids] for name, images in prepared.sets.items()}
+
+
+def run(data: Path) -> tuple[str, int]:
+    lines, leaks = audit(Dataset.LDWBC, data=data, cache=data.parent / "cache")
+    return "\n".join(lines), leaks
+
+
+def test_nothing_is_found_where_nothing_leaks(ldwbc: Path):
+    text, leaks = run(ldwbc)
+    assert leaks == 0
+    assert text.count(": 0 pairs, 0 across sets, 0 with two labels") == 2
+
+
+def test_a_file_that_is_in_two_sets_is_found(ldwbc: Path):
+    sets = sets_of(ldwbc)
+    sets["test"][0].write_bytes(sets["train"][0].read_bytes())
+    text, leaks = run(ldwbc)
+    assert leaks == 1
+    assert "files with equal bytes: 1 pairs, 1 across sets" in text
+    assert f"{sets['test'][0].relative_to(ldwbc / 'LDWBC')} (test)" in text
+
+
+@pytest.mark.parametrize("turn", [np.fliplr, np.rot90, lambda pixels: np.clip(pixels * 0.9 + 9, 0, 255)])
+def test_a_copy_that_was_changed_is_found(ldwbc: Path, turn):
+    sets = sets_of(ldwbc)
+    save(sets["test"][0], turn(np.asarray(Image.open(sets["train"][0]))).astype(np.uint8))
+    text, leaks = run(ldwbc)
+    assert leaks == 1
+    assert "images that look alike: 1 pairs, 1 across sets" in text
+
+
+def entry(name: str, cell: str, split: str) -> Entry:
+    return Entry(name, cell, split, 0, name, "")
+
+
+def test_sources_and_cells_that_two_sets_share_are_counted():
+    entries = [entry("a", "monocyte", "test"), entry("b", "monocyte", "train"), entry("c", "lymphocyte", "train"),
+               entry("d", "monocyte", "validation"), entry("e", "monocyte", "train")]  # fmt: skip
+    sources = {"a": "1", "b": "2", "c": "3", "d": "2", "e": "4"}
+    lines, leaks = source_lines(entries, sources, [("1", "2"), ("3", "4"), ("4", "absent")])
+    assert leaks == 2
+    assert "test: 1 images of 1 sources (lymphocyte 0, monocyte 1)" in lines
+    assert "sources in several sets: 1, in the test set and another: 0" in lines
+    assert "sources that show one cell: 2 pairs, 1 between test and the other sets, 1 with two labels" in lines
+    assert "  3 (lymphocyte, train) = 4 (monocyte, train)" in lines
+
+
+def test_origins_are_matched_once_and_kept(tmp_path: Path):
+    drawings = [draw_cell(CELLS[k], np.random.default_rng(k), height=240, width=320, fill=0.6).pixels for k in (1, 2)]
+    for k, pixels in enumerate(drawings):
+        save(tmp_path / "data" / "JPEGImages" / f"BloodImage_{k}.jpg", pixels)
+    images = [drawings[0][::-1], drawings[1][:, ::-1], np.zeros_like(drawings[0])]
+    samples = []
+    for k, pixels in enumerate(images):
+        save(tmp_path / f"{k}.png", np.ascontiguousarray(pixels))
+        samples.append(Sample(f"TEST/{k}.png", "monocyte", "test", tmp_path / f"{k}.png"))
+    expected = {"TEST/0.png": "BloodImage_0", "TEST/1.png": "BloodImage_1", "TEST/2.png": UNKNOWN}
+    found = origins(samples, data=tmp_path / "data", cache=tmp_path / "cache")
+    assert found.photograph == expected
+    (kept,) = (tmp_path / "cache").iterdir()
+    kept.write_text(kept.read_text().replace("BloodImage_1", "from the file"))
+    assert (
+        origins(samples, data=tmp_path / "data", cache=tmp_path / "cache").photograph["TEST/1.png"] == "from the file"
+    )
+    with pytest.raises(DataError, match="wanted its photographs in .*JPEGImages"):
+        origins(samples, data=tmp_path / "cache", cache=tmp_path / "cache")
+
+
+def test_missing_data_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["raabin", "--data", str(tmp_path), "--cache", str(tmp_path / "cache")]) == 2
+    assert capsys.readouterr().err.startswith("error: raabin: wanted ")
