@@ -18,6 +18,7 @@ from wbc_model.choices import (
     Normalisation,
     ParallelBy,
     Schedule,
+    SplitBy,
 )
 from wbc_model.config import Baseline, TwoBranch
 
@@ -64,10 +65,18 @@ COPIES: Rows = {
     ("LISC", "none"): vary(dataset=Dataset.LISC, augmentation=Augmentation.NONE),
 }
 
+SPLIT: Rows = {
+    ("LDWBC", "random, as in the paper"): PROPOSED,
+    ("LDWBC", "within each class"): vary(split=SplitBy.STRATIFIED),
+    ("BCCD", "random, as in the paper"): vary(dataset=Dataset.BCCD),
+    ("BCCD", "whole photographed cells"): vary(dataset=Dataset.BCCD, split=SplitBy.SOURCE_GROUPED),
+}
+
 EXTENSIONS = (
     Table("E1", "Choices the paper leaves open", ("Choice", "Here"), OPEN_CHOICES, OVERALL, (UNIT, SHARMA, MACRO_F1)),
     Table("E2", "Inception v3 from ImageNet weights, by input size", ("Input",), INPUT_SIZE, OVERALL, (UNIT, MACRO_F1)),
     Table("E3", "Effect of augmentation", ("Dataset", "Copies"), COPIES, OVERALL, (MACRO_F1,)),
+    Table("E4", "Effect of the split", ("Dataset", "Images assigned"), SPLIT, OVERALL, (MACRO_F1,)),
 )
 
 

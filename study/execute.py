@@ -45,7 +45,7 @@ def check_inputs(trials: Iterable[Trial], settings: Settings) -> list[str]:
     for spec in {spec for config in configs for spec, init in trunks_of(config).values() if init is Init.IMAGENET}:
         build_trunk(spec, init=Init.IMAGENET, seed=0, weights=settings.weights)
     notes = {}
-    for config in {(c.dataset, c.images, c.image_size, c.augmentation): c for c in configs}.values():
+    for config in {(c.dataset, c.images, c.image_size, c.augmentation, c.split): c for c in configs}.values():
         prepared = _prepare(config, settings)
         name = f"data/{config.dataset}-{prepared.fingerprint}.csv"
         Storage(settings.storage).write(name, (prepared.folder / "manifest.csv").read_bytes())
@@ -97,6 +97,7 @@ def _prepare(config: TrialConfig, settings: Settings) -> Prepared:
         data=settings.data,
         cache=settings.cache,
         image_size=config.image_size,
+        by=config.split,
     )
 
 

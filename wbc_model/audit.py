@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from wbc_model.cache import Prepared, prepare
-from wbc_model.choices import Augmentation, Dataset
+from wbc_model.choices import Augmentation, Dataset, SplitBy
 from wbc_model.datasets import default_cache, find, kind_of
 from wbc_model.manifest import Entry
 from wbc_model.photographs import origins
@@ -30,10 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("dataset", type=str.lower, choices=list(Dataset), metavar="DATASET", help=", ".join(Dataset))
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the datasets as published")
     p.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="as the study's")
+    p.add_argument("--split", type=SplitBy, choices=list(SplitBy), default=SplitBy.RANDOM,
+                   help="how images are assigned to the sets (random)")  # fmt: skip
     p.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
     args = p.parse_args(argv)
     try:
-        lines, leaks = audit(Dataset(args.dataset), data=args.data, cache=args.cache, workers=args.workers)
+        lines, leaks = audit(
+            Dataset(args.dataset), by=args.split, data=args.data, cache=args.cache, workers=args.workers
+        )
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -41,14 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if leaks else 0
 
 
-def audit(dataset: Dataset, *, data: Path, cache: Path, workers: int | None = None) -> tuple[list[str], int]:
+def audit(
+    dataset: Dataset, *, data: Path, cache: Path, by: SplitBy = SplitBy.RANDOM, workers: int | None = None
+) -> tuple[list[str], int]:
     """What there is to tell of the sets a study trains on, and how many ways of leaking were found.
 
     Raises:
         DataError: data that is missing, or in another layout.
     """
     prepared = prepare(dataset, images=kind_of(data), augmentation=Augmentation.NONE, data=data, cache=cache,
-                       image_size=224, workers=workers)  # fmt: skip
+                       image_size=224, by=by, workers=workers)  # fmt: skip
     entries = [entry for entry in prepared.manifest if entry.split]
     lines, leaks = [], 0
     for title, pairs in (

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,10 @@ from wbc_model.crop import FINDERS, NoCell, crop
 from wbc_model.datasets import DataError, Sample
 from wbc_model.images import read_rgb, resized
 from wbc_model.manifest import Entry, sha256_of, write_manifest
-from wbc_model.splits import Split, split
+from wbc_model.splits import Split
+
+Assign = Callable[[Sequence[Sample]], Mapping[Split, Sequence[Sample]]]
+"""Samples -> the sets they are in."""
 
 
 def build(
@@ -27,6 +30,7 @@ def build(
     draft: Path,
     *,
     augmentation: Augmentation,
+    assign: Assign,
     image_size: int,
     workers: int | None,
 ) -> None:
@@ -44,26 +48,27 @@ def build(
                 every[i] = pixels
             bar.update()
     at = {sample.id: i for i, sample in enumerate(samples)}
-    for name, members in _split(dataset, samples, entries).items():
+    for name, members in _split(assign, samples, entries).items():
         kept = sorted(members, key=lambda sample: sample.id)  # the manifest's order
         chosen = _parents(dataset, kept, augmentation) if name == "train" else []
         _write_set(draft / f"{name}.npy", every, [at[sample.id] for sample in kept], chosen)
         copies = Counter(chosen)
         for i, sample in enumerate(kept):
             entries[sample.id] = replace(entries[sample.id], split=name, copies=copies[i])
+    for entry in entries.values():
+        if not entry.split and not entry.excluded:
+            entries[entry.id] = replace(entry, excluded="shows a cell of the test set")
     del every
     (draft / "all.npy").unlink()
     (draft / "sha256.json").write_text(json.dumps({file.name: sha256_of(file) for file in draft.glob("*.npy")}))
     write_manifest(draft / "manifest.csv", entries.values())
 
 
-def _split(
-    dataset: Dataset, samples: Sequence[Sample], entries: Mapping[str, Entry]
-) -> Mapping[Split, Sequence[Sample]]:
+def _split(assign: Assign, samples: Sequence[Sample], entries: Mapping[str, Entry]) -> Mapping[Split, Sequence[Sample]]:
     """Of the files that are not left out. If these are too few, the error says why the others are."""
     left_out = [entry for entry in entries.values() if entry.excluded]
     try:
-        return split(dataset, [sample for sample in samples if not entries[sample.id].excluded])
+        return assign([sample for sample in samples if not entries[sample.id].excluded])
     except DataError as error:
         why = "".join(f"\n{len(left_out)} left out, the first, {entry.id}: {entry.excluded}" for entry in left_out[:1])
         raise DataError(f"{error}{why}") from error

@@ -5,17 +5,19 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 
 from wbc_model.build import build
-from wbc_model.choices import Augmentation, Dataset, Images
+from wbc_model.choices import Augmentation, Dataset, Images, SplitBy
 from wbc_model.crop import mask_of
 from wbc_model.datasets import DataError, Sample, find, kind_of
 from wbc_model.manifest import Entry, read_manifest, sha256_of
-from wbc_model.splits import SPLITS, Split
+from wbc_model.photographs import origins
+from wbc_model.splits import SPLITS, Split, split
 
 FORMAT = 2
 """Bumped when the same files give other bytes."""
@@ -56,6 +58,7 @@ def prepare(
     data: Path,
     cache: Path,
     image_size: int,
+    by: SplitBy = SplitBy.RANDOM,
     workers: int | None = None,
 ) -> Prepared:
     """The dataset below `data` at one image size, from the cache; built first where it is missing.
@@ -70,7 +73,7 @@ def prepare(
     if data.is_dir() and kind_of(data) is not images:
         raise DataError(f"{data} holds {kind_of(data)} images, and images={images} was asked for")
     samples = find(dataset, data)
-    folder = cache / f"{dataset}-{image_size}-{_key(dataset, samples, augmentation)}"
+    folder = cache / f"{dataset}-{image_size}-{_key(dataset, samples, [augmentation, by])}"
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
@@ -79,7 +82,12 @@ def prepare(
                 draft = folder.with_suffix(".part")
                 shutil.rmtree(draft, ignore_errors=True)
                 draft.mkdir()
-                build(dataset, samples, draft, augmentation=augmentation, image_size=image_size, workers=workers)
+                groups = None
+                if by is SplitBy.SOURCE_GROUPED:
+                    groups = _groups(dataset, samples, images, data=data, cache=cache, workers=workers)
+                assign = partial(split, dataset, by=by, groups=groups)
+                build(dataset, samples, draft, augmentation=augmentation, assign=assign, image_size=image_size,
+                      workers=workers)  # fmt: skip
                 draft.rename(folder)
     return _open(dataset, folder)
 
@@ -90,14 +98,25 @@ def damage(folder: Path) -> list[str]:
     return [name for name, sha256 in hashes.items() if sha256_of(folder / name) != sha256]
 
 
-def _key(dataset: Dataset, samples: Sequence[Sample], augmentation: Augmentation) -> str:
+def _key(dataset: Dataset, samples: Sequence[Sample], settings: list[str]) -> str:
     """Changes when a file comes, goes or is rewritten, or the settings change, without reading any."""
     files = [(sample.id, sample.path) for sample in samples]
     if dataset is Dataset.LISC:
         files += [(f"mask of {name}", mask_of(path)) for name, path in files]
     stats = [(name, path.stat()) for name, path in files if path.exists()]
-    content = [FORMAT, augmentation, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
+    content = [FORMAT, settings, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
+def _groups(
+    dataset: Dataset, samples: Sequence[Sample], images: Images, *, data: Path, cache: Path, workers: int | None
+) -> dict[str, str]:
+    """Which cell each image shows; every drawing shows one of its own."""
+    if dataset is not Dataset.BCCD:
+        raise DataError(f"split=source_grouped wants bccd: which cells {dataset} shows twice cannot be told")
+    if images is Images.DRAWN:
+        return {sample.id: sample.id for sample in samples}
+    return origins(samples, data=data, cache=cache, workers=workers).cells()
 
 
 def _require_room(cache: Path, *, images: int, image_size: int) -> None:

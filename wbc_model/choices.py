@@ -129,3 +129,12 @@ class Augmentation(StrEnum):
     PAPER = "paper"
     LARGEST = "largest"
     NONE = "none"
+
+
+class SplitBy(StrEnum):
+    """How images are assigned to the sets: at random as in the paper; at random within each class; or, on BCCD, whole
+    photographed cells, so that no cell is in two sets."""
+
+    RANDOM = "random"
+    STRATIFIED = "stratified"
+    SOURCE_GROUPED = "source_grouped"

@@ -26,6 +26,7 @@ from wbc_model.choices import (
     Normalisation,
     ParallelBy,
     Schedule,
+    SplitBy,
     Trunks,
 )
 
@@ -96,10 +97,13 @@ class TrialConfig:
     """Side of the square input, in pixels."""
     normalisation: Normalisation = Normalisation.IMAGENET
     augmentation: Augmentation = Augmentation.PAPER
+    split: SplitBy = SplitBy.RANDOM
     trunks: Trunks = Trunks.FULL
     images: Images = Images.PUBLISHED
 
     def __post_init__(self) -> None:
+        if self.split is SplitBy.SOURCE_GROUPED and self.dataset is not Dataset.BCCD:
+            raise ValueError(f"split=source_grouped wants bccd: which cells {self.dataset} shows twice cannot be told")
         if isinstance(self.model, TwoBranch):
             if self.image_size % 32:
                 raise ValueError(

@@ -31,12 +31,20 @@ class Origins:
     same_cell: tuple[tuple[str, str], ...]
     """Pairs of photographs that show one white cell."""
 
+    def cells(self) -> dict[str, str]:
+        """By sample id, a name for the cell that it shows: the first of the photographs of that cell."""
+        first = {name: name for name in self.photograph.values()}
+        for a, b in sorted(self.same_cell):
+            old, new = first.setdefault(b, b), first.setdefault(a, a)
+            first = {name: new if cell == old else cell for name, cell in first.items()}
+        return {image: first[name] for image, name in self.photograph.items()}
+
 
 def origins(samples: Sequence[Sample], *, data: Path, cache: Path, workers: int | None = None) -> Origins:
     """Match BCCD's images to its photographs, with a progress bar; some minutes the first time.
 
     Raises:
-        DataError: the photographs are missing, or an image is damaged.
+        DataError: the photographs are missing, or one is damaged.
     """
     files = _files(data)
     stats = [(file.name, file.stat().st_size) for file in [*files, *(sample.path for sample in samples)]]
@@ -53,10 +61,18 @@ def _match(samples: Sequence[Sample], files: Sequence[Path], *, workers: int | N
     cv2.setNumThreads(1)  # the pool's threads are enough
     photographs = Photographs({file.stem: read_rgb(file) for file in files})
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        jobs = pool.map(lambda sample: photographs.match(read_rgb(sample.path)), samples)
+        jobs = pool.map(lambda sample: _match_one(sample, photographs), samples)
         bar = tqdm(jobs, total=len(samples), desc="match images to photographs", unit=" images", disable=None)
-        found = {sample.id: match.photograph if match else UNKNOWN for sample, match in zip(samples, bar, strict=True)}
+        found = {sample.id: name for sample, name in zip(samples, bar, strict=True)}
     return Origins(found, tuple(photographs.same_cell()))
+
+
+def _match_one(sample: Sample, photographs: Photographs) -> str:
+    try:
+        match = photographs.match(read_rgb(sample.path))
+    except DataError:  # `prepare` leaves it out, and says so
+        return UNKNOWN
+    return match.photograph if match else UNKNOWN
 
 
 def _write(path: Path, found: Origins) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wbc_model.cache import Prepared, damage, prepare
-from wbc_model.choices import Augmentation, Dataset
+from wbc_model.choices import Augmentation, Dataset, SplitBy
 from wbc_model.datasets import LAYOUTS, default_cache, kind_of
 from wbc_model.splits import SPLITS, TABLE_2
 
@@ -35,6 +35,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--image-size", type=int, default=224, metavar="PX", help="side of the square input (224)")
     p.add_argument("--augmentation", type=Augmentation, choices=list(Augmentation), default=Augmentation.PAPER,
                    help="copies in the training set (paper)")  # fmt: skip
+    p.add_argument("--split", type=SplitBy, choices=list(SplitBy), default=SplitBy.RANDOM,
+                   help="how images are assigned to the sets (random); source_grouped is for bccd")  # fmt: skip
     p.add_argument("--check", action="store_true", help="verify the arrays' hashes; builds what is missing")
     return p
 
@@ -61,6 +63,7 @@ def _one(dataset: Dataset, args: argparse.Namespace) -> int:
         data=args.data,
         cache=args.cache or default_cache(),
         image_size=args.image_size,
+        by=args.split,
         workers=args.workers,
     )
     seconds = time.perf_counter() - started

@@ -11,7 +11,7 @@ from wbc_model.cache import prepare
 from wbc_model.choices import CELLS, Augmentation, Dataset, Images
 from wbc_model.datasets import DataError, Sample
 from wbc_model.manifest import Entry
-from wbc_model.photographs import UNKNOWN, origins
+from wbc_model.photographs import UNKNOWN, Origins, origins
 from wbc_model.synthetic import draw_cell
 
 
@@ -101,6 +101,11 @@ def test_origins_are_matched_once_and_kept(tmp_path: Path):
     )
     with pytest.raises(DataError, match="wanted its photographs in .*JPEGImages"):
         origins(samples, data=tmp_path / "cache", cache=tmp_path / "cache")
+
+
+def test_photographs_of_one_cell_have_one_name_however_they_are_paired():
+    found = Origins(dict(zip("abcd", "1234", strict=True)), (("2", "3"), ("1", "2"), ("3", "9")))
+    assert found.cells() == {"a": "1", "b": "1", "c": "1", "d": "4"}
 
 
 def test_missing_data_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -61,6 +61,7 @@ def test_only_the_difference_need_be_given():
         ({"lr": float("inf")}, "finite number"),
         ({"mixup_alpha": -0.1}, "greater than or equal to 0"),
         ({"dropout": 1.0}, "less than 1"),
+        ({"split": "source_grouped"}, "source_grouped wants bccd"),
         ({"dataset": "cifar"}, "'ldwbc', 'lisc', 'bccd' or 'raabin'"),
         ({"epochz": 3}, "Unexpected keyword"),
         ({"image_size": 50}, "50 is no multiple of 32"),

@@ -16,10 +16,12 @@ from PIL import Image
 from wbc_model import cache
 from wbc_model.augment import parents
 from wbc_model.cache import Prepared, damage, prepare
-from wbc_model.choices import CELLS, Augmentation, Dataset, Images
+from wbc_model.choices import CELLS, Augmentation, Dataset, Images, SplitBy
 from wbc_model.datasets import DRAWN_MARK, LAYOUTS, DataError, Sample, find, require
 from wbc_model.drawn_data import LISC_FOLDERS
+from wbc_model.photographs import Origins
 from wbc_model.splits import TABLE_2, split
+from wbc_model.synthetic import draw_cell
 
 LDWBC_FOLDERS = ("Basophil", "monocyte_crops", "EOSINOPHIL", "neutrophils", "Lymphocyte")
 
@@ -92,6 +94,59 @@ def test_official_test_sets_are_the_test_sets():
     assert {sample.part for sample in sets["test"]} == {"test"}
     assert {sample.part for sample in sets["train"] + sets["validation"]} == {"train"}
     assert Counter(sample.cell for sample in sets["test"])["monocyte"] == 234
+
+
+def test_a_stratified_split_has_every_class_in_its_share():
+    sets = split(Dataset.LDWBC, fake(LAYOUTS[Dataset.LDWBC].counts), by=SplitBy.STRATIFIED)
+    assert Counter(sample.cell for sample in sets["validation"]) == {
+        "basophil": 44, "monocyte": 193, "eosinophil": 107, "neutrophil": 2093, "lymphocyte": 2089
+    }  # fmt: skip
+    assert sum(map(len, sets.values())) == 22645
+
+
+def test_whole_groups_are_in_one_set_and_what_the_test_set_shows_in_no_other():
+    samples = fake({"train": dict.fromkeys(CELLS[1:], 80), "test": dict.fromkeys(CELLS[1:], 20)})
+    groups = {sample.id: f"{sample.part} {sample.cell} {int(sample.id.split('/')[-1][:-4]) // 8}" for sample in samples}
+    shared = "test monocyte 0"
+    groups |= {name: shared for name, group in groups.items() if group == "train monocyte 3"}
+    sets = split(Dataset.BCCD, samples, by=SplitBy.SOURCE_GROUPED, groups=groups)
+    where = {name: {groups[sample.id] for sample in members} for name, members in sets.items()}
+    assert not where["train"] & where["validation"]
+    assert not where["test"] & (where["train"] | where["validation"])
+    assert shared in where["test"]
+    assert sum(map(len, sets.values())) == 400 - 8
+    for cell, wanted in zip(CELLS[1:], (24, 24, 24, 24), strict=True):
+        assert sum(sample.cell == cell for sample in sets["validation"]) == wanted
+    random.Random(0).shuffle(samples)
+    assert split(Dataset.BCCD, samples, by=SplitBy.SOURCE_GROUPED, groups=groups) == sets
+
+
+def test_only_bccd_can_be_split_by_cells(ldwbc: Path):
+    with pytest.raises(DataError, match="source_grouped wants bccd: which cells ldwbc shows twice cannot be told"):
+        prepare(Dataset.LDWBC, images=Images.PUBLISHED, augmentation=Augmentation.NONE, data=ldwbc,
+                cache=ldwbc.parent / "cache", image_size=32, by=SplitBy.SOURCE_GROUPED)  # fmt: skip
+
+
+def test_prepared_by_cells_lists_what_the_test_set_shows_as_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for part in ("TRAIN", "TEST"):
+        for i, cell in enumerate(CELLS[1:]):
+            for k in range(8):
+                pixels = draw_cell(cell, np.random.default_rng(i), height=240, width=320, fill=0.6).pixels
+                file = tmp_path / "images" / part / cell.upper() / f"{k}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(file)
+
+    def found(samples: list[Sample], **_: object) -> Origins:
+        number = {sample.id: sample.id.split("/")[-1][0] for sample in samples}
+        photograph = {name: f"{name.split('/')[1]} {k}" if k == "0" else name for name, k in number.items()}
+        return Origins(photograph, ())
+
+    monkeypatch.setattr(cache, "origins", found)
+    prepared = prepare(Dataset.BCCD, images=Images.PUBLISHED, augmentation=Augmentation.NONE, data=tmp_path,
+                       cache=tmp_path / "cache", image_size=32, by=SplitBy.SOURCE_GROUPED)  # fmt: skip
+    left_out = {entry.id: entry.excluded for entry in prepared.manifest if entry.excluded}
+    assert left_out == {f"TRAIN/{cell.upper()}/0.png": "shows a cell of the test set" for cell in CELLS[1:]}
+    assert {name: len(images) for name, images in prepared.sets.items()} == {"train": 20, "validation": 8, "test": 32}
 
 
 def test_too_few_images_are_named():
