@@ -98,6 +98,7 @@ def _prepare(config: TrialConfig, settings: Settings) -> Prepared:
         cache=settings.cache,
         image_size=config.image_size,
         by=config.split,
+        limit=settings.cache_limit,
     )
 
 

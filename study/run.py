@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--weights", type=Path, metavar="DIR", help="folder of ImageNet weights (else timm's hub)")
     where.add_argument("--storage", metavar="DIR|URL", help="results (runs; runs/rehearsal for a rehearsal)")
     where.add_argument("--cache", type=Path, metavar="DIR", help=f"prepared images, per machine ({default_cache()})")
+    where.add_argument("--cache-limit", type=float, metavar="GB", help="let the cache grow no larger (its disk)")
     where.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores a trial (1)")
     where.add_argument("--gpus", type=float, metavar="X", help="GPUs a trial, may be a fraction (1 if there are any)")
     where.add_argument("--project", default="wbc-study", metavar="P", help="W&B project (wbc-study)")
@@ -122,6 +123,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         data=home / "data" if args.rehearse else (args.data or Path("data")).absolute(),
         weights=home / "weights" if args.rehearse else weights,
         cache=(args.cache or default_cache()).absolute(),
+        cache_limit=args.cache_limit,
         storage=_storage(args),
         project=args.project,
         entity=args.entity,

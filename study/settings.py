@@ -18,6 +18,8 @@ class Settings:
     """Folder or URL of records, epoch logs, checkpoints and W&B files."""
     cache: Path
     """Node-local folder of prepared images."""
+    cache_limit: Annotated[float, Field(gt=0)] | None = None
+    """GB that the cache may take; None is what the disk has."""
     weights: Path | None = None
     """Folder of ImageNet weights; None fetches them from timm's hub."""
     project: str = "wbc-study"

@@ -60,15 +60,19 @@ def prepare(
     image_size: int,
     by: SplitBy = SplitBy.RANDOM,
     workers: int | None = None,
+    limit: float | None = None,
 ) -> Prepared:
     """The dataset below `data` at one image size, from the cache; built first where it is missing.
 
-    One process builds, with as many threads as `workers` (one a core), others wait for it; a killed builder leaves
+    One process builds, with as many workers as asked for (one a core), others wait for it; a killed builder leaves
     nothing that could be taken for a cache.
+
+    Args:
+        limit: what all caches in the folder may take, in GB; None: what the disk has.
 
     Raises:
         DataError: data that is missing, of the other kind (published or drawn), wrongly laid out, or too large for
-            the disk.
+            the limit or the disk.
     """
     if data.is_dir() and kind_of(data) is not images:
         raise DataError(f"{data} holds {kind_of(data)} images, and images={images} was asked for")
@@ -78,7 +82,7 @@ def prepare(
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
-                _require_room(cache, images=len(samples), image_size=image_size)
+                _require_room(cache, images=len(samples), image_size=image_size, limit=limit)
                 draft = folder.with_suffix(".part")
                 shutil.rmtree(draft, ignore_errors=True)
                 draft.mkdir()
@@ -119,13 +123,19 @@ def _groups(
     return origins(samples, data=data, cache=cache, workers=workers).cells()
 
 
-def _require_room(cache: Path, *, images: int, image_size: int) -> None:
+def _require_room(cache: Path, *, images: int, image_size: int, limit: float | None) -> None:
     """Before anything is written: the arrays, as many copies, and a draft, are at most thrice the images.
 
     Raises:
-        DataError: the disk has less.
+        DataError: the limit or the disk allows less.
     """
     need, free = 3 * images * image_size**2 * 3, shutil.disk_usage(cache).free
+    held = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file()) if limit is not None else 0
+    if limit is not None and held + need > limit * 1e9:
+        raise DataError(
+            f"the cache {cache} holds {held / 1e9:.1f} GB and may need {need / 1e9:.1f} GB more, over its limit of "
+            f"{limit:g} GB: delete folders in it that are not used (they are made again), or raise --cache-limit"
+        )
     if need > free:
         raise DataError(
             f"the cache {cache} may need {need / 1e9:.1f} GB, and its disk has {free / 1e9:.1f} GB left: "

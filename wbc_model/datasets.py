@@ -15,8 +15,6 @@ Part = Literal["all", "train", "test"]
 DRAWN_MARK = "DRAWN.txt"
 """A file of this name says that a data folder holds `synthetic`'s drawings."""
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
-
 
 class DataError(ValueError):
     """Data that is missing, in another layout, of another kind or damaged. The message is for the user."""
@@ -81,6 +79,7 @@ def find(dataset: Dataset, root: Path) -> list[Sample]:
     """The samples of a dataset below `root`, sorted by id.
 
     A class folder is one whose name begins like the cell type's (`Baso`, `eosi`, `EOSINOPHIL`, `Monocyte_crops`).
+    Every file in it is a sample, whatever its name, but hidden ones; what is no image will be told when it is read.
 
     Raises:
         DataError: the folder is missing or not in the published layout.
@@ -120,14 +119,17 @@ def _place(dataset: Dataset, root: Path) -> Path:
                 return place
     inside = ", ".join(sorted(entry.name for entry in root.iterdir())[:8]) if root.is_dir() else "no such folder"
     wanted = " and ".join(f"{layout.places[0]}/{folder}".removesuffix("/.") for folder in layout.parts.values())
-    raise DataError(f"{dataset}: wanted {wanted} in {root}, found: {inside or 'nothing'}. Source: {layout.source}")
+    raise DataError(
+        f"{dataset}: wanted {wanted} in {root}, found: {inside or 'nothing'}\n"
+        f"  to be had from {layout.source}; docs/datasets.md has its layout"
+    )
 
 
 def _part(dataset: Dataset, place: Path, part: Part) -> Iterator[Sample]:
     folder = place / LAYOUTS[dataset].parts[part]
     for cell in dataset.cells:
         homes = [home for home in sorted(folder.iterdir()) if home.is_dir() and home.name.lower().startswith(cell[:4])]
-        files = [file for home in homes for file in home.rglob("*") if file.suffix.lower() in SUFFIXES]
+        files = [f for home in homes for f in home.rglob("*") if f.is_file() and not f.name.startswith(".")]
         if not files:
             raise DataError(
                 f"{dataset}: no images of the cell type {cell} in {folder}: wanted a folder {cell}* of them"

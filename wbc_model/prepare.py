@@ -31,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("datasets", nargs="*", type=str.lower, metavar="NAME", help=f"of {', '.join(Dataset)} (all)")
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the datasets as published")
     p.add_argument("--cache", type=Path, metavar="DIR", help="prepared images (the study's default)")
-    p.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
+    p.add_argument("--cache-limit", type=float, metavar="GB", help="refuse to let the cache grow beyond (the disk)")
+    p.add_argument("--workers", type=int, metavar="N", help="how many at once (one a core)")
     p.add_argument("--image-size", type=int, default=224, metavar="PX", help="side of the square input (224)")
     p.add_argument("--augmentation", type=Augmentation, choices=list(Augmentation), default=Augmentation.PAPER,
                    help="copies in the training set (paper)")  # fmt: skip
@@ -65,6 +66,7 @@ def _one(dataset: Dataset, args: argparse.Namespace) -> int:
         image_size=args.image_size,
         by=args.split,
         workers=args.workers,
+        limit=args.cache_limit,
     )
     seconds = time.perf_counter() - started
     print(summary(dataset, prepared))

@@ -1,5 +1,6 @@
 """Layouts, splits and the cache: from folders of images to arrays."""
 
+import csv
 import hashlib
 import random
 import threading
@@ -47,11 +48,13 @@ def load(
     images: Images = Images.PUBLISHED,
     augmentation: Augmentation = Augmentation.NONE,
     image_size: int = 32,
+    limit: float | None = None,
 ) -> Prepared:
     cache = into or data.parent / "cache"
     return prepare(
-        dataset, images=images, augmentation=augmentation, data=data, cache=cache, image_size=image_size, workers=2
-    )
+        dataset, images=images, augmentation=augmentation, data=data, cache=cache, image_size=image_size, workers=2,
+        limit=limit,
+    )  # fmt: skip
 
 
 def fake(counts: dict) -> list[Sample]:
@@ -170,14 +173,16 @@ def test_a_dataset_may_lie_one_folder_deeper(prefix: str, tmp_path: Path):
 
 def test_a_missing_dataset_says_what_was_wanted_found_and_where_it_comes_from(tmp_path: Path):
     (tmp_path / "holiday").mkdir()
-    with pytest.raises(DataError, match=r"bccd: wanted .*TRAIN and .* in .*, found: holiday. Source: Kaggle"):
+    with pytest.raises(DataError, match=r"bccd: wanted .*TRAIN and .* in .*, found: holiday\n  to be had from Kaggle"):
         find(Dataset.BCCD, tmp_path)
 
 
 def test_every_missing_dataset_is_named_at_once(ldwbc: Path):
     with pytest.raises(DataError) as caught:
         require(Dataset, ldwbc)
-    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["lisc", "bccd", "raabin"]
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in lines[::2]] == ["lisc", "bccd", "raabin"]
+    assert all("to be had from" in line for line in lines[1::2])
 
 
 def test_an_empty_class_is_an_error(ldwbc: Path):
@@ -279,6 +284,55 @@ def test_a_full_disk_is_told_before_it_is_full(ldwbc: Path, monkeypatch: pytest.
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(DataError, match=r"may need 0\.0 GB, .*: make room, or choose another place with --cache"):
         load(ldwbc)
+
+
+def test_a_cache_grows_no_larger_than_allowed(ldwbc: Path):
+    limit = 2 * 3 * 25 * 32**2 * 3 / 1e9  # twice what is asked for to be safe
+    folder = load(ldwbc, limit=limit).folder
+    (folder.parent / "others").write_bytes(bytes(300_000))
+    assert load(ldwbc, limit=limit).folder == folder  # what is there is read
+    with pytest.raises(
+        DataError, match=r"cache holds 0\.0 GB and may need .* over its limit of .* raise --cache-limit"
+    ):
+        load(ldwbc, limit=limit, augmentation=Augmentation.LARGEST)
+
+
+def test_a_file_of_another_kind_is_left_out_and_named(ldwbc: Path):
+    (ldwbc / "LDWBC" / "Basophil" / "notes.txt").write_text("see page 3")
+    (ldwbc / "LDWBC" / "Basophil" / "0.png").rename(ldwbc / "LDWBC" / "Basophil" / "scan.dat")
+    (ldwbc / "LDWBC" / "Basophil" / "._1.png").write_bytes(b"of a file manager")
+    manifest = {entry.id.split("/")[-1]: entry for entry in load(ldwbc).manifest if entry.cell == "basophil"}
+    assert "notes.txt: cannot be decoded" in manifest["notes.txt"].excluded
+    assert manifest["scan.dat"].split
+    assert "._1.png" not in manifest
+
+
+def test_raabin_is_train_and_test_a_and_nothing_else(tmp_path: Path):
+    """Check 7: Test-B, which the paper does not use, lies beside them."""
+    for part in ("Train", "TestA", "TestB"):
+        for cell in CELLS:
+            for i in range(4):
+                paint(tmp_path / "Raabin" / part / cell.capitalize() / f"95-1-{part}_{i}_1.jpg")
+    manifest = load(tmp_path, into=tmp_path / "cache", dataset=Dataset.RAABIN).manifest
+    assert {(entry.id.split("/")[0], entry.split) for entry in manifest} == {
+        ("Train", "train"), ("Train", "validation"), ("TestA", "test"),
+    }  # fmt: skip
+
+
+def test_raabins_published_file_names(shared: Path, tmp_path: Path):
+    """Check 7 on the real names: all of Test-A, and nothing of Test-B."""
+    names = [
+        row["path"]
+        for file in sorted((shared / "data" / "raabin").glob("*.csv"))
+        for row in csv.DictReader(file.read_text().splitlines())
+    ]
+    for name in [*names, "Train/Neutrophil/95-1_1_1.jpg"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = Counter((s.part, s.cell) for s in find(Dataset.RAABIN, tmp_path))
+    expected = LAYOUTS[Dataset.RAABIN].counts
+    assert {cell: found["test", cell] for cell in CELLS} == expected["test"]
+    assert {cell: found["train", cell] for cell in CELLS} == expected["train"] | {"neutrophil": 1}
 
 
 def test_balanced_counts_are_exact_and_copies_stay_in_training(ldwbc: Path):
