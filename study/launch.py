@@ -2,135 +2,244 @@
 
 import logging
 import os
+import signal
 import sys
+import tempfile
 import time
-import traceback
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ray
 from ray import tune
-from upath import UPath
+from ray.autoscaler.sdk import request_resources
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
 
+from study.attempt import FINISHED, HELD, OUTCOME, attempt
+from study.failures import Failure
 from study.plan import Trial
+from study.progress import Progress
+from study.schedule import Schedule, Verdict
 from study.settings import Settings
 from study.storage import Storage
 
-BEST = "validation_accuracy"
-EVERY = 30
-"""Seconds that progress is silent at most, while trials report epochs."""
-QUIET = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
-"""Tune neither writes logs beside the trials' own nor prints tables between `Progress`'s lines."""
+QUIET = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+"""Tune writes no logs beside the trials' own, prints no tables between our lines, and leaves Ctrl-C to us."""
+MANY = -1
+"""Samples: as many as the schedule has."""
 
 
-def run_trial(config: dict[str, Any]) -> None:
-    """Tune's trainable: plain JSON in, one report an epoch out."""
-    from study.execute import complete  # torch loads in the worker, once for all its trials
+class Runner(tune.Trainable):
+    """A worker's actor: one attempt at a trial after the other, each step an epoch. Plain JSON comes in and goes out."""
 
-    trial, settings = Trial.from_json(config["trial"]), Settings.from_json(config["settings"])
-    files = Storage(settings.storage).trial(trial.id)
-    files.discard("error.txt")
-    try:
-        for row in complete(trial, settings):
-            tune.report(row)
-    except Exception:
-        files.write("error.txt", traceback.format_exc().encode())
-        raise
+    def setup(self, config: dict[str, Any]) -> None:
+        self.rows = attempt(Trial.from_json(config["trial"]), Settings.from_json(config["settings"]))
+        self.failed = False
+
+    def step(self) -> dict[str, Any]:
+        if self.failed:
+            raise RuntimeError("told already: a failed trial's process is not used again")
+        row = next(self.rows)
+        self.failed = isinstance(row.get(OUTCOME), dict)
+        return row | {"done": OUTCOME in row and not self.failed}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.cleanup()
+        self.setup(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        self.rows.close()
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return tune.PlacementGroupFactory([_bundle(config["cpus"], config["gpus"])])
 
 
-def launch(trials: Sequence[Trial], settings: Settings) -> None:
-    """Run trials to their end. What became of each is in storage: a record, an `error.txt`, or neither if it was lost.
+class Feed(Searcher):
+    """Tune asks it what to start."""
 
-    On the Ray cluster there is, else on this machine.
-    """
-    os.environ |= QUIET
-    os.environ.pop("WANDB_SERVICE", None)  # inherited, it would outlive a killed worker and keep its run in use
-    _connect()
-    gpus = settings.gpus if settings.gpus is not None else min(1, ray.cluster_resources().get("GPU", 0))
+    def __init__(self, schedule: Schedule, settings: Settings) -> None:
+        super().__init__()
+        self.schedule, self.settings = schedule, settings
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # noqa: ARG002 - Tune's name for it
+        if self.schedule.done:
+            return Searcher.FINISHED
+        if (job := self.schedule.next()) is None:
+            return None
+        return {
+            "trial": job.trial.to_json(),
+            "settings": self.settings.to_json(),
+            "cpus": self.settings.cpus,
+            "gpus": job.gpus,
+        }
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002
+        """`Listener` hears more."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: what is finished is in storage."""
+
+
+class Listener(tune.Callback):
+    """Tune tells it what happened."""
+
+    def __init__(self, schedule: Schedule, progress: Progress, settings: Settings) -> None:
+        self.schedule, self.progress, self.settings = schedule, progress, settings
+        self.storage = Storage(settings.storage)
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
+        self.progress.started(_ours(trial))
+        self._ask_for_nodes()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: TuneTrial, result: dict[str, Any], **info: Any
+    ) -> None:
+        ours, outcome = _ours(trial), result.get(OUTCOME)
+        if outcome is None:
+            self.progress.epoch(ours, result)
+        elif outcome == FINISHED:
+            self.schedule.finish(ours)
+            self.progress.finished(ours)
+        elif outcome == HELD:
+            self.schedule.look_again(ours)
+            self.progress.held(ours, result["by"])
+        else:
+            self._fail(ours, Failure.from_json(outcome))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
+        """Ended by `Brake` between two epochs, if its outcome is not known."""
+        if (ours := _ours(trial)).id in self.schedule.running:
+            self.schedule.look_again(ours)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
+        """The worker is gone, if its outcome is not known."""
+        if (ours := _ours(trial)).id not in self.schedule.running:
+            return
+        files = self.storage.trial(ours.id)
+        failure = Failure.lost(_reason(trial), epochs=len(files.epochs()))
+        files.write_failure(failure)
+        self._fail(ours, failure)
+
+    def _fail(self, trial: Trial, failure: Failure) -> None:
+        verdict = self.schedule.fail(trial, failure)
+        tell = self.progress.retried if verdict is Verdict.RETRIED else self.progress.failed
+        tell(trial, failure.error)
+
+    def _ask_for_nodes(self) -> None:
+        """A cluster that can grow is told of all that is to run, not only of what Tune asks for next."""
+        jobs = [*self.schedule.running.values(), *self.schedule.waiting.values()]
+        request_resources(bundles=[_bundle(self.settings.cpus, job.gpus) for job in jobs])
+
+
+class Brake(FIFOScheduler):
+    """Ends every trial with its epoch once the schedule is to stop."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__()
+        self.schedule = schedule
+
+    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        return TrialScheduler.STOP if self.schedule.stopping else TrialScheduler.CONTINUE
+
+
+def launch(trials: Sequence[Trial], settings: Settings, *, budget: float | None = None) -> Schedule:
+    """Run trials to their end, on the Ray cluster there is, else on this machine; what became of each is returned."""
+    cluster = _connect()
+    gpus = settings.gpus if settings.gpus is not None else min(1, cluster.get("GPU", 0))
     _tell_if_waiting(cpus=settings.cpus, gpus=gpus)
-    tuner = tune.Tuner(
-        tune.with_resources(run_trial, {"cpu": settings.cpus, "gpu": gpus}),
-        param_space={"trial": tune.grid_search([trial.to_json() for trial in trials]), "settings": settings.to_json()},
-        tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id),
-        run_config=tune.RunConfig(
-            name=time.strftime("%Y%m%d-%H%M%S"),
-            storage_path=_tune_folder(settings),
-            callbacks=[Progress(trials, Storage(settings.storage))],
-            verbose=0,
-        ),
-    )
-    tuner.fit()
+    schedule = Schedule(trials, gpus=lambda _: gpus, budget=budget)
+    _fit(schedule, Progress(trials), settings)
+    return schedule
 
 
-def _connect() -> None:
-    """Join the cluster that RAY_ADDRESS names or `ray start` made, else start Ray on this machine.
+def _fit(schedule: Schedule, progress: Progress, settings: Settings) -> None:
+    with tempfile.TemporaryDirectory(prefix="wbc-tune-") as bookkeeping, _interruptible(schedule):
+        tune.Tuner(
+            Runner,
+            tune_config=tune.TuneConfig(
+                search_alg=Feed(schedule, settings),
+                scheduler=Brake(schedule),
+                num_samples=MANY,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name=time.strftime("%Y%m%d-%H%M%S"),
+                storage_path=bookkeeping,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                callbacks=[Listener(schedule, progress, settings)],
+                verbose=0,
+            ),
+        ).fit()
+        request_resources(bundles=[])
+
+
+def _connect() -> dict[str, float]:
+    """Join the cluster that RAY_ADDRESS names or `ray start` made, else start Ray here; its resources.
 
     Not `address="auto"`: that would also join the private Ray of another driver here, and die with it.
     """
-    ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    os.environ |= QUIET
+    os.environ.pop("WANDB_SERVICE", None)  # inherited, it would outlive a killed worker and keep its run in use
+    try:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    except ConnectionError as error:
+        address = os.environ.get("RAY_ADDRESS")
+        raise ConnectionError(
+            f"no Ray cluster answers at RAY_ADDRESS={address}: start it, or unset RAY_ADDRESS to run here"
+        ) from error
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by `Progress`, once
+    return ray.cluster_resources()
 
 
 def _tell_if_waiting(*, cpus: float, gpus: float) -> None:
+    """A line if no node has what a trial needs, and one if GPUs would lie idle for want of cores."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
         print(f"no node has the {cpus:g} CPUs and {gpus:g} GPUs of a trial: waiting for one to join", file=sys.stderr)
+    for node in nodes:
+        fit, there = node.get("CPU", 0) // cpus, node.get("GPU", 0) // gpus if gpus else 0
+        if fit < there:
+            print(f"a node's {node['CPU']:g} CPUs serve {fit:g} of the {there:g} trials that its GPUs could: "
+                  f"give each fewer with --cpus", file=sys.stderr)  # fmt: skip
 
 
-def _tune_folder(settings: Settings) -> str:
-    """Tune's own bookkeeping: nothing is ever read from it, but every node must be able to write it."""
-    folder = UPath(settings.storage) / "tune"
-    return str(folder) if folder.protocol else str(folder.absolute())
+@contextmanager
+def _interruptible(schedule: Schedule) -> Iterator[None]:
+    """Ctrl-C or SIGTERM once: trials end with their epoch. Twice: now. Either way nothing that was saved is lost."""
+
+    def handle(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's arguments
+        if schedule.stopping:
+            raise KeyboardInterrupt
+        schedule.stopping = True
+        print("\nstopping: each trial ends with its epoch and is saved; again to stop at once", file=sys.stderr)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-class Progress(tune.Callback):
-    """A line for each finished trial, and one in `EVERY` seconds: done, running, to go, best so far, time left."""
-
-    def __init__(self, trials: Sequence[Trial], storage: Storage) -> None:
-        self.storage = storage
-        self.total, self.done, self.started = len(trials), 0, time.monotonic()
-        self.told = self.started
-        self.running: dict[str, float] = {}
-        """Best validation accuracy of each running trial."""
-        self.best: dict[str, float] = {}
-        """Best validation accuracy on each dataset."""
-
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.running[_ours(trial).id] = 0.0
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        ours, accuracy = _ours(trial), result.get(BEST, 0.0)
-        self.running[ours.id] = max(self.running.get(ours.id, 0.0), accuracy)
-        self.best[ours.config.dataset] = max(self.best.get(ours.config.dataset, 0.0), accuracy)
-        if "epoch" in result and time.monotonic() - self.told > EVERY:
-            self._tell(ours, f"epoch {result['epoch'] + 1} of {ours.config.epochs}, validation {accuracy:.2%}")
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._end(_ours(trial), f"validation {self.running.get(_ours(trial).id, 0.0):.2%}")
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._end(_ours(trial), f"FAILED: {self.storage.trial(_ours(trial).id).error().splitlines()[-1]}")
-
-    def _end(self, trial: Trial, outcome: str) -> None:
-        self.done += 1
-        self.running.pop(trial.id, None)
-        self._tell(trial, outcome)
-
-    def _tell(self, trial: Trial, news: str) -> None:
-        self.told = time.monotonic()
-        running, dataset = len(self.running), trial.config.dataset
-        each = (self.told - self.started) / self.done if self.done else 0
-        left = f"about {timedelta(seconds=round(each * (self.total - self.done)))}" if self.done else "unknown time"
-        print(
-            f"[{self.done}/{self.total}] {trial.name}: {news} · best on {dataset} {self.best.get(dataset, 0):.2%} · "
-            f"{running} running, {self.total - self.done - running} to go, {left} left",
-            file=sys.stderr,
-            flush=True,
-        )
+def _bundle(cpus: float, gpus: float) -> dict[str, float]:
+    return {"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus}
 
 
-def _ours(trial: Any) -> Trial:
+def _ours(trial: TuneTrial) -> Trial:
     return Trial.from_json(trial.config["trial"])
+
+
+def _reason(trial: TuneTrial) -> str:
+    """What Ray says of a worker that is gone, in one line."""
+    lines = [line.strip() for line in str(trial.get_error() or "").splitlines()]
+    told = [line.partition(":")[2].strip() for line in lines if line.startswith("ray.exceptions.")]
+    return told[0] if told else "its worker died without a word"

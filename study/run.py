@@ -4,7 +4,6 @@ import argparse
 import json
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,9 @@ EXAMPLES = """examples:
 Submitting again is always safe: only what is not finished in --storage is run. W&B is used as its own variables say
 (WANDB_MODE, WANDB_API_KEY, ...); without a key runs are kept offline in --storage. Then: python -m analysis --help
 """
+
+STOPPED = 130
+"""Exit status of a study that was asked to stop, as of any command after Ctrl-C."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -154,6 +156,7 @@ def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool
 
 def _run(trials: Sequence[Trial], to_run: Sequence[Trial], settings: Settings) -> int:
     """Launch, then say what failed and what is missing."""
+    from study.digest import digest
     from study.launch import launch
 
     done = len(trials) - len(to_run)
@@ -161,25 +164,12 @@ def _run(trials: Sequence[Trial], to_run: Sequence[Trial], settings: Settings) -
           f"W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
     if settings.tracking == "disabled":
         print("W&B is disabled: python -m analysis reads W&B, and will find nothing of these trials.", file=sys.stderr)
-    if to_run:
-        launch(to_run, settings)
-    storage = Storage(settings.storage)
-    missing = remaining(trials, storage.finished())
-    _tell_missing(missing, storage, planned=len(trials))
-    return 1 if missing else 0
-
-
-def _tell_missing(missing: Sequence[Trial], storage: Storage, *, planned: int) -> None:
-    """Each reason once, with the trials it stopped."""
-    by_reason: dict[str, list[Trial]] = defaultdict(list)
-    for trial in missing:
-        by_reason[storage.trial(trial.id).error()].append(trial)
-    for reason, stopped in by_reason.items():
-        names = "\n".join(f"  {trial.id}  {trial.name}" for trial in stopped)
-        print(f"\n{reason}\n\nstopped {len(stopped)} trials:\n{names}", file=sys.stderr)
-    if missing:
-        print(f"\n{len(missing)} of {planned} trials are missing. The same command again runs only these.",
-              file=sys.stderr)  # fmt: skip
+    if not to_run:
+        return 0
+    schedule = launch(to_run, settings)
+    missing = remaining(trials, Storage(settings.storage).finished())
+    print(digest(schedule, missing, planned=len(trials)), end="", file=sys.stderr)
+    return (STOPPED if schedule.stopping else 1) if missing else 0
 
 
 def _tabulate(args: argparse.Namespace, settings: Settings, overrides: dict[str, Any]) -> int:

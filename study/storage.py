@@ -5,18 +5,23 @@ trials/<trial id>/record.json       written last: the trial is finished
                   predictions.npz   ids, truth and class probabilities of the test images
                   gradcam.png       test images of each class and what decided them, of two-branch models
                   checkpoint.pt     the state after the last epoch, while unfinished
-                  error.txt         the traceback of a failed attempt, while unfinished
+                  error.json        why the last attempt failed, while unfinished
+                  lease-<n>.json    who is at work on it (study/leases.py)
+                  stale-<n>.json    records made from other data or weights, set aside
 data/<dataset>-<fingerprint>.csv    which file was in which set, its hash, or why it was left out
 wandb/<run folder>/                 the W&B files of each finished or failed trial
+plan.json, cluster.json             what was launched last, and on what
 """
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 from upath import UPath
 
+from study.failures import Failure
 from study.plan import RunRecord
 
 
@@ -24,14 +29,17 @@ class Storage:
     """The root of a study's results."""
 
     def __init__(self, root: str) -> None:
-        self.root = UPath(root)
+        self.root = UPath(root, use_listings_cache=False) if "://" in root else UPath(root)
 
     def finished(self) -> set[str]:
         """Ids of the trials that have a record."""
         return {file.parent.name for file in self.root.glob("trials/*/record.json")}
 
+    def read(self, name: str) -> bytes | None:
+        return _read(self.root / name)
+
     def write(self, name: str, content: bytes) -> None:
-        _write(self.root / name, content)
+        write(self.root / name, content)
 
     def trial(self, trial_id: str) -> "TrialFiles":
         return TrialFiles(self.root / "trials" / trial_id)
@@ -42,7 +50,7 @@ class Storage:
             for file in [entry for entry in stale.rglob("*") if entry.is_file()]:
                 file.unlink()
         for file in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
-            _write(self.root / "wandb" / folder.name / file.relative_to(folder).as_posix(), file.read_bytes())
+            write(self.root / "wandb" / folder.name / file.relative_to(folder).as_posix(), file.read_bytes())
 
 
 class TrialFiles:
@@ -53,11 +61,21 @@ class TrialFiles:
 
     def read(self, name: str) -> bytes | None:
         """A file's bytes, or None where there is none."""
-        file = self.folder / name
-        return file.read_bytes() if file.exists() else None
+        return _read(self.folder / name)
 
     def write(self, name: str, content: bytes) -> None:
-        _write(self.folder / name, content)
+        write(self.folder / name, content)
+
+    def record(self) -> RunRecord | None:
+        content = self.read("record.json")
+        return None if content is None else RunRecord.from_json(json.loads(content))
+
+    def set_aside(self) -> None:
+        """Keep the record under another name: the trial is not finished any more."""
+        content = self.read("record.json")
+        assert content is not None
+        self.write(f"stale-{len(list(self.folder.glob('stale-*.json')))}.json", content)
+        self.discard("record.json")
 
     def epochs(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.read("epochs.jsonl") or b"").splitlines()]
@@ -65,9 +83,13 @@ class TrialFiles:
     def discard(self, name: str) -> None:
         (self.folder / name).unlink(missing_ok=True)
 
-    def error(self) -> str:
-        """Why the last attempt failed: a traceback, if the trial lived to write one."""
-        return (self.read("error.txt") or b"lost: its worker died without a word").decode().strip()
+    def failure(self) -> Failure | None:
+        """Why the last attempt failed."""
+        content = self.read("error.json")
+        return None if content is None else Failure.from_json(json.loads(content))
+
+    def write_failure(self, failure: Failure) -> None:
+        self.write("error.json", json.dumps(failure.to_json()).encode())
 
     def write_epochs(self, rows: list[dict[str, Any]]) -> None:
         self.write("epochs.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
@@ -76,14 +98,46 @@ class TrialFiles:
         """Write the record, after which the trial is finished, and drop what only an unfinished one needs."""
         self.write("record.json", json.dumps(record.to_json()).encode())
         self.discard("checkpoint.pt")
-        self.discard("error.txt")
+        self.discard("error.json")
 
 
-def _write(file: UPath, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.protocol not in ("", "file"):  # an object store replaces whole objects
-        file.write_bytes(content)
+def write(file: UPath, content: bytes) -> None:
+    """Replace a file whole or not at all."""
+    if not _is_local(file):  # an object store replaces whole objects
+        file.fs.pipe_file(file.path, content)
         return
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    _draft(file, content).replace(file)
+
+
+def create(file: UPath, content: bytes) -> None:
+    """Write a file, whole, that must not be there.
+
+    Raises:
+        FileExistsError: it is.
+    """
+    if not _is_local(file):
+        file.fs.pipe_file(file.path, content, mode="create")
+        return
+    draft = _draft(file, content)
+    try:
+        os.link(draft, file)
+    finally:
+        draft.unlink()
+
+
+def _draft(file: UPath, content: bytes) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(file.parent) / f".{file.name}.{os.getpid()}.{threading.get_ident()}"
     draft.write_bytes(content)
-    draft.replace(file)
+    return draft
+
+
+def _read(file: UPath) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _is_local(file: UPath) -> bool:
+    return file.protocol in ("", "file")

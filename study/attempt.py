@@ -1,0 +1,50 @@
+"""One attempt at a trial, under its lease: rows of epochs, then how it ended. No ray."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from study.execute import complete
+from study.failures import Failure
+from study.leases import Held, Lease
+from study.plan import Trial
+from study.settings import Settings
+from study.storage import Storage
+
+OUTCOME = "outcome"
+FINISHED, HELD = "finished", "held"
+
+
+def attempt(trial: Trial, settings: Settings) -> Iterator[dict[str, Any]]:
+    """A row an epoch; the last row has only an outcome: `FINISHED`, `HELD` with `by`, or a `Failure` as JSON.
+
+    Nothing is raised but what ends the process, so that a reason reaches the launcher even where no storage can be
+    written.
+    """
+    files = Storage(settings.storage).trial(trial.id)
+    try:
+        lease = Lease.take(files.folder)
+    except Held as held:
+        yield {OUTCOME: HELD, "by": str(held)}
+        return
+    except Exception as error:
+        yield {OUTCOME: Failure.of(error, epochs=0).to_json()}
+        return
+    epochs, outcome = 0, {}
+    try:
+        if files.read("record.json") is None:  # else another has finished it since it was planned
+            for row in complete(trial, settings):
+                epochs = int(row["epoch"]) + 1
+                yield row
+                lease.check()
+        outcome = {OUTCOME: FINISHED}
+    except Held as held:
+        outcome = {OUTCOME: HELD, "by": str(held)}
+    except Exception as error:
+        failure = Failure.of(error, epochs=epochs)
+        with suppress(OSError):  # the launcher hears of it too
+            files.write_failure(failure)
+        outcome = {OUTCOME: failure.to_json()}
+    finally:
+        lease.release()
+    yield outcome
