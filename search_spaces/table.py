@@ -105,7 +105,8 @@ def select(
     chosen = [known[number] for number in known if not numbers or number in numbers]
     chosen = [_override(_restrict(table, datasets), overrides) for table in chosen]
     if not any(table.rows for table in chosen):
-        raise LookupError(f"no row of table {', '.join(numbers)} is on {', '.join(datasets)}")
+        where = f" is on {', '.join(datasets)}" if datasets else ": search, and add the winners to search_spaces/"
+        raise LookupError(f"no row of table {', '.join(numbers)}{where}")
     return [table for table in chosen if table.rows]
 
 

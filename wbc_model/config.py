@@ -6,6 +6,7 @@ Needs no torch, so that planning answers at once.
 import hashlib
 import json
 from dataclasses import fields
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, StrictBool, Tag, TypeAdapter
@@ -157,7 +158,7 @@ class TrialConfig:
             default["model"] = {"init": Init.IMAGENET.value}
         return _difference(mine, default)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Ten hex digits of a hash over the protocol and the difference: a new knob leaves old ids alone."""
         text = json.dumps([PROTOCOL, self.delta()], sort_keys=True, separators=(",", ":"))
