@@ -10,11 +10,7 @@ from study.schedule import Schedule
 
 @contextmanager
 def interruptible(schedule: Schedule) -> Iterator[None]:
-    """The first signal lets trials end with their epoch, the second raises. What was saved is kept either way.
-
-    Raises:
-        KeyboardInterrupt: at the second.
-    """
+    """The first signal lets trials end with their epoch, the second ends the block. What was saved is kept."""
 
     def handle(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's arguments
         if schedule.stopping:
@@ -25,6 +21,9 @@ def interruptible(schedule: Schedule) -> Iterator[None]:
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except KeyboardInterrupt:
+        if not schedule.stopping:
+            raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from study.costs import Costs
 from study.digest import digest
 from study.launch import calibrate, launch, start, tell_if_waiting
-from study.plan import Trial, remaining
+from study.plan import RunRecord, Trial, remaining
 from study.progress import BEST, Progress
+from study.reconcile import report
 from study.schedule import Schedule
 from study.search import Search
 from study.settings import Settings
@@ -73,7 +74,9 @@ def run(trials: Sequence[Trial], settings: Settings, *, budget: float | None, qu
     launch(schedule, progress, costs, settings)
     missing = remaining(trials, storage.finished())
     print(digest(schedule, missing, planned=len(trials)), end="", file=sys.stderr)
-    return (STOPPED if schedule.stopping else 1) if missing else 0
+    if missing:
+        return STOPPED if schedule.stopping else 1
+    return report([_record(storage, trial) for trial in to_run], settings) if settings.tracking == "online" else 0
 
 
 def run_search(search: Search, settings: Settings, *, asha: bool, budget: float | None, quiet: bool) -> int:
@@ -106,6 +109,12 @@ def _schedule(
 
     more = search.next if search else None
     return Schedule(trials, gpus=gpus, seconds=costs.seconds, budget=budget, more=more)
+
+
+def _record(storage: Storage, trial: Trial) -> RunRecord:
+    record = storage.trial(trial.id).record()
+    assert record is not None
+    return record
 
 
 def _best(storage: Storage, trial: Trial) -> float:

@@ -12,9 +12,11 @@ from typing import Any, cast, get_args
 
 import numpy as np
 import wandb
+from PIL import Image
 
 from study.plan import RunRecord, Trial
-from study.provenance import ROOT
+from study.provenance import ROOT, changes
+from study.replica import Replica
 from study.settings import Settings, Tracking
 from study.storage import Storage
 from study.wandb_log import is_complete
@@ -47,7 +49,7 @@ def mode(*, offline: bool) -> Tracking:
 def environment(settings: Settings) -> dict[str, str]:
     """W&B's variables for the nodes. With the key: it must reach no file, log or command line."""
     found = {name: value for name, value in os.environ.items() if name.startswith("WANDB_") and name not in PRIVATE}
-    key = wandb.api.api_key if settings.tracking == "online" else None
+    key = wandb.setup().settings.api_key if settings.tracking == "online" else None
     return found | ({"WANDB_API_KEY": key} if key else {})
 
 
@@ -104,11 +106,40 @@ def _await(log: Path) -> None:
         time.sleep(0.01)
 
 
+def on_server(settings: Settings, run_id: str) -> Replica | None:
+    """What W&B's server holds of a run, its whole history; None where it has no such run.
+
+    Raises:
+        ConnectionError: it does not answer.
+    """
+    try:
+        run = wandb.Api(timeout=60).run("/".join(filter(None, [settings.entity, settings.project, run_id])))
+        rows = [row for row in run.scan_history(use_cache=False) if "epoch" in row]
+        return Replica(run.state, rows, run.summary_metrics.get("record"))
+    except ValueError:  # "could not find run"
+        return None
+    except Exception as error:  # the client raises its own errors, and those of what it is made of
+        raise ConnectionError(f"W&B does not tell about run {run_id}: {error}") from error
+
+
+def replay(record: RunRecord, settings: Settings) -> None:
+    """Write a finished trial's run anew from storage; online, only what the server lacks at its end can be added."""
+    files = Storage(settings.storage).trial(record.trial.id)
+    picture = files.read("gradcam.png")
+    with tracked(record.trial, settings) as run:
+        tell_origin(run, record.provenance)
+        for row in record.curves:
+            run.log(row, step=int(row["epoch"]))
+        shown = np.asarray(Image.open(io.BytesIO(picture))) if picture else None
+        summarise(run, record, predictions=files.read("predictions.npz") or b"", picture=shown)
+
+
 def _start(trial: Trial, settings: Settings, *, folder: str) -> Run:
     """Online if it can be; offline if W&B, which answered when the study began, does not answer now."""
     try:
         return _init(trial, settings, folder=folder, mode=settings.tracking)
     except wandb.errors.CommError:
+        wandb.teardown()  # else the client holds the run's id
         return _init(trial, settings, folder=folder, mode="offline")
 
 
@@ -141,8 +172,10 @@ def _table(number: str) -> str:
 
 
 def tell_origin(run: Run, made_from: dict[str, Any]) -> None:
-    """Put code, packages, data, weights and machine into the run's config."""
+    """Put code, packages, data, weights and machine into the run's config, and what is not committed beside it."""
     run.config.update({"provenance": made_from}, allow_val_change=True)
+    if patch := changes():
+        _add_file(run, "changes.patch", patch.encode())
 
 
 def summarise(run: Run, record: RunRecord, *, predictions: bytes, picture: np.ndarray | None) -> None:
@@ -152,8 +185,7 @@ def summarise(run: Run, record: RunRecord, *, predictions: bytes, picture: np.nd
         predictions: the content of `predictions.npz`, a file of the run.
         picture: heat maps (H, W, 3).
     """
-    (Path(run.dir) / "predictions.npz").write_bytes(predictions)
-    run.save(str(Path(run.dir) / "predictions.npz"), base_path=run.dir, policy="now")
+    _add_file(run, "predictions.npz", predictions)
     shown: dict[str, Any] = {"gradcam": wandb.Image(picture)} if picture is not None else {}
     if not run.offline:  # a table is an artifact, and that of an offline run stays on its node
         shown |= {"confusion_matrix": _matrix(record), "predictions": _rows(record, predictions)}
@@ -165,6 +197,12 @@ def summarise(run: Run, record: RunRecord, *, predictions: bytes, picture: np.nd
         | scores
         | {"validation/accuracy": record.validation.accuracy, "test/confusion": [list(r) for r in record.test.counts]}
     )
+
+
+def _add_file(run: Run, name: str, content: bytes) -> None:
+    file = Path(run.dir) / name
+    file.write_bytes(content)
+    run.save(str(file), base_path=run.dir, policy="now")
 
 
 def _matrix(record: RunRecord) -> wandb.Table:
