@@ -16,7 +16,7 @@ from study.plan import RunRecord, Trial
 from study.provenance import code
 from study.settings import Settings
 from study.storage import Storage, TrialFiles
-from study.tracking import Run, summarise, tell_origin, tracked
+from study.tracking import Run, log_again, summarise, tell_origin, tracked
 from wbc_model.backbones import build_trunk
 from wbc_model.cache import ImageSet, Prepared, prepare
 from wbc_model.choices import Init
@@ -95,8 +95,7 @@ def _train(
     """Go on from the checkpoint, if there is one, to the last epoch; after each, the log, then the checkpoint."""
     state = _stored_state(files, made_from)
     rows = files.epochs()[: state.epoch if state else 0]
-    for epoch, row in enumerate(rows):
-        run.log(row, step=epoch)
+    log_again(run, rows)
     train, validation = data.sets["train"], data.sets["validation"]
     for report in fit(model, train, validation, trial.config, seed=trial.seed, device=device, resume=state):
         state, row = report.state, report.row()

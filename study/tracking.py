@@ -5,8 +5,8 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -116,9 +116,9 @@ def on_server(settings: Settings, run_id: str) -> Replica | None:
         run = wandb.Api(timeout=60).run("/".join(filter(None, [settings.entity, settings.project, run_id])))
         rows = [row for row in run.scan_history(use_cache=False) if "epoch" in row]
         return Replica(run.state, rows, run.summary_metrics.get("record"))
-    except ValueError:  # "could not find run"
-        return None
     except Exception as error:  # the client raises its own errors, and those of what it is made of
+        if "could not find" in str(error).lower():
+            return None
         raise ConnectionError(f"W&B does not tell about run {run_id}: {error}") from error
 
 
@@ -128,8 +128,7 @@ def replay(record: RunRecord, settings: Settings) -> None:
     picture = files.read("gradcam.png")
     with tracked(record.trial, settings) as run:
         tell_origin(run, record.provenance)
-        for row in record.curves:
-            run.log(row, step=int(row["epoch"]))
+        log_again(run, record.curves)
         shown = np.asarray(Image.open(io.BytesIO(picture))) if picture else None
         summarise(run, record, predictions=files.read("predictions.npz") or b"", picture=shown)
 
@@ -178,6 +177,13 @@ def tell_origin(run: Run, made_from: dict[str, Any]) -> None:
         _add_file(run, "changes.patch", patch.encode())
 
 
+def log_again(run: Run, rows: Sequence[Mapping[str, float]]) -> None:
+    """Log epochs that were done before; a run that goes on online has the first of them."""
+    for row in rows:
+        if (epoch := int(row["epoch"])) >= run.starting_step:
+            run.log(dict(row), step=epoch)
+
+
 def summarise(run: Run, record: RunRecord, *, predictions: bytes, picture: np.ndarray | None) -> None:
     """Put every table column and the whole record into the run's summary, and what stands behind them beside it.
 
@@ -186,11 +192,12 @@ def summarise(run: Run, record: RunRecord, *, predictions: bytes, picture: np.nd
         picture: heat maps (H, W, 3).
     """
     _add_file(run, "predictions.npz", predictions)
-    shown: dict[str, Any] = {"gradcam": wandb.Image(picture)} if picture is not None else {}
+    last = len(record.curves) - 1
+    if picture is not None:
+        run.log({"gradcam": wandb.Image(picture)}, step=last)
     if not run.offline:  # a table is an artifact, and that of an offline run stays on its node
-        shown |= {"confusion_matrix": _matrix(record), "predictions": _rows(record, predictions)}
-    if shown:
-        run.log(shown, step=len(record.curves) - 1)
+        with suppress(wandb.errors.Error):  # it asks the server, which may not answer; files and summary have it all
+            run.log({"confusion_matrix": _matrix(record), "predictions": _rows(record, predictions)}, step=last)
     scores = {f"test/{name}": value for name, value in record.test.scores().items()}
     run.summary.update(
         {"record": json.dumps(record.to_json()), "best_epoch": record.best_epoch, "seconds": record.seconds}

@@ -103,7 +103,7 @@ class StubRun:
             "historyTail": json.dumps(self.lines.get("wandb-history.jsonl", [])[-1:]),
             "eventsTail": json.dumps(self.lines.get("wandb-events.jsonl", [])[-1:]),
             "historyKeys": None,
-            "wandbConfig": "{}",
+            "wandbConfig": json.dumps({"t": {}}),  # which tells the client that it goes on with a run
             "user": {"name": "Tester", "username": "tester"},
             "project": {"id": "1", "name": self.project, "entity": {"id": "1", "name": self.entity}},
             "fileCount": len(self.files),

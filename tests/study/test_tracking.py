@@ -69,7 +69,7 @@ def test_everything_of_a_trial_arrives(trials: list[Trial], online: Settings, st
     assert {"git", "code", "versions", "data", "weights", "node", "device"} <= origin.keys()
     assert there.files["predictions.npz"] == Storage(online.storage).trial(trial.id).read("predictions.npz")
     kinds = {re.sub(r"_\d.*", "", name) for name in there.files}
-    assert {"media/table/predictions", "media/table/confusion", "media/images/gradcam"} <= kinds
+    assert {"media/table/predictions", "media/table/confusion_matrix", "media/images/gradcam"} <= kinds
 
 
 def test_the_key_goes_to_workers_and_into_no_file(trials: list[Trial], online: Settings):
