@@ -8,12 +8,11 @@ from typing import Any
 
 from analysis import latex, report
 from analysis.notes import REHEARSAL_NOTE
-from analysis.runs import offline_runs, online_runs
+from analysis.runs import read
 from analysis.tables import Filled, fill, to_csv
 from analysis.which import arguments, choose, command, tables_under
 from search_spaces.table import Table, configs, effective, parse_overrides
 from study.plan import RunRecord
-from study.storage import Storage
 
 EXAMPLES = """\
 examples:
@@ -31,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the runs, write every table, say what is missing; returns the exit status."""
     args = parser().parse_args(argv)
     try:
-        records = online_runs(args.wandb) if args.wandb else offline_runs(args.runs)
+        reading = read(args.runs, wandb=args.wandb)
+        records = reading.records
         wanted = None if args.set is None else effective(parse_overrides(args.set))
         overrides = choose(records, wanted, where=args.wandb or str(args.runs))
         possible, left_out = tables_under(overrides, numbers=args.tables, datasets=args.datasets)
@@ -43,11 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     storage = None if args.wandb else args.runs
     _write(tables, args.out, left_out=left_out, storage=storage)
     print("\n".join(_summary(tables, left_out=left_out, storage=storage)))
-    unread = [] if args.wandb else sorted(Storage(str(args.runs)).finished() - {r.trial.id for r in records})
-    if unread:
-        print(f"{len(unread)} finished trials in {args.runs} have no W&B run that can be read: {', '.join(unread)}")
+    for line in (*reading.notes, *(f"not read: {problem}" for problem in reading.problems)):
+        print(line)
     print(f"Written to {args.out.absolute()}: tables.tex and report.html, and of each table a .tex and a .csv")
-    return 1 if unread or any(filled.missing for filled in tables) else 0
+    return 1 if reading.problems or any(filled.missing for filled in tables) else 0
 
 
 def parser() -> argparse.ArgumentParser:
