@@ -8,7 +8,9 @@ from typing import Any
 import wandb
 from pydantic import ValidationError
 
+from analysis.predictions import Predictions, PredictionsOf
 from study.plan import RunRecord
+from study.storage import Storage
 from study.wandb_log import read_log
 
 
@@ -30,6 +32,17 @@ def offline_runs(storage: Path) -> list[RunRecord]:
         if record is not None:
             found[run_id] = file, record
     return [record for _, record in found.values()]
+
+
+def offline_predictions(storage: Path) -> PredictionsOf:
+    """The per-image predictions of a finished trial, by its id: a file of its W&B run, or of its folder in storage."""
+
+    def predictions(trial_id: str) -> Predictions | None:
+        logged = next(iter((storage / "wandb").glob(f"*run-*-{trial_id}/files/predictions.npz")), None)
+        content = logged.read_bytes() if logged else Storage(str(storage)).trial(trial_id).read("predictions.npz")
+        return None if content is None else Predictions.from_npz(content)
+
+    return predictions
 
 
 def online_runs(path: str) -> list[RunRecord]:
