@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis import latex, report
+from analysis.grid import grid
+from analysis.markup import to_html, to_markdown
 from analysis.notes import REHEARSAL_NOTE
 from analysis.runs import read
 from analysis.tables import Filled, fill, to_csv
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("\n".join(_summary(tables, left_out=left_out, storage=storage)))
     for line in (*reading.notes, *(f"not read: {problem}" for problem in reading.problems)):
         print(line)
-    print(f"Written to {args.out.absolute()}: tables.tex and report.html, and of each table a .tex and a .csv")
+    print(f"Written to {args.out.absolute()}: tables.tex and report.html, and of each table .tex, .csv, .md and .html")
     return 1 if reading.problems or any(filled.missing for filled in tables) else 0
 
 
@@ -86,11 +88,13 @@ def _write(tables: Sequence[Filled], out: Path, *, left_out: dict[str, str], sto
     """Overwrite all files; those of a table that is not printed now may be another study's, and go."""
     written: set[Path] = set()
     for filled in tables:
-        for suffix, text in (("tex", latex.render(filled)), ("csv", to_csv(filled))):
+        boxes = grid(filled)
+        texts = {"tex": latex.render(boxes), "csv": to_csv(filled), "md": to_markdown(boxes), "html": to_html(boxes)}
+        for suffix, text in texts.items():
             file = out / f"table_{filled.table.number}.{suffix}"
             file.write_text(text, encoding="utf-8")
             written.add(file)
-    for stale in {*out.glob("table_*.tex"), *out.glob("table_*.csv")} - written:
+    for stale in {file for suffix in ("tex", "csv", "md", "html") for file in out.glob(f"table_*.{suffix}")} - written:
         stale.unlink()
     (out / "tables.tex").write_text(latex.document([filled.table.number for filled in tables]), encoding="utf-8")
     (out / "report.html").write_text(report.render(tables, left_out=left_out, storage=storage), encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from analysis.predictions import Predictions
 from study.plan import RunRecord
 
 Fetch = Callable[[str], bytes | None]
@@ -16,27 +17,21 @@ Fetch = Callable[[str], bytes | None]
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its record, and the files beside it, which are read when they are asked for."""
+    """A finished run."""
 
     record: RunRecord
     fetch: Fetch
+    """The files beside the record: `predictions.npz`, and `gradcam.png` of a two-branch model."""
     where: str
     """The file, or the run on the server, that the record was read from."""
-
-    def predictions(self) -> bytes | None:
-        """The `.npz` of ids, truth and probabilities of the test images."""
-        return self.fetch("predictions.npz")
-
-    def gradcam(self) -> bytes | None:
-        """The PNG of test images and what decided them; only two-branch models have one."""
-        return self.fetch("gradcam.png")
 
 
 @dataclass
 class Reading:
     """What was found in one place."""
 
-    runs: list[Run] = field(default_factory=list)
+    runs: dict[str, Run] = field(default_factory=dict)
+    """By trial id."""
     unfinished: dict[str, str] = field(default_factory=dict)
     """Trial id -> why it has no result: how it failed, or that it is still running."""
     notes: list[str] = field(default_factory=list)
@@ -46,7 +41,16 @@ class Reading:
 
     @property
     def records(self) -> list[RunRecord]:
-        return [run.record for run in self.runs]
+        return [run.record for run in self.runs.values()]
+
+    def fetch(self, trial_id: str, name: str) -> bytes | None:
+        """A file of a run, read when it is asked for."""
+        return self.runs[trial_id].fetch(name) if trial_id in self.runs else None
+
+    def predictions(self, trial_id: str) -> Predictions | None:
+        """Of the test images, by a finished trial."""
+        content = self.fetch(trial_id, "predictions.npz")
+        return None if content is None else Predictions.from_npz(content)
 
     def add(self, run_id: str, text: str, fetch: Fetch, *, where: str) -> None:
         """A finished run with the record in its summary; one that cannot be read is a problem."""
@@ -56,7 +60,7 @@ class Reading:
             self.problems.append(str(error))
             return
         if record is not None:
-            self.runs.append(Run(record, fetch, where))
+            self.runs[run_id] = Run(record, fetch, where)
 
 
 def read(storage: Path | None = None, *, wandb: str | None = None, cache: Path | None = None) -> Reading:

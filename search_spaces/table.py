@@ -43,11 +43,13 @@ class Table:
     notes: tuple[str, ...] = ()
     best_within: int = 0
     """Rows compete for bold with the rows that share this many leading labels."""
+    heads: tuple[tuple[str, ...], ...] = ()
+    """The headings over the row labels in several levels, outermost first, as the paper has them; none: `stub`."""
 
     def __post_init__(self) -> None:
-        for labels in self.rows:
+        for labels in (*self.rows, *self.heads):
             if len(labels) != len(self.stub):
-                raise ValueError(f"Table {self.number}: row {labels} wants one label for each of {self.stub}")
+                raise ValueError(f"Table {self.number}: {labels} wants one label for each of {self.stub}")
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:

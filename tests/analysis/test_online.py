@@ -119,9 +119,13 @@ def test_a_runs_files_come_when_they_are_asked_for_and_once(wandb_stub: WandbStu
     (record,) = some(make_record, 1)
     stored = put(wandb_stub, record)
     stored.files = {"predictions.npz": b"numbers", "media/images/gradcam_4_ab.png": b"picture"}
-    (run,) = read(wandb=HERE, cache=tmp_path).runs
+    (run,) = read(wandb=HERE, cache=tmp_path).runs.values()
     for _ in range(2):
-        assert (run.predictions(), run.gradcam(), run.fetch("nothing.txt")) == (b"numbers", b"picture", None)
+        assert tuple(map(run.fetch, ("predictions.npz", "gradcam.png", "nothing.txt"))) == (
+            b"numbers",
+            b"picture",
+            None,
+        )
     assert len([request for request in wandb_stub.log if request.method == "GET"]) == 2
 
 

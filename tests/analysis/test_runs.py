@@ -165,7 +165,7 @@ def test_trials_that_wandb_was_not_told_of_count_by_their_own_records(tmp_path, 
     files.finish(untracked)
     reading = read(tmp_path)
     assert reading.records == [tracked, untracked]
-    assert reading.runs[1].predictions() == b"numbers"
+    assert reading.fetch(untracked.trial.id, "predictions.npz") == b"numbers"
     (note,) = reading.notes
     assert note.startswith("1 finished trials have no W&B run that can be read; taken from their own records in ")
     assert note.endswith(untracked.trial.id)
@@ -174,13 +174,13 @@ def test_trials_that_wandb_was_not_told_of_count_by_their_own_records(tmp_path, 
 def test_files_of_a_run_are_its_own_or_else_those_in_storage(tmp_path, make_record):
     record = make_record(PROPOSED)
     folder = log_of(record, file=place(tmp_path, record)).parent / "files"
-    (run,) = read(tmp_path).runs
-    assert run.predictions() is None
+    (run,) = read(tmp_path).runs.values()
+    assert run.fetch("predictions.npz") is None
     Storage(str(tmp_path)).trial(record.trial.id).write("predictions.npz", b"stored")
-    assert run.predictions() == b"stored"
+    assert run.fetch("predictions.npz") == b"stored"
     folder.mkdir()
     (folder / "predictions.npz").write_bytes(b"of the run")
-    assert run.predictions() == b"of the run"
+    assert run.fetch("predictions.npz") == b"of the run"
 
 
 @pytest.mark.parametrize("left", range(10))
@@ -219,10 +219,10 @@ def test_a_log_cut_off_anywhere_counts_as_unfinished(tmp_path, make_record, writ
     assert len(read(tmp_path / "runs").runs) == 1
     for length in (0, 3, 7, 12, len(whole) // 2, len(whole) - 20, len(whole) - 1):
         file.write_bytes(whole[:length])
-        assert read(tmp_path / "runs").runs == read(tmp_path / "runs").problems == [], length
+        assert read(tmp_path / "runs").records == read(tmp_path / "runs").problems == [], length
     for length in (7, 12, len(whole) // 2, len(whole) - 20):
         file.write_bytes(whole[:length] + bytes(len(whole) - length))
-        assert read(tmp_path / "runs").runs == read(tmp_path / "runs").problems == [], f"{length}, then zeros"
+        assert read(tmp_path / "runs").records == read(tmp_path / "runs").problems == [], f"{length}, then zeros"
 
 
 @pytest.mark.slow
