@@ -10,7 +10,7 @@ from analysis import latex, report
 from analysis.grid import grid
 from analysis.markup import to_html, to_markdown
 from analysis.notes import REHEARSAL_NOTE
-from analysis.runs import read
+from analysis.runs import Reading, read
 from analysis.tables import Filled, fill, to_csv
 from analysis.which import arguments, choose, command, tables_under
 from search_spaces.table import Table, configs, effective, parse_overrides
@@ -22,6 +22,7 @@ examples:
   python -m analysis --runs /mnt/wbc --out paper    ... in another storage, into paper/
   python -m analysis --wandb ENTITY/wbc-study       ... on a W&B server
   python -m analysis --set epochs=2 image_size=64   of several studies, the one that was run with these
+  python -m analysis --data ~/wbc                   ... figures 2 and 5 with real images
   python -m analysis --set                          of several studies, the paper itself: nothing set
 
 exit status: 0 every row is filled, 1 rows are missing (each is named, with what runs it), 2 nothing could be printed
@@ -43,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"python -m analysis: {error}", file=sys.stderr)
         return 2
     storage = None if args.wandb else args.runs
+    if args.figures:
+        _draw(tables, reading, args)
     _write(tables, args.out, left_out=left_out, storage=storage)
     print("\n".join(_summary(tables, left_out=left_out, storage=storage)))
     for line in (*reading.notes, *(f"not read: {problem}" for problem in reading.problems)):
@@ -71,6 +74,12 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument(
         "--seeds", nargs="+", type=int, metavar="N", help="those every row should have [any there is]"
     )
+    described.add_argument(
+        "--data", type=Path, metavar="DIR", help="published images, for the figures that show some [drawn ones]"
+    )
+    described.add_argument(
+        "--no-figures", dest="figures", action="store_false", help="tables and report only: seconds faster"
+    )
     described.add_argument("--out", type=Path, default="build", metavar="FOLDER", help="where to write [%(default)s]")
     return described
 
@@ -98,6 +107,18 @@ def _write(tables: Sequence[Filled], out: Path, *, left_out: dict[str, str], sto
         stale.unlink()
     (out / "tables.tex").write_text(latex.document([filled.table.number for filled in tables]), encoding="utf-8")
     (out / "report.html").write_text(report.render(tables, left_out=left_out, storage=storage), encoding="utf-8")
+
+
+def _draw(tables: Sequence[Filled], reading: Reading, args: argparse.Namespace) -> None:
+    """Write the figures, and say which cannot be drawn."""
+    from analysis.figures.catalogue import draw, save  # matplotlib and torch take seconds to load
+
+    storage = None if args.wandb else args.runs
+    drawn, impossible = draw({f.table.number: f for f in tables}, reading, storage=storage, data=args.data)
+    save(drawn, args.out)
+    print(f"Figures {', '.join(figure.number for figure in drawn)}: drawn")
+    for number, reason in impossible.items():
+        print(f"Figure {number}: not drawn; {reason}")
 
 
 def _summary(tables: Sequence[Filled], *, left_out: dict[str, str], storage: Path | None) -> list[str]:

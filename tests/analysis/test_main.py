@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.__main__ import main
+from analysis.__main__ import main as whole_main
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import configs
@@ -14,6 +14,11 @@ from study.storage import Storage
 
 NUMBERS = [table.number for table in TABLES]
 SUFFIXES = ("tex", "csv", "md", "html")
+
+
+def main(arguments: list[str]) -> int:
+    """Without figures, which test_figures.py draws."""
+    return whole_main([*arguments, "--no-figures"])
 
 
 def test_without_runs_it_says_so_and_exits_2(tmp_path, capsys):
