@@ -10,6 +10,7 @@ from analysis import latex, report
 from analysis.grid import grid
 from analysis.markup import to_html, to_markdown
 from analysis.notes import REHEARSAL_NOTE
+from analysis.pdf import compile_pdf
 from analysis.runs import Reading, read
 from analysis.tables import Filled, fill, to_csv
 from analysis.which import arguments, choose, command, tables_under
@@ -44,10 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"python -m analysis: {error}", file=sys.stderr)
         return 2
     storage = None if args.wandb else args.runs
-    if args.figures:
-        _draw(tables, reading, args)
-    _write(tables, args.out, left_out=left_out, storage=storage)
+    _write(tables, args.out)
     print("\n".join(_summary(tables, left_out=left_out, storage=storage)))
+    print(compile_pdf(args.out / "tables.tex"))
+    figures = _draw(tables, reading, args) if args.figures else []
+    page = report.render(tables, reading, left_out=left_out, storage=storage, figures=figures)
+    (args.out / "report.html").write_text(page, encoding="utf-8")
     for line in (*reading.notes, *(f"not read: {problem}" for problem in reading.problems)):
         print(line)
     print(f"Written to {args.out.absolute()}: tables.tex and report.html, and of each table .tex, .csv, .md and .html")
@@ -93,7 +96,7 @@ def _fill(
     return [fill(table, records, seeds=seeds, overrides=overrides) for table in tables]
 
 
-def _write(tables: Sequence[Filled], out: Path, *, left_out: dict[str, str], storage: Path | None) -> None:
+def _write(tables: Sequence[Filled], out: Path) -> None:
     """Overwrite all files; those of a table that is not printed now may be another study's, and go."""
     written: set[Path] = set()
     for filled in tables:
@@ -106,11 +109,10 @@ def _write(tables: Sequence[Filled], out: Path, *, left_out: dict[str, str], sto
     for stale in {file for suffix in ("tex", "csv", "md", "html") for file in out.glob(f"table_*.{suffix}")} - written:
         stale.unlink()
     (out / "tables.tex").write_text(latex.document([filled.table.number for filled in tables]), encoding="utf-8")
-    (out / "report.html").write_text(report.render(tables, left_out=left_out, storage=storage), encoding="utf-8")
 
 
-def _draw(tables: Sequence[Filled], reading: Reading, args: argparse.Namespace) -> None:
-    """Write the figures, and say which cannot be drawn."""
+def _draw(tables: Sequence[Filled], reading: Reading, args: argparse.Namespace) -> list[report.Figure]:
+    """Write the figures, and say which cannot be drawn; returns them as the report shows them."""
     from analysis.figures.catalogue import draw, save  # matplotlib and torch take seconds to load
 
     storage = None if args.wandb else args.runs
@@ -119,6 +121,11 @@ def _draw(tables: Sequence[Filled], reading: Reading, args: argparse.Namespace) 
     print(f"Figures {', '.join(figure.number for figure in drawn)}: drawn")
     for number, reason in impossible.items():
         print(f"Figure {number}: not drawn; {reason}")
+    pictures = [(args.out / f"figure_{figure.number}.png").read_bytes() for figure in drawn]
+    return [
+        report.Figure(figure.number, figure.label, figure.heading, figure.caption, report.data_url(png, "image/png"))
+        for figure, png in zip(drawn, pictures, strict=True)
+    ]
 
 
 def _summary(tables: Sequence[Filled], *, left_out: dict[str, str], storage: Path | None) -> list[str]:

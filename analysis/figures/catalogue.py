@@ -71,7 +71,8 @@ def save(drawn: list[Drawn], out: Path) -> None:
 
 def environment(drawn: Drawn) -> str:
     """A `figure` environment to `\\input`."""
-    caption = f"{escape(drawn.notes)}{' ' + escape(REHEARSAL_NOTE) if drawn.rehearsal else ''}"
+    words = [f"{drawn.heading}.", drawn.caption, *([REHEARSAL_NOTE] if drawn.rehearsal else [])]
+    caption = escape(" ".join(words))
     return ENVIRONMENT % {"number": drawn.number, "caption": caption}
 
 

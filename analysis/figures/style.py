@@ -74,9 +74,14 @@ class Drawn:
     """Ids of those it shows."""
 
     @property
-    def notes(self) -> str:
-        """The caption, led by the mark of a rehearsal."""
-        return f"{'REHEARSAL. ' if self.rehearsal else ''}{self.title}. {self.caption}"
+    def heading(self) -> str:
+        """The title; a rehearsal says so first."""
+        return f"{'REHEARSAL. ' if self.rehearsal else ''}{self.title}"
+
+    @property
+    def label(self) -> str:
+        """What a link to it says."""
+        return f"Figure {self.number}" if self.number.isdecimal() else self.number.capitalize()
 
 
 @contextmanager
