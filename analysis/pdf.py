@@ -11,6 +11,7 @@ INSTALL = "Debian: apt-get install texlive-latex-recommended texlive-latex-extra
 
 def compile_pdf(tex: Path) -> str:
     """Compile a document beside its inputs, leaving nothing but the PDF; says in a line what came of it."""
+    tex.with_suffix(".pdf").unlink(missing_ok=True)  # it may be another study's
     if shutil.which(COMPILER) is None:
         return f"{tex.stem}.pdf: not made, for want of {COMPILER} ({INSTALL})"
     with tempfile.TemporaryDirectory() as folder:

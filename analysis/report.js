@@ -59,7 +59,7 @@ function matrix(row) {
 }
 
 function curves(row) {
-  const [w, h, left, bottom] = [420, 230, 34, 34];
+  const [w, h, left, bottom] = [420, 236, 34, 40];
   const epochs = Math.max(...row.runs.map((run) => run.curves.validation_accuracy.length));
   const x = (i) => left + (epochs > 1 ? i / (epochs - 1) : 0.5) * (w - left - 12);
   const y = (accuracy) => 8 + (1 - accuracy) * (h - bottom - 8);
@@ -73,12 +73,12 @@ function curves(row) {
     const points = run.curves[`${part}_accuracy`].map((accuracy, i) => `${x(i).toFixed(1)},${y(accuracy).toFixed(1)}`);
     svg.append(shape("polyline", { class: part, points: points.join(" ") }));
   }
-  svg.append(shape("text", { x: left, y: h - 18 }, "1"),
-    shape("text", { x: w - 12, y: h - 18, "text-anchor": "end" }, `epoch ${epochs}`));
-  svg.append(shape("line", { class: "train", x1: left + 80, x2: left + 104, y1: h - 6, y2: h - 6 }),
-    shape("text", { x: left + 108, y: h - 2 }, "training"),
-    shape("line", { class: "validation", x1: left + 180, x2: left + 204, y1: h - 6, y2: h - 6 }),
-    shape("text", { x: left + 208, y: h - 2 }, "validation"));
+  svg.append(shape("text", { x: left, y: h - 24 }, "1"),
+    shape("text", { x: w - 12, y: h - 24, "text-anchor": "end" }, `epoch ${epochs}`));
+  svg.append(shape("line", { class: "train", x1: left + 80, x2: left + 104, y1: h - 9, y2: h - 9 }),
+    shape("text", { x: left + 108, y: h - 5 }, "training"),
+    shape("line", { class: "validation", x1: left + 180, x2: left + 204, y1: h - 9, y2: h - 9 }),
+    shape("text", { x: left + 208, y: h - 5 }, "validation"));
   return make("section", {}, make("h3", {}, "Accuracy (%) by epoch"), svg);
 }
 
