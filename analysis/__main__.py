@@ -4,17 +4,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from analysis import latex, report
-from analysis.grid import grid
+from analysis.across import ranks
+from analysis.evidence import power_lines
+from analysis.grid import Grid, grid
+from analysis.lines import cell_lines, cost_lines, delta_lines, to_csv
+from analysis.load import Study, add_arguments, load
 from analysis.markup import to_html, to_markdown
 from analysis.notes import REHEARSAL_NOTE
-from analysis.runs import offline_runs, online_runs
-from analysis.tables import Filled, fill, to_csv
-from analysis.which import arguments, choose, command, tables_under
-from search_spaces.table import Table, configs, effective, parse_overrides
-from study.plan import RunRecord
+from analysis.tables import Filled, table_csv
+from analysis.which import arguments, command
+from search_spaces.paper import PROPOSED
 from study.storage import Storage
 
 EXAMPLES = """\
@@ -27,29 +28,29 @@ examples:
 
 exit status: 0 every row is filled, 1 rows are missing (each is named, with what runs it), 2 nothing could be printed
 """
+SUFFIXES = ("tex", "csv", "md", "html")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the runs, write every table, say what is missing; returns the exit status."""
     args = parser().parse_args(argv)
     try:
-        records = online_runs(args.wandb) if args.wandb else offline_runs(args.runs)
-        wanted = None if args.set is None else effective(parse_overrides(args.set))
-        overrides = choose(records, wanted, where=args.wandb or str(args.runs))
-        possible, left_out = tables_under(overrides, numbers=args.tables, datasets=args.datasets)
-        tables = _fill(possible, records, seeds=args.seeds, overrides=overrides)
+        study = load(args)
         args.out.mkdir(parents=True, exist_ok=True)
     except (LookupError, ValueError, OSError, ImportError) as error:
         print(f"python -m analysis: {error}", file=sys.stderr)
         return 2
-    storage = None if args.wandb else args.runs
-    _write(tables, args.out, left_out=left_out, storage=storage)
-    print("\n".join(_summary(tables, left_out=left_out, storage=storage)))
-    unread = [] if args.wandb else sorted(Storage(str(args.runs)).finished() - {r.trial.id for r in records})
+    _write(study, args.out)
+    print("\n".join(_summary(study)))
+    read = {record.trial.id for record in study.records}
+    unread = sorted(Storage(str(study.storage)).finished() - read) if study.storage else []
     if unread:
         print(f"{len(unread)} finished trials in {args.runs} have no W&B run that can be read: {', '.join(unread)}")
-    print(f"Written to {args.out.absolute()}: tables.tex and report.html, and of each table .tex, .csv, .md and .html")
-    return 1 if unread or any(filled.missing for filled in tables) else 0
+    print(
+        f"Written to {args.out.absolute()}: tables.tex and report.html; of each table .tex, .csv, .md and .html; "
+        "cells.csv, deltas.csv, power.csv, costs.csv"
+    )
+    return 1 if unread or any(filled.missing for filled in study.tables) else 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,59 +60,52 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    source = described.add_mutually_exclusive_group()
-    source.add_argument(
-        "--runs", type=Path, default="runs", metavar="STORAGE", help="folder of offline runs [%(default)s]"
-    )
-    source.add_argument("--wandb", metavar="ENTITY/PROJECT", help="a project on the W&B server")
-    described.add_argument("--set", nargs="*", metavar="KNOB=VALUE", help="which study, if there are runs of several")
-    described.add_argument("--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these [all nine]")
-    described.add_argument(
-        "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help="only rows on these [all four]"
-    )
-    described.add_argument(
-        "--seeds", nargs="+", type=int, metavar="N", help="those every row should have [any there is]"
-    )
-    described.add_argument("--out", type=Path, default="build", metavar="FOLDER", help="where to write [%(default)s]")
+    add_arguments(described)
     return described
 
 
-def _fill(
-    tables: Sequence[Table], records: Sequence[RunRecord], *, seeds: Sequence[int] | None, overrides: dict[str, Any]
-) -> list[Filled]:
-    """Every table, with the seeds that are asked for, or else all that any row of any of them has."""
-    ids = {config.id for config in configs(tables)}
-    seeds = seeds or sorted({record.trial.seed for record in records if record.trial.config.id in ids}) or [0]
-    return [fill(table, records, seeds=seeds, overrides=overrides) for table in tables]
-
-
-def _write(tables: Sequence[Filled], out: Path, *, left_out: dict[str, str], storage: Path | None) -> None:
+def _write(study: Study, out: Path) -> None:
     """Overwrite all files; those of a table that is not printed now may be another study's, and go."""
-    written: set[Path] = set()
-    for filled in tables:
-        boxes = grid(filled)
-        texts = {"tex": latex.render(boxes), "csv": to_csv(filled), "md": to_markdown(boxes), "html": to_html(boxes)}
-        for suffix, text in texts.items():
-            file = out / f"table_{filled.table.number}.{suffix}"
-            file.write_text(text, encoding="utf-8")
-            written.add(file)
-    for stale in {file for suffix in ("tex", "csv", "md", "html") for file in out.glob(f"table_*.{suffix}")} - written:
+    for stale in [file for suffix in SUFFIXES for file in out.glob(f"table_*.{suffix}")]:
         stale.unlink()
-    (out / "tables.tex").write_text(latex.document([filled.table.number for filled in tables]), encoding="utf-8")
-    (out / "report.html").write_text(report.render(tables, left_out=left_out, storage=storage), encoding="utf-8")
+    for name, text in outputs(study).items():
+        (out / name).write_text(text, encoding="utf-8")
 
 
-def _summary(tables: Sequence[Filled], *, left_out: dict[str, str], storage: Path | None) -> list[str]:
+def outputs(study: Study) -> dict[str, str]:
+    """The text of every file, by name."""
+    grids = [grid(filled) for filled in study.tables]
+    grids += [ranked for filled in study.tables if filled.table.number == "12" and (ranked := ranks(filled))]
+    files = {name: text for boxes in grids for name, text in _formats(boxes).items()}
+    files |= {f"table_{filled.table.number}.csv": table_csv(filled) for filled in study.tables}
+    files["tables.tex"] = latex.document([boxes.number for boxes in grids])
+    files["report.html"] = report.render(study.tables, left_out=study.left_out, storage=study.storage)
+    lines = {
+        "cells": [line for one in study.evidence for line in cell_lines(one)],
+        "deltas": [line for one in study.evidence for line in delta_lines(one, PROPOSED.override(study.overrides))],
+        "power": [line for one in study.evidence for line in power_lines(one)],
+        "costs": cost_lines(study.tables),
+    }
+    kind = "rehearsal" if study.rehearsal else "measured"
+    return files | {f"{name}.csv": to_csv(each, kind=kind) for name, each in lines.items()}
+
+
+def _formats(boxes: Grid) -> dict[str, str]:
+    texts = {"tex": latex.render(boxes), "md": to_markdown(boxes), "html": to_html(boxes)}
+    return {f"table_{boxes.number}.{suffix}": text for suffix, text in texts.items()}
+
+
+def _summary(study: Study) -> list[str]:
     """One line a table, and what it lacks."""
-    lines = [REHEARSAL_NOTE] if any(filled.rehearsal for filled in tables) else []
-    lines += [f"Set: {arguments(tables[0].overrides)}"] if tables[0].overrides else []
-    for filled in tables:
+    lines = [REHEARSAL_NOTE] if study.rehearsal else []
+    lines += [f"Set: {arguments(study.overrides)}"] if study.overrides else []
+    for filled in study.tables:
         number = filled.table.number
         there = sum(bool(row.runs) for row in filled.rows)
         lines.append(f"Table {number}: {there} of {len(filled.rows)} rows{_best(filled)}")
         if filled.missing:
-            lines += [f"  missing: {'; '.join(filled.missing)}", f"  to fill: {command(filled, storage=storage)}"]
-    return lines + [f"Table {number}: left out; {reason}" for number, reason in left_out.items()]
+            lines += [f"  missing: {'; '.join(filled.missing)}", f"  to fill: {command(filled, storage=study.storage)}"]
+    return lines + [f"Table {number}: left out; {reason}" for number, reason in study.left_out.items()]
 
 
 def _best(filled: Filled) -> str:

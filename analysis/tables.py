@@ -176,7 +176,7 @@ def _mark(row: Row, best: Sequence[set[tuple[str, ...]]]) -> list[Cell]:
     return [replace(cell, best=row.labels in labels) for cell, labels in zip(row.cells, best, strict=True)]
 
 
-def to_csv(filled: Filled) -> str:
+def table_csv(filled: Filled) -> str:
     """One line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score.
 
     Beside AF1 stands what the paper's Eq. (6) would give for it.
