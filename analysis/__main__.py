@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import latex, report
+from analysis import audit, latex, report
 from analysis.across import ranks
 from analysis.evidence import power_lines
 from analysis.grid import Grid, grid
@@ -25,15 +25,20 @@ examples:
   python -m analysis --wandb ENTITY/wbc-study       ... on a W&B server
   python -m analysis --set epochs=2 image_size=64   of several studies, the one that was run with these
   python -m analysis --set                          of several studies, the paper itself: nothing set
+  python -m analysis audit                          hold the article's tables against themselves (needs no runs)
 
 exit status: 0 every row is filled, 1 rows are missing (each is named, with what runs it), 2 nothing could be printed
 """
+COMMANDS = {"audit": audit.main}
 SUFFIXES = ("tex", "csv", "md", "html")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the runs, write every table, say what is missing; returns the exit status."""
-    args = parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in COMMANDS:
+        return COMMANDS[words[0]](words[1:])
+    args = parser().parse_args(words)
     try:
         study = load(args)
         args.out.mkdir(parents=True, exist_ok=True)
