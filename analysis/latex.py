@@ -9,7 +9,7 @@ ESCAPES = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
     | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
-    | {"α": r"$\alpha$", "±": r"$\pm$", "×": r"$\times$", "–": "--", TICK: r"\checkmark{}", NOT_APART: r"\dag{}"}
+    | {"α": r"$\alpha$", "±": r"$\pm$", "×": r"$\times$", "–": "--", TICK: r"\checkmark{}", NOT_APART: r"$\dagger$"}
 )
 
 DOCUMENT = r"""\documentclass[a4paper]{article}
@@ -95,7 +95,7 @@ def _line(line: Line, *, heading: bool) -> str:
 
 def _box(box: Box, *, at: str, first: bool) -> str:
     text = rf"\textbf{{{escape(box.text)}}}" if box.bold else escape(box.text)
-    text += rf"\textsuperscript{{{escape(box.mark)}}}" if box.mark else ""
+    text += rf"\rlap{{\textsuperscript{{{escape(box.mark)}}}}}" if box.mark else ""
     if box.down > 1:
         text = rf"\multirow[{'b' if at == 'c' else 't'}]{{{box.down}}}{{*}}{{{text}}}"
     return rf"\multicolumn{{{box.across}}}{{{'@{}' if first else ''}{at}}}{{{text}}}" if box.across > 1 else text

@@ -80,11 +80,15 @@ class Filled:
         ]
 
     def describe(self, row: Row) -> str:
-        """A row in words: `α 0.2`, `RM SCAM` for its ticks, `LISC Jiang`."""
-        if len(row.labels) == 1:
-            return f"{self.table.stub[0]} {row.labels[0]}"
-        pairs = zip(self.table.stub, row.labels, strict=True)
-        return " ".join(heading if label == TICK else label for heading, label in pairs if label)
+        return describe(self.table, row.labels)
+
+
+def describe(table: Table, labels: tuple[str, ...]) -> str:
+    """A row in words: `α 0.2`, `RM SCAM` for its ticks, `LISC Jiang`."""
+    if len(labels) == 1:
+        return f"{table.stub[0]} {labels[0]}"
+    pairs = zip(table.stub, labels, strict=True)
+    return " ".join(heading if label == TICK else label for heading, label in pairs if label)
 
 
 def fill(
@@ -176,7 +180,7 @@ def _mark(row: Row, best: Sequence[set[tuple[str, ...]]]) -> list[Cell]:
     return [replace(cell, best=row.labels in labels) for cell, labels in zip(row.cells, best, strict=True)]
 
 
-def to_csv(filled: Filled) -> str:
+def table_csv(filled: Filled) -> str:
     """One line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score.
 
     Beside AF1 stands what the paper's Eq. (6) would give for it.

@@ -75,8 +75,8 @@ SPLIT: Rows = {
 EXTENSIONS = (
     Table("E1", "Choices the paper leaves open", ("Choice", "Here"), OPEN_CHOICES, OVERALL, (UNIT, SHARMA, MACRO_F1)),
     Table("E2", "Inception v3 from ImageNet weights, by input size", ("Input",), INPUT_SIZE, OVERALL, (UNIT, MACRO_F1)),
-    Table("E3", "Effect of augmentation", ("Dataset", "Copies"), COPIES, OVERALL, (MACRO_F1,)),
-    Table("E4", "Effect of the split", ("Dataset", "Images assigned"), SPLIT, OVERALL, (MACRO_F1,)),
+    Table("E3", "Effect of augmentation", ("Dataset", "Copies"), COPIES, OVERALL, (MACRO_F1,), best_within=1),
+    Table("E4", "Effect of the split", ("Dataset", "Images assigned"), SPLIT, OVERALL, (MACRO_F1,), best_within=1),
 )
 
 

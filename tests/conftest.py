@@ -57,4 +57,5 @@ def wandb_stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbStub]:
         for name, value in stub.environment.items():
             monkeypatch.setenv(name, value)
         yield stub
+        stub.fault = None  # else the client, which waits for its last answers, would wait for ever
         wandb.teardown()

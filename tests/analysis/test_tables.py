@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.tables import fill, percent, to_csv
+from analysis.tables import fill, percent, table_csv
 from analysis.which import command
 from search_spaces.paper import PROPOSED, TABLES
 from search_spaces.table import OVERALL, PER_CLASS, Table
@@ -120,7 +120,7 @@ def test_a_rehearsal_never_fills_a_table_of_the_paper(make_record, rehearsed):
 
 def test_csv_gives_mean_and_deviation_as_numbers_and_says_what_kind(make_record):
     records = [make_record(RAW, seed, counts=right(n, of=100)) for seed, n in enumerate((90, 92))]
-    first, second, _ = csv.DictReader(to_csv(fill(MIXUP, records)).splitlines())
+    first, second, _ = csv.DictReader(table_csv(fill(MIXUP, records)).splitlines())
     assert first == {"kind": "measured", "overrides": "", "config": RAW.id, "α": "0", "seeds": "0 1"} | {
         "OA": "91.00",
         "OA sd": "1.41",
@@ -129,7 +129,7 @@ def test_csv_gives_mean_and_deviation_as_numbers_and_says_what_kind(make_record)
 
 
 def test_csv_gives_af1_by_eq_6_too(make_record):
-    first, *_ = csv.DictReader(to_csv(fill(TABLES[0], [make_record(RAW, counts=right(90, of=100))])).splitlines())
+    first, *_ = csv.DictReader(table_csv(fill(TABLES[0], [make_record(RAW, counts=right(90, of=100))])).splitlines())
     scores = make_record(RAW, counts=right(90, of=100)).test.scores()
     assert first["AF1"] == str(percent(scores["macro_f1"])) != first["AF1 by Eq. (6)"]
     assert first["AF1 by Eq. (6)"] == str(percent(scores["macro_f1_eq6"]))
@@ -137,7 +137,7 @@ def test_csv_gives_af1_by_eq_6_too(make_record):
 
 def test_csv_of_a_rehearsal_says_so_in_every_line():
     drawn = replace(MIXUP, rows={labels: replace(c, images=Images.DRAWN) for labels, c in ROWS.items()})
-    lines = csv.DictReader(to_csv(fill(drawn, [], overrides={"images": "drawn"})).splitlines())
+    lines = csv.DictReader(table_csv(fill(drawn, [], overrides={"images": "drawn"})).splitlines())
     assert [line["kind"] for line in lines] == ["rehearsal"] * 3
 
 
