@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import audit, latex, report
+from analysis import audit, dashboard, latex, report
 from analysis.across import ranks
 from analysis.evidence import power_lines
 from analysis.grid import Grid, grid
@@ -27,10 +27,11 @@ examples:
   python -m analysis --data ~/wbc                   ... figures 2 and 5 with real images
   python -m analysis --set                          of several studies, the paper itself: nothing set
   python -m analysis audit                          hold the article's tables against themselves (needs no runs)
+  python -m analysis dashboard --wandb ENTITY/...   a W&B workspace and report, made or brought up to date
 
 exit status: 0 every row is filled, 1 rows are missing (each is named, with what runs it), 2 nothing could be printed
 """
-COMMANDS = {"audit": audit.main}
+COMMANDS = {"audit": audit.main, "dashboard": dashboard.main}
 SUFFIXES = ("tex", "csv", "md", "html")
 
 
