@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import audit, latex, report
+from analysis import audit, latex, report, verify
 from analysis.across import ranks
 from analysis.evidence import power_lines
 from analysis.grid import Grid, grid
@@ -26,10 +26,11 @@ examples:
   python -m analysis --set epochs=2 image_size=64   of several studies, the one that was run with these
   python -m analysis --set                          of several studies, the paper itself: nothing set
   python -m analysis audit                          hold the article's tables against themselves (needs no runs)
+  python -m analysis verify                         hold the study's numbers against the article's
 
 exit status: 0 every row is filled, 1 rows are missing (each is named, with what runs it), 2 nothing could be printed
 """
-COMMANDS = {"audit": audit.main}
+COMMANDS = {"audit": audit.main, "verify": verify.main}
 SUFFIXES = ("tex", "csv", "md", "html")
 
 
