@@ -2,20 +2,15 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from analysis import audit, latex, report, verify
-from analysis.across import ranks
-from analysis.evidence import power_lines
-from analysis.grid import Grid, grid
-from analysis.lines import cell_lines, cost_lines, delta_lines, to_csv
+from analysis import audit, freshness, verify
 from analysis.load import Study, add_arguments, load
-from analysis.markup import to_html, to_markdown
 from analysis.notes import REHEARSAL_NOTE
-from analysis.tables import Filled, table_csv
+from analysis.outputs import LINES, SUFFIXES, outputs
+from analysis.tables import Filled
 from analysis.which import arguments, command
-from search_spaces.paper import PROPOSED
 from study.storage import Storage
 
 EXAMPLES = """\
@@ -27,11 +22,11 @@ examples:
   python -m analysis --set                          of several studies, the paper itself: nothing set
   python -m analysis audit                          hold the article's tables against themselves (needs no runs)
   python -m analysis verify                         hold the study's numbers against the article's
+  python -m analysis check                          are the files still those of the runs?
 
 exit status: 0 every row is filled, 1 rows are missing (each is named, with what runs it), 2 nothing could be printed
 """
-COMMANDS = {"audit": audit.main, "verify": verify.main}
-SUFFIXES = ("tex", "csv", "md", "html")
+COMMANDS = {"audit": audit.main, "check": freshness.main, "verify": verify.main}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LookupError, ValueError, OSError, ImportError) as error:
         print(f"python -m analysis: {error}", file=sys.stderr)
         return 2
-    _write(study, args.out)
+    _write(outputs(study) | {freshness.NAME: freshness.sources(args, study)}, args.out)
     print("\n".join(_summary(study)))
     read = {record.trial.id for record in study.records}
     unread = sorted(Storage(str(study.storage)).finished() - read) if study.storage else []
@@ -70,35 +65,13 @@ def parser() -> argparse.ArgumentParser:
     return described
 
 
-def _write(study: Study, out: Path) -> None:
+def _write(files: Mapping[str, str], out: Path) -> None:
     """Overwrite all files; those of a table that is not printed now may be another study's, and go."""
-    for stale in [file for suffix in SUFFIXES for file in out.glob(f"table_*.{suffix}")]:
-        stale.unlink()
-    for name, text in outputs(study).items():
+    tables = (file for suffix in SUFFIXES for file in out.glob(f"table_*.{suffix}"))
+    for stale in [*tables, *(out / f"{name}.csv" for name in LINES)]:
+        stale.unlink(missing_ok=True)
+    for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
-
-
-def outputs(study: Study) -> dict[str, str]:
-    """The text of every file, by name."""
-    grids = [grid(filled) for filled in study.tables]
-    grids += [ranked for filled in study.tables if filled.table.number == "12" and (ranked := ranks(filled))]
-    files = {name: text for boxes in grids for name, text in _formats(boxes).items()}
-    files |= {f"table_{filled.table.number}.csv": table_csv(filled) for filled in study.tables}
-    files["tables.tex"] = latex.document([boxes.number for boxes in grids])
-    files["report.html"] = report.render(study.tables, left_out=study.left_out, storage=study.storage)
-    lines = {
-        "cells": [line for one in study.evidence for line in cell_lines(one)],
-        "deltas": [line for one in study.evidence for line in delta_lines(one, PROPOSED.override(study.overrides))],
-        "power": [line for one in study.evidence for line in power_lines(one)],
-        "costs": cost_lines(study.tables),
-    }
-    kind = "rehearsal" if study.rehearsal else "measured"
-    return files | {f"{name}.csv": to_csv(each, kind=kind) for name, each in lines.items()}
-
-
-def _formats(boxes: Grid) -> dict[str, str]:
-    texts = {"tex": latex.render(boxes), "md": to_markdown(boxes), "html": to_html(boxes)}
-    return {f"table_{boxes.number}.{suffix}": text for suffix, text in texts.items()}
 
 
 def _summary(study: Study) -> list[str]:

@@ -48,6 +48,8 @@ def _scores(filled: Filled, key: str, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _friedman(scores: np.ndarray) -> str:
+    if (scores == scores[:, :1]).all():
+        return "no difference"
     statistic, p = friedmanchisquare(*scores.T)
     return f"chi-squared {statistic:.2f}, p = {p:.3g}"
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from analysis.fingerprints import told
 from analysis.notes import footnotes, groups_begin, notes, repeats, title
 from analysis.tables import NOT_APART, TICK, Cell, Filled
 
@@ -41,6 +42,8 @@ class Grid:
     gaps: frozenset[int] = frozenset()
     """Body lines above which a little room is left."""
     notes: tuple[str, ...]
+    made_from: tuple[str, ...] = ()
+    """The trials behind it, for a comment in the file."""
 
 
 def grid(filled: Filled) -> Grid:
@@ -56,6 +59,7 @@ def grid(filled: Filled) -> Grid:
         rules=frozenset(rules),
         gaps=frozenset(_gaps(repeats(filled)) - rules),
         notes=tuple(notes(filled)),
+        made_from=tuple(f"{filled.describe(row)}: {told(run)}" for row in filled.rows for run in row.runs),
     )
 
 

@@ -36,14 +36,27 @@ class Study:
     def rehearsal(self) -> bool:
         return any(filled.rehearsal for filled in self.tables)
 
+    @property
+    def kind(self) -> str:
+        return "rehearsal" if self.rehearsal else "measured"
 
-def load(args: argparse.Namespace) -> Study:
-    """Read the runs, fill the tables that are asked for, test their cells.
+
+def read_records(args: argparse.Namespace) -> list[RunRecord]:
+    """The finished runs.
+
+    Raises:
+        LookupError, ValueError, OSError: none can be read; told to the user.
+    """
+    return online_runs(args.wandb) if args.wandb else offline_runs(args.runs)
+
+
+def load(args: argparse.Namespace, records: Sequence[RunRecord] | None = None) -> Study:
+    """Read the runs, unless they have been; fill the tables that are asked for, test their cells.
 
     Raises:
         LookupError, ValueError, OSError: no runs, several studies, runs that cannot be compared; told to the user.
     """
-    records = online_runs(args.wandb) if args.wandb else offline_runs(args.runs)
+    records = read_records(args) if records is None else records
     wanted = None if args.set is None else effective(parse_overrides(args.set))
     overrides = choose(records, wanted, where=args.wandb or str(args.runs))
     possible, left_out = tables_under(overrides, numbers=args.tables, datasets=args.datasets)

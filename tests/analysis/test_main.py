@@ -13,6 +13,8 @@ from search_spaces.table import configs
 from study.storage import Storage
 
 NUMBERS = [table.number for table in TABLES]
+LINES = ("cells", "costs")
+"""Without predictions there is nothing to compare rows by."""
 
 
 def test_without_runs_it_says_so_and_exits_2(tmp_path, capsys):
@@ -58,7 +60,8 @@ def test_one_run_of_the_paper_fills_its_rows_and_the_rest_is_named(tmp_path, mak
     printed = capsys.readouterr().out
     assert "Table 4: 1 of 6 rows\n  missing: α 0; α 0.4; α 0.6; α 0.8; α 1\n" in printed
     assert f"  to fill: study/run.py --tables 4 --storage {tmp_path / 'runs'}\n" in printed
-    files = {f"table_{n}.{suffix}" for n in NUMBERS for suffix in ("tex", "csv")} | {"tables.tex", "report.html"}
+    files = {f"table_{n}.{suffix}" for n in NUMBERS for suffix in ("tex", "csv", "md", "html")}
+    files |= {"tables.tex", "report.html", "made_from.json"} | {f"{name}.csv" for name in LINES}
     assert {file.name for file in (tmp_path / "build").iterdir()} == files
     rows = list(csv.DictReader((tmp_path / "build" / "table_4.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["OA"] for row in rows] == ["", "100.00", "", "", "", ""]
@@ -78,7 +81,7 @@ def test_a_finished_trial_without_a_run_is_named_and_other_tables_files_go(tmp_p
     assert f"1 finished trials in {tmp_path / 'runs'} have no W&B run that can be read: {lost.trial.id}" in (
         capsys.readouterr().out
     )
-    assert {file.name for file in build.glob("table_*")} == {"table_7.tex", "table_7.csv"}
+    assert {file.name for file in build.glob("table_*")} == {f"table_7.{s}" for s in ("tex", "csv", "md", "html")}
 
 
 @pytest.mark.slow
