@@ -93,7 +93,8 @@ def _labels(filled: Filled, i: int, again: Sequence[bool]) -> list[Box | None]:
     """A label that the rows below repeat is one box over them, as is one with nothing to its left, not even a head."""
     row = filled.rows[i]
     note = footnotes(filled).get(row.labels, "")
-    boxes: list[Box | None] = [*(Box(text=label) for label in row.labels[:-1]), Box(text=row.labels[-1], mark=note)]
+    last = max(k for k, label in enumerate(row.labels) if label)
+    boxes: list[Box | None] = [Box(text=label, mark=note * (k == last)) for k, label in enumerate(row.labels)]
     if not filled.table.stub[0] and not row.labels[0]:
         boxes[:2] = [Box(text=row.labels[1], across=2, mark=note), None]
     elif again[i]:

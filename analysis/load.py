@@ -31,6 +31,8 @@ class Study:
     overrides: dict[str, Any]
     storage: Path | None
     """None: a W&B server."""
+    whole: bool = True
+    """Whether no tables were picked, so that those round them (1-3, ranks) are wanted too."""
 
     @property
     def rehearsal(self) -> bool:
@@ -65,7 +67,7 @@ def load(args: argparse.Namespace, records: Sequence[RunRecord] | None = None) -
     photographs = _photographs(args.photographs)
     evidence = [gather(filled, predictions, photographs) for filled in tables]
     storage = None if args.wandb else args.runs
-    return Study([one.filled for one in evidence], evidence, records, left_out, overrides, storage)
+    return Study([one.filled for one in evidence], evidence, records, left_out, overrides, storage, not args.tables)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -51,7 +51,7 @@ def to_html(grid: Grid) -> str:
 
 
 def _comment(grid: Grid) -> list[str]:
-    return ["<!--", *(line.replace("--", "- -") for line in grid.made_from), "-->"]
+    return ["<!--", *(line.replace("--", "- -") for line in grid.made_from), "-->"] if grid.made_from else []
 
 
 def _cell(box: Box, scope: str | None) -> str:

@@ -7,6 +7,7 @@ from analysis.grid import Grid, grid
 from analysis.lines import cell_lines, cost_lines, delta_lines, to_csv
 from analysis.load import Study
 from analysis.markup import to_html, to_markdown
+from analysis.setting import setting
 from analysis.tables import table_csv
 from search_spaces.paper import PROPOSED
 
@@ -19,7 +20,9 @@ LINES = ("cells", "deltas", "power", "costs")
 def outputs(study: Study) -> dict[str, str]:
     """The text of every file, by name."""
     grids = [grid(filled) for filled in study.tables]
-    grids += [ranked for filled in study.tables if filled.table.number == "12" and (ranked := ranks(filled))]
+    if study.whole:
+        across = [ranks(filled) for filled in study.tables if filled.table.number == "12"]
+        grids = [*setting(study), *grids, *(ranked for ranked in across if ranked)]
     files = {name: text for boxes in grids for name, text in _formats(boxes).items()}
     files |= {f"table_{filled.table.number}.csv": table_csv(filled) for filled in study.tables}
     files["tables.tex"] = latex.document([boxes.number for boxes in grids])

@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 import struct
@@ -6,11 +7,13 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from wandb.proto.wandb_internal_pb2 import Record
 
-from analysis.runs import offline_runs, record_of
+from analysis.runs import offline_predictions, offline_runs, record_of
 from search_spaces.paper import PROPOSED, vary
+from study.storage import Storage
 
 RAW = vary(mixup_alpha=0.0)
 
@@ -139,3 +142,21 @@ def test_hundreds_of_runs_are_read_in_seconds(tmp_path, make_record, write_run):
     for i in range(300):
         assert len(offline_runs(tmp_path / "many" / str(i))) == 1
     assert time.perf_counter() - started < 5
+
+
+def saved(n: int) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, ids=np.array(["a.png", "b.png"]), truth=np.array([0, n]), probabilities=np.eye(5)[:2])
+    return buffer.getvalue()
+
+
+def test_predictions_are_read_from_the_run_or_else_from_the_trials_folder(tmp_path):
+    predictions = offline_predictions(tmp_path)
+    assert predictions("abc-s0") is None
+    Storage(str(tmp_path)).trial("abc-s0").write("predictions.npz", saved(1))
+    assert predictions("abc-s0").truth.tolist() == [0, 1]
+    assert predictions("abc-s0").called.tolist() == [0, 1]
+    file = tmp_path / "wandb" / "offline-run-20260101_000000-abc-s0" / "files" / "predictions.npz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(saved(2))
+    assert predictions("abc-s0").truth.tolist() == [0, 2]
