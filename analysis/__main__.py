@@ -2,21 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from analysis import audit, dashboard, latex, report
-from analysis.across import ranks
-from analysis.evidence import power_lines
-from analysis.grid import Grid, grid
-from analysis.lines import cell_lines, cost_lines, delta_lines, to_csv
+from analysis import audit, dashboard, freshness, report, verify
 from analysis.load import Study, add_arguments, load
-from analysis.markup import to_html, to_markdown
 from analysis.notes import REHEARSAL_NOTE
+from analysis.outputs import LINES, SUFFIXES, outputs
 from analysis.pdf import compile_pdf
-from analysis.tables import Filled, table_csv
+from analysis.tables import Filled
 from analysis.which import arguments, command
-from search_spaces.paper import PROPOSED
 
 EXAMPLES = """\
 examples:
@@ -27,12 +22,13 @@ examples:
   python -m analysis --data ~/wbc                   ... figures 2 and 5 with real images
   python -m analysis --set                          of several studies, the paper itself: nothing set
   python -m analysis audit                          hold the article's tables against themselves (needs no runs)
+  python -m analysis verify                         hold the study's numbers against the article's
   python -m analysis dashboard --wandb ENTITY/...   a W&B workspace and report, made or brought up to date
+  python -m analysis check                          are the files still those of the runs?
 
 exit status: 0 every row is filled, 1 rows are missing (each is named, with what runs it), 2 nothing could be printed
 """
-COMMANDS = {"audit": audit.main, "dashboard": dashboard.main}
-SUFFIXES = ("tex", "csv", "md", "html")
+COMMANDS = {"audit": audit.main, "dashboard": dashboard.main, "check": freshness.main, "verify": verify.main}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LookupError, ValueError, OSError, ImportError) as error:
         print(f"python -m analysis: {error}", file=sys.stderr)
         return 2
-    _write(study, args.out)
+    _write(outputs(study) | {freshness.NAME: freshness.sources(args, study)}, args.out)
     print("\n".join(_summary(study)))
     print(compile_pdf(args.out / "tables.tex"))
     figures = _draw(study, args) if args.figures else []
@@ -79,11 +75,12 @@ def parser() -> argparse.ArgumentParser:
     return described
 
 
-def _write(study: Study, out: Path) -> None:
+def _write(files: Mapping[str, str], out: Path) -> None:
     """Overwrite all files; those of a table that is not printed now may be another study's, and go."""
-    for stale in [file for suffix in SUFFIXES for file in out.glob(f"table_*.{suffix}")]:
-        stale.unlink()
-    for name, text in outputs(study).items():
+    tables = (file for suffix in SUFFIXES for file in out.glob(f"table_*.{suffix}"))
+    for stale in [*tables, *(out / f"{name}.csv" for name in LINES)]:
+        stale.unlink(missing_ok=True)
+    for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
 
 
@@ -102,28 +99,6 @@ def _draw(study: Study, args: argparse.Namespace) -> list[report.Figure]:
         report.Figure(figure.number, figure.label, figure.heading, figure.caption, report.data_url(png, "image/png"))
         for figure, png in zip(drawn, pictures, strict=True)
     ]
-
-
-def outputs(study: Study) -> dict[str, str]:
-    """The text of every file, by name."""
-    grids = [grid(filled) for filled in study.tables]
-    grids += [ranked for filled in study.tables if filled.table.number == "12" and (ranked := ranks(filled))]
-    files = {name: text for boxes in grids for name, text in _formats(boxes).items()}
-    files |= {f"table_{filled.table.number}.csv": table_csv(filled) for filled in study.tables}
-    files["tables.tex"] = latex.document([boxes.number for boxes in grids])
-    lines = {
-        "cells": [line for one in study.evidence for line in cell_lines(one)],
-        "deltas": [line for one in study.evidence for line in delta_lines(one, PROPOSED.override(study.overrides))],
-        "power": [line for one in study.evidence for line in power_lines(one)],
-        "costs": cost_lines(study.tables),
-    }
-    kind = "rehearsal" if study.rehearsal else "measured"
-    return files | {f"{name}.csv": to_csv(each, kind=kind) for name, each in lines.items()}
-
-
-def _formats(boxes: Grid) -> dict[str, str]:
-    texts = {"tex": latex.render(boxes), "md": to_markdown(boxes), "html": to_html(boxes)}
-    return {f"table_{boxes.number}.{suffix}": text for suffix, text in texts.items()}
 
 
 def _summary(study: Study) -> list[str]:

@@ -7,6 +7,7 @@ from statistics import fmean
 import numpy as np
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
+from analysis.fingerprints import told
 from analysis.grid import Box, Grid, head
 from analysis.notes import REHEARSAL_NOTE
 from analysis.tables import Filled, percent
@@ -38,6 +39,7 @@ def ranks(filled: Filled) -> Grid | None:
         labels=1,
         centred=frozenset(),
         notes=(*([REHEARSAL_NOTE] if filled.rehearsal else []), *_notes(datasets, models, tests)),
+        made_from=tuple(f"{filled.describe(row)}: {told(run)}" for row in filled.rows for run in row.runs),
     )
 
 
@@ -48,6 +50,8 @@ def _scores(filled: Filled, key: str, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _friedman(scores: np.ndarray) -> str:
+    if (scores == scores[:, :1]).all():
+        return "no difference"
     statistic, p = friedmanchisquare(*scores.T)
     return f"chi-squared {statistic:.2f}, p = {p:.3g}"
 

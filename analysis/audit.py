@@ -52,12 +52,28 @@ def audit(rows: Sequence[Printed]) -> Iterator[Check]:
     yield _repeated(rows)
     yield _accuracies(rows)
     overall = {row.config.id: row for row in rows if "OA" in row.numbers}
-    by_dataset: dict[Dataset, list[Printed]] = defaultdict(list)
+    yield from _recalls(_by_dataset(rows), overall)
+    yield _eq_6(rows)
+
+
+def test_sets(rows: Sequence[Printed]) -> dict[Dataset, dict[str, int]]:
+    """Images of each class, by label, in each dataset's test set, as the printed recalls allow them and no other."""
+    overall = {row.config.id: row for row in rows if "OA" in row.numbers}
+    return {dataset: _possible(part, overall)[0] for dataset, part in _by_dataset(rows).items()}
+
+
+def _by_dataset(rows: Sequence[Printed]) -> dict[Dataset, list[Printed]]:
+    """The rows of recalls."""
+    found: dict[Dataset, list[Printed]] = defaultdict(list)
     for row in rows:
         if "OA" not in row.numbers:
-            by_dataset[row.config.dataset].append(row)
-    yield from _recalls(by_dataset, overall)
-    yield _eq_6(rows)
+            found[row.config.dataset].append(row)
+    return found
+
+
+def _possible(rows: Sequence[Printed], overall: Mapping[str, Printed]) -> list[dict[str, int]]:
+    accuracies = [overall[row.config.id].numbers["OA"] for row in rows]
+    return compositions([row.numbers for row in rows], accuracies, images=test_images(rows[0].config))
 
 
 def _count(what: str, results: Mapping[str, bool], *, expected: bool = True) -> Check:
@@ -105,8 +121,7 @@ def _recalls(by_dataset: Mapping[Dataset, Sequence[Printed]], overall: Mapping[s
     counted: dict[str, tuple[dict[str, int] | None, dict[str, int], Numbers]] = {}
     for rows in by_dataset.values():
         whole = [overall[row.config.id].numbers for row in rows]
-        accuracies = [numbers["OA"] for numbers in whole]
-        sets = compositions([row.numbers for row in rows], accuracies, images=test_images(rows[0].config)) or [{}]
+        sets = _possible(rows, overall) or [{}]
         told = ", ".join(f"{cell} {n}" for cell, n in sets[0].items()) or "no test set fits"
         unique[f"{dataset_of(rows[0].config)} {told}"] = len(sets) == 1 and bool(sets[0])
         for row, numbers in zip(rows, whole, strict=True):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from analysis.fingerprints import told
 from analysis.notes import footnotes, groups_begin, notes, repeats, title
 from analysis.tables import NOT_APART, TICK, Cell, Filled
 
@@ -41,6 +42,8 @@ class Grid:
     gaps: frozenset[int] = frozenset()
     """Body lines above which a little room is left."""
     notes: tuple[str, ...]
+    made_from: tuple[str, ...] = ()
+    """The trials behind it, for a comment in the file."""
 
 
 def grid(filled: Filled) -> Grid:
@@ -56,6 +59,7 @@ def grid(filled: Filled) -> Grid:
         rules=frozenset(rules),
         gaps=frozenset(_gaps(repeats(filled)) - rules),
         notes=tuple(notes(filled)),
+        made_from=tuple(f"{filled.describe(row)}: {told(run)}" for row in filled.rows for run in row.runs),
     )
 
 
@@ -89,7 +93,8 @@ def _labels(filled: Filled, i: int, again: Sequence[bool]) -> list[Box | None]:
     """A label that the rows below repeat is one box over them, as is one with nothing to its left, not even a head."""
     row = filled.rows[i]
     note = footnotes(filled).get(row.labels, "")
-    boxes: list[Box | None] = [*(Box(text=label) for label in row.labels[:-1]), Box(text=row.labels[-1], mark=note)]
+    last = max(k for k, label in enumerate(row.labels) if label)
+    boxes: list[Box | None] = [Box(text=label, mark=note * (k == last)) for k, label in enumerate(row.labels)]
     if not filled.table.stub[0] and not row.labels[0]:
         boxes[:2] = [Box(text=row.labels[1], across=2, mark=note), None]
     elif again[i]:

@@ -45,7 +45,8 @@ TABLE = r"""\begin{table}[tbp]
 def render(grid: Grid) -> str:
     """A complete `table` environment."""
     width = len(grid.body[0])
-    return TABLE % {
+    made_from = "".join(f"% {line}\n" for line in grid.made_from)
+    return made_from + TABLE % {
         "title": escape(grid.title),
         "number": grid.number,
         "columns": "".join(_alignment(grid, column) for column in range(width)),

@@ -25,25 +25,31 @@ class Study:
     evidence: Sequence[Evidence]
     """Of each table."""
     reading: Reading
-    """The runs, of this study and others."""
+    """The runs, of this study and of others."""
     left_out: dict[str, str]
     """Number of each table that cannot be printed under the overrides, and why."""
     overrides: dict[str, Any]
     storage: Path | None
     """None: a W&B server."""
+    whole: bool = True
+    """Whether no tables were picked, so that those round them (1-3, ranks) are wanted too."""
 
     @property
     def rehearsal(self) -> bool:
         return any(filled.rehearsal for filled in self.tables)
 
+    @property
+    def kind(self) -> str:
+        return "rehearsal" if self.rehearsal else "measured"
 
-def load(args: argparse.Namespace) -> Study:
-    """Read the runs, fill the tables that are asked for, test their cells.
+
+def load(args: argparse.Namespace, reading: Reading | None = None) -> Study:
+    """Read the runs, unless they have been; fill the tables that are asked for, test their cells.
 
     Raises:
         LookupError, ValueError, OSError: no runs, several studies, runs that cannot be compared; told to the user.
     """
-    reading = read(args.runs, wandb=args.wandb)
+    reading = read(args.runs, wandb=args.wandb) if reading is None else reading
     records = reading.records
     wanted = None if args.set is None else effective(parse_overrides(args.set))
     overrides = choose(records, wanted, where=args.wandb or str(args.runs))
@@ -52,7 +58,7 @@ def load(args: argparse.Namespace) -> Study:
     photographs = _photographs(args.photographs)
     evidence = [gather(filled, reading.predictions, photographs) for filled in tables]
     storage = None if args.wandb else args.runs
-    return Study([one.filled for one in evidence], evidence, reading, left_out, overrides, storage)
+    return Study([one.filled for one in evidence], evidence, reading, left_out, overrides, storage, not args.tables)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ def to_markdown(grid: Grid) -> str:
     lines = [labels, ruler, *([*_words(line)] for line in grid.body)]
     rows = [f"| {' | '.join(line)} |" for line in lines]
     notes = [f"- {_plain(note)}" for note in grid.notes]
-    return "\n".join([f"**Table {grid.number}.** {_plain(grid.title)}", "", *rows, "", *notes, ""])
+    return "\n".join([f"**Table {grid.number}.** {_plain(grid.title)}", "", *rows, "", *notes, "", *_comment(grid), ""])
 
 
 def _over(head: tuple[Line, ...], column: int) -> Iterator[str]:
@@ -46,8 +46,12 @@ def to_html(grid: Grid) -> str:
     caption = f"<caption>Table {grid.number}. {escape(grid.title)}</caption>"
     return "\n".join(
         [f'<table id="table_{grid.number}">', caption, "<thead>", *head, "</thead>", "<tbody>", *body, "</tbody>"]
-        + ["</table>", "<ul>", *notes, "</ul>", ""]
+        + ["</table>", "<ul>", *notes, "</ul>", *_comment(grid), ""]
     )
+
+
+def _comment(grid: Grid) -> list[str]:
+    return ["<!--", *(line.replace("--", "- -") for line in grid.made_from), "-->"] if grid.made_from else []
 
 
 def _cell(box: Box, scope: str | None) -> str:

@@ -38,6 +38,11 @@ class Images:
         return int(self.units.max()) + 1
 
     @property
+    def strata(self) -> tuple[int, ...]:
+        """The class of each unit, by its first image."""
+        return tuple(self.truth[np.unique(self.units, return_index=True)[1]].tolist())
+
+    @property
     def grouped(self) -> bool:
         return self.n_units < len(self.ids)
 
@@ -69,16 +74,24 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _weights(n_units: int, seed: int) -> np.ndarray:
-    """How often each resample holds each unit (RESAMPLES, units): the same for all trials, so that they are paired."""
-    rng = np.random.default_rng([seed, n_units])
-    return rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=RESAMPLES).astype(np.float32)
+def _weights(strata: tuple[int, ...], seed: int) -> np.ndarray:
+    """How often each resample holds each unit (RESAMPLES, units): the same for all trials, so that they are paired.
+
+    Units are drawn within each class: of BCCD's four test photographs of monocytes, some resamples would have none.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.empty((RESAMPLES, len(strata)), np.float32)
+    for stratum in sorted(set(strata)):
+        members = np.flatnonzero(np.equal(strata, stratum))
+        n = len(members)
+        weights[:, members] = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    return weights
 
 
 def resampled(images: Images, called: np.ndarray, *, seed: int = 0) -> Scores:
     """The scores in every bootstrap resample of the units, each (RESAMPLES,)."""
     counts = images.counts(called).astype(np.float32)
-    return scores((_weights(images.n_units, seed) @ counts).astype(float), images.cells)
+    return scores((_weights(images.strata, seed) @ counts).astype(float), images.cells)
 
 
 def share_interval(hits: int, images: int) -> tuple[float, float]:

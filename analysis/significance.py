@@ -13,7 +13,7 @@ from analysis.tables import Cell, Filled, Row
 from wbc_model.config import TrialConfig
 
 ALPHA = 0.05
-EXACT, EXCHANGE, SEEDS = "McNemar, exact", "randomisation", "paired t over seeds"
+EXACT, EXCHANGE, SEEDS = "exact McNemar", "randomisation", "paired t over seeds"
 
 Labels = tuple[str, ...]
 Photographs = Mapping[str, str]

@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from statistics import fmean, stdev
 from typing import Any
 
+from analysis.fingerprints import told
 from search_spaces.table import Column, Table
 from study.plan import RunRecord
 from wbc_model.config import TrialConfig
@@ -183,18 +184,19 @@ def _mark(row: Row, best: Sequence[set[tuple[str, ...]]]) -> list[Cell]:
 def table_csv(filled: Filled) -> str:
     """One line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score.
 
-    Beside AF1 stands what the paper's Eq. (6) would give for it.
+    Beside AF1 stands what the paper's Eq. (6) would give for it, and last what the row's runs were made from.
     """
     stub = [heading or f"group {i}" for i, heading in enumerate(filled.table.stub, start=1)]
     columns = [*filled.table.columns, *([EQ_6] if any(c.key == "macro_f1" for c in filled.table.columns) else [])]
     scores = [name for column in columns for name in (column.label, f"{column.label} sd")]
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    out.writerow(["kind", "overrides", "config", *stub, "seeds", *scores])
+    out.writerow(["kind", "overrides", "config", *stub, "seeds", *scores, "made from"])
     kind = "rehearsal" if filled.rehearsal else "measured"
     overrides = " ".join(f"{key}={value}" for key, value in filled.overrides.items())
     for row in filled.rows:
         seeds = " ".join(map(str, row.seeds))
         numbers = [number for cell in _cells(columns, row.runs) for number in (cell.mean, cell.sd)]
-        out.writerow([kind, overrides, row.config.id, *row.labels, seeds, *numbers])
+        made_from = "; ".join(map(told, row.runs))
+        out.writerow([kind, overrides, row.config.id, *row.labels, seeds, *numbers, made_from])
     return text.getvalue()

@@ -94,3 +94,13 @@ def test_over_seeds_wants_more_than_one_lucky_seed():
     lucky = over_seeds({"x": [0.9, 0.7, 0.8]}, {"x": [0.7, 0.75, 0.72]})["x"]
     assert steady < 0.01 < 0.1 < lucky
     assert over_seeds({"x": [0.5, 0.6]}, {"x": [0.5, 0.6]})["x"] == 1.0
+
+
+def test_every_resample_has_every_class():
+    """Of two units in a class of 20 images, half the resamples hold one twice, and none holds neither."""
+    units = np.where(TRUTH == 3, 49 + np.arange(49) % 2, np.arange(49))
+    grouped = images(np.unique(units, return_inverse=True)[1])
+    calls = np.where((TRUTH == 3) & (np.arange(49) % 2 == 0), 0, TRUTH)
+    recalls = resampled(grouped, calls)["recall/neutrophil"]
+    assert set(np.round(recalls, 2)) == {0.0, 1.0, round(float((calls == TRUTH)[TRUTH == 3].mean()), 2)}
+    assert np.mean(recalls == 0) == pytest.approx(0.25, abs=0.04)

@@ -121,6 +121,7 @@ def test_a_rehearsal_never_fills_a_table_of_the_paper(make_record, rehearsed):
 def test_csv_gives_mean_and_deviation_as_numbers_and_says_what_kind(make_record):
     records = [make_record(RAW, seed, counts=right(n, of=100)) for seed, n in enumerate((90, 92))]
     first, second, _ = csv.DictReader(table_csv(fill(MIXUP, records)).splitlines())
+    assert first.pop("made from").startswith(f"trial {RAW.id}-s0, data unknown, weights none, code unknown, record ")
     assert first == {"kind": "measured", "overrides": "", "config": RAW.id, "α": "0", "seeds": "0 1"} | {
         "OA": "91.00",
         "OA sd": "1.41",
