@@ -17,7 +17,7 @@ from analysis.notes import REHEARSAL_NOTE
 from analysis.runs import Reading
 from analysis.tables import Filled
 
-ENVIRONMENT = r"""%% Needs the package graphicx.
+ENVIRONMENT = r"""%% Needs the package graphicx. Trials: %(trials)s
 \begin{figure}[tbp]
 \centering
 \includegraphics[width=\linewidth,height=0.85\textheight,keepaspectratio]{figure_%(number)s.pdf}
@@ -73,7 +73,8 @@ def environment(drawn: Drawn) -> str:
     """A `figure` environment to `\\input`."""
     words = [f"{drawn.heading}.", drawn.caption, *([REHEARSAL_NOTE] if drawn.rehearsal else [])]
     caption = escape(" ".join(words))
-    return ENVIRONMENT % {"number": drawn.number, "caption": caption}
+    trials = ", ".join(drawn.trials) or "none"
+    return ENVIRONMENT % {"number": drawn.number, "caption": caption, "trials": trials}
 
 
 def _save(figure: Figure, stem: Path) -> None:

@@ -191,6 +191,7 @@ def test_drawing_twice_gives_equal_files_and_a_rehearsal_says_so(tmp_path, make_
     for number in ("3", "6", "7", "8", "9", "10", "cost"):
         tex = (tmp_path / "a" / f"figure_{number}.tex").read_text()
         assert r"\caption{REHEARSAL. " in tex
+        assert ("Trials: none" in tex) == (number == "3")
         assert "say nothing about the paper" in tex
 
 
