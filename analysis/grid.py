@@ -1,12 +1,13 @@
 """A table as boxes, before it is LaTeX, Markdown or HTML: what spans what, what is bold, where a rule goes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from analysis.fingerprints import told
 from analysis.notes import footnotes, groups_begin, notes, repeats, title
 from analysis.tables import NOT_APART, TICK, Cell, Filled
+from search_spaces.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +56,17 @@ def grid(filled: Filled) -> Grid:
         head=head(table.heads or (table.stub,), [column.label for column in table.columns]),
         body=tuple(_body(filled)),
         labels=len(table.stub),
-        centred=frozenset(i for i, column in enumerate(zip(*table.rows, strict=True)) if set(column) <= {TICK, ""}),
+        centred=ticks(table),
         rules=frozenset(rules),
         gaps=frozenset(_gaps(repeats(filled)) - rules),
         notes=tuple(notes(filled)),
         made_from=tuple(f"{filled.describe(row)}: {told(run)}" for row in filled.rows for run in row.runs),
     )
+
+
+def ticks(table: Table) -> frozenset[int]:
+    """The columns of labels that hold nothing but ticks."""
+    return frozenset(i for i, column in enumerate(zip(*table.rows, strict=True)) if set(column) <= {TICK, ""})
 
 
 def _gaps(again: Sequence[bool]) -> set[int]:
@@ -81,18 +87,18 @@ def _merged(labels: Sequence[str]) -> list[Box | None]:
 
 
 def _body(filled: Filled) -> list[Line]:
-    again = repeats(filled)
-    return [(*_labels(filled, i, again), *map(_score, row.cells)) for i, row in enumerate(filled.rows)]
+    again, marks = repeats(filled), footnotes(filled)
+    return [(*_labels(filled, i, again, marks), *map(_score, row.cells)) for i, row in enumerate(filled.rows)]
 
 
 def _score(cell: Cell) -> Box:
     return Box(text=str(cell), bold=cell.best, mark=NOT_APART if cell.not_apart else "")
 
 
-def _labels(filled: Filled, i: int, again: Sequence[bool]) -> list[Box | None]:
+def _labels(filled: Filled, i: int, again: Sequence[bool], marks: Mapping[tuple[str, ...], str]) -> list[Box | None]:
     """A label that the rows below repeat is one box over them, as is one with nothing to its left, not even a head."""
     row = filled.rows[i]
-    note = footnotes(filled).get(row.labels, "")
+    note = marks.get(row.labels, "")
     last = max(k for k, label in enumerate(row.labels) if label)
     boxes: list[Box | None] = [Box(text=label, mark=note * (k == last)) for k, label in enumerate(row.labels)]
     if not filled.table.stub[0] and not row.labels[0]:

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from analysis.grid import grid
+from analysis.grid import head, ticks
 from analysis.notes import REHEARSAL_NOTE, footnotes, groups_begin, notes, repeats, title
 from analysis.runs import Reading
 from analysis.tables import NOT_APART, Filled, Row, percent
@@ -81,13 +81,15 @@ def data_url(content: bytes, kind: str) -> str:
 
 def _context(filled: Filled, to_fill: str) -> dict[str, Any]:
     """What the template prints of a table."""
-    marks, labels, boxes = footnotes(filled), len(filled.table.stub), grid(filled)
+    table, marks = filled.table, footnotes(filled)
+    labels, centred = len(table.stub), ticks(table)
+    boxes = head(table.heads or (table.stub,), [column.label for column in table.columns])
     shown = zip(filled.rows, repeats(filled), groups_begin(filled), strict=True)
     return {
-        "number": filled.table.number,
+        "number": table.number,
         "title": title(filled),
-        "heads": [[(box, _kind(i, labels, boxes.centred)) for i, box in enumerate(line) if box] for line in boxes.head],
-        "centred": boxes.centred,
+        "heads": [[(box, _kind(i, labels, centred)) for i, box in enumerate(line) if box] for line in boxes],
+        "centred": centred,
         "rows": [(row, filled.describe(row), marks.get(row.labels, ""), *how) for row, *how in shown],
         "not_apart": NOT_APART,
         "notes": notes(filled),
