@@ -2,18 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from analysis import latex, report
+from analysis import audit, dashboard, freshness, report, verify
+from analysis.load import Study, add_arguments, load
 from analysis.notes import REHEARSAL_NOTE
-from analysis.runs import offline_runs, online_runs
-from analysis.tables import Filled, fill, to_csv
-from analysis.which import arguments, choose, command, tables_under
-from search_spaces.table import Table, configs, effective, parse_overrides
-from study.plan import RunRecord
-from study.storage import Storage
+from analysis.outputs import LINES, SUFFIXES, outputs
+from analysis.pdf import compile_pdf
+from analysis.tables import Filled
+from analysis.which import arguments, command
 
 EXAMPLES = """\
 examples:
@@ -21,33 +19,43 @@ examples:
   python -m analysis --runs /mnt/wbc --out paper    ... in another storage, into paper/
   python -m analysis --wandb ENTITY/wbc-study       ... on a W&B server
   python -m analysis --set epochs=2 image_size=64   of several studies, the one that was run with these
+  python -m analysis --data ~/wbc                   ... figures 2 and 5 with real images
   python -m analysis --set                          of several studies, the paper itself: nothing set
+  python -m analysis audit                          hold the article's tables against themselves (needs no runs)
+  python -m analysis verify                         hold the study's numbers against the article's
+  python -m analysis dashboard --wandb ENTITY/...   a W&B workspace and report, made or brought up to date
+  python -m analysis check                          are the files still those of the runs?
 
 exit status: 0 every row is filled, 1 rows are missing (each is named, with what runs it), 2 nothing could be printed
 """
+COMMANDS = {"audit": audit.main, "dashboard": dashboard.main, "check": freshness.main, "verify": verify.main}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the runs, write every table, say what is missing; returns the exit status."""
-    args = parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in COMMANDS:
+        return COMMANDS[words[0]](words[1:])
+    args = parser().parse_args(words)
     try:
-        records = online_runs(args.wandb) if args.wandb else offline_runs(args.runs)
-        wanted = None if args.set is None else effective(parse_overrides(args.set))
-        overrides = choose(records, wanted, where=args.wandb or str(args.runs))
-        possible, left_out = tables_under(overrides, numbers=args.tables, datasets=args.datasets)
-        tables = _fill(possible, records, seeds=args.seeds, overrides=overrides)
+        study = load(args)
         args.out.mkdir(parents=True, exist_ok=True)
     except (LookupError, ValueError, OSError, ImportError) as error:
         print(f"python -m analysis: {error}", file=sys.stderr)
         return 2
-    storage = None if args.wandb else args.runs
-    _write(tables, args.out, left_out=left_out, storage=storage)
-    print("\n".join(_summary(tables, left_out=left_out, storage=storage)))
-    unread = [] if args.wandb else sorted(Storage(str(args.runs)).finished() - {r.trial.id for r in records})
-    if unread:
-        print(f"{len(unread)} finished trials in {args.runs} have no W&B run that can be read: {', '.join(unread)}")
-    print(f"Written to {args.out.absolute()}: tables.tex and report.html, and of each table a .tex and a .csv")
-    return 1 if unread or any(filled.missing for filled in tables) else 0
+    _write(outputs(study) | {freshness.NAME: freshness.sources(args, study)}, args.out)
+    print("\n".join(_summary(study)))
+    print(compile_pdf(args.out / "tables.tex"))
+    figures = _draw(study, args) if args.figures else []
+    page = report.render(study.tables, study.reading, left_out=study.left_out, storage=study.storage, figures=figures)
+    (args.out / "report.html").write_text(page, encoding="utf-8")
+    for line in (*study.reading.notes, *(f"not read: {problem}" for problem in study.reading.problems)):
+        print(line)
+    print(
+        f"Written to {args.out.absolute()}: tables.tex and report.html; of each table .tex, .csv, .md and .html; "
+        "cells.csv, deltas.csv, power.csv, costs.csv"
+    )
+    return 1 if study.reading.problems or any(filled.missing for filled in study.tables) else 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,57 +65,53 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    source = described.add_mutually_exclusive_group()
-    source.add_argument(
-        "--runs", type=Path, default="runs", metavar="STORAGE", help="folder of offline runs [%(default)s]"
-    )
-    source.add_argument("--wandb", metavar="ENTITY/PROJECT", help="a project on the W&B server")
-    described.add_argument("--set", nargs="*", metavar="KNOB=VALUE", help="which study, if there are runs of several")
-    described.add_argument("--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these [all nine]")
+    add_arguments(described)
     described.add_argument(
-        "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help="only rows on these [all four]"
+        "--data", type=Path, metavar="DIR", help="published images, for the figures that show some [drawn ones]"
     )
     described.add_argument(
-        "--seeds", nargs="+", type=int, metavar="N", help="those every row should have [any there is]"
+        "--no-figures", dest="figures", action="store_false", help="tables and report only: seconds faster"
     )
-    described.add_argument("--out", type=Path, default="build", metavar="FOLDER", help="where to write [%(default)s]")
     return described
 
 
-def _fill(
-    tables: Sequence[Table], records: Sequence[RunRecord], *, seeds: Sequence[int] | None, overrides: dict[str, Any]
-) -> list[Filled]:
-    """Every table, with the seeds that are asked for, or else all that any row of any of them has."""
-    ids = {config.id for config in configs(tables)}
-    seeds = seeds or sorted({record.trial.seed for record in records if record.trial.config.id in ids}) or [0]
-    return [fill(table, records, seeds=seeds, overrides=overrides) for table in tables]
-
-
-def _write(tables: Sequence[Filled], out: Path, *, left_out: dict[str, str], storage: Path | None) -> None:
+def _write(files: Mapping[str, str], out: Path) -> None:
     """Overwrite all files; those of a table that is not printed now may be another study's, and go."""
-    written: set[Path] = set()
-    for filled in tables:
-        for suffix, text in (("tex", latex.render(filled)), ("csv", to_csv(filled))):
-            file = out / f"table_{filled.table.number}.{suffix}"
-            file.write_text(text, encoding="utf-8")
-            written.add(file)
-    for stale in {*out.glob("table_*.tex"), *out.glob("table_*.csv")} - written:
-        stale.unlink()
-    (out / "tables.tex").write_text(latex.document([filled.table.number for filled in tables]), encoding="utf-8")
-    (out / "report.html").write_text(report.render(tables, left_out=left_out, storage=storage), encoding="utf-8")
+    tables = (file for suffix in SUFFIXES for file in out.glob(f"table_*.{suffix}"))
+    for stale in [*tables, *(out / f"{name}.csv" for name in LINES)]:
+        stale.unlink(missing_ok=True)
+    for name, text in files.items():
+        (out / name).write_text(text, encoding="utf-8")
 
 
-def _summary(tables: Sequence[Filled], *, left_out: dict[str, str], storage: Path | None) -> list[str]:
+def _draw(study: Study, args: argparse.Namespace) -> list[report.Figure]:
+    """Write the figures, and say which cannot be drawn; returns them as the report shows them."""
+    from analysis.figures.catalogue import draw, save  # matplotlib and torch take seconds to load
+
+    tables = {filled.table.number: filled for filled in study.tables}
+    drawn, impossible = draw(tables, study.reading, storage=study.storage, data=args.data)
+    save(drawn, args.out)
+    print(f"Figures {', '.join(figure.number for figure in drawn)}: drawn")
+    for number, reason in impossible.items():
+        print(f"Figure {number}: not drawn; {reason}")
+    pictures = [(args.out / f"figure_{figure.number}.png").read_bytes() for figure in drawn]
+    return [
+        report.Figure(figure.number, figure.label, figure.heading, figure.caption, report.data_url(png, "image/png"))
+        for figure, png in zip(drawn, pictures, strict=True)
+    ]
+
+
+def _summary(study: Study) -> list[str]:
     """One line a table, and what it lacks."""
-    lines = [REHEARSAL_NOTE] if any(filled.rehearsal for filled in tables) else []
-    lines += [f"Set: {arguments(tables[0].overrides)}"] if tables[0].overrides else []
-    for filled in tables:
+    lines = [REHEARSAL_NOTE] if study.rehearsal else []
+    lines += [f"Set: {arguments(study.overrides)}"] if study.overrides else []
+    for filled in study.tables:
         number = filled.table.number
         there = sum(bool(row.runs) for row in filled.rows)
         lines.append(f"Table {number}: {there} of {len(filled.rows)} rows{_best(filled)}")
         if filled.missing:
-            lines += [f"  missing: {'; '.join(filled.missing)}", f"  to fill: {command(filled, storage=storage)}"]
-    return lines + [f"Table {number}: left out; {reason}" for number, reason in left_out.items()]
+            lines += [f"  missing: {'; '.join(filled.missing)}", f"  to fill: {command(filled, storage=study.storage)}"]
+    return lines + [f"Table {number}: left out; {reason}" for number, reason in study.left_out.items()]
 
 
 def _best(filled: Filled) -> str:

@@ -1,21 +1,21 @@
-"""Tables as LaTeX. They need the packages amssymb, booktabs and graphicx."""
+"""Tables as LaTeX. They need the packages amssymb, booktabs, graphicx and multirow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from analysis.notes import groups_begin, notes, repeats, title
-from analysis.tables import TICK, Cell, Filled
+from analysis.grid import Box, Grid, Line
+from analysis.tables import NOT_APART, TICK
 
 ESCAPES = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
     | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
-    | {"α": r"$\alpha$", "±": r"$\pm$", "–": "--", TICK: r"\checkmark{}"}
+    | {"α": r"$\alpha$", "±": r"$\pm$", "×": r"$\times$", "–": "--", TICK: r"\checkmark{}", NOT_APART: r"$\dagger$"}
 )
 
 DOCUMENT = r"""\documentclass[a4paper]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[margin=25mm]{geometry}
-\usepackage{amssymb,booktabs,graphicx}
+\usepackage{amssymb,booktabs,graphicx,multirow}
 \begin{document}
 %s
 \end{document}
@@ -42,16 +42,16 @@ TABLE = r"""\begin{table}[tbp]
 """
 
 
-def render(filled: Filled) -> str:
+def render(grid: Grid) -> str:
     """A complete `table` environment."""
-    table = filled.table
-    head = _line([escape(heading) for heading in (*table.stub, *(column.label for column in table.columns))])
-    return TABLE % {
-        "title": escape(title(filled)),
-        "number": table.number,
-        "columns": "".join(map(_alignment, zip(*table.rows, strict=True))) + "r" * len(table.columns),
-        "body": "\n".join([head, r"\midrule", *_body(filled)]),
-        "notes": "\\par\n".join(map(escape, notes(filled))),
+    width = len(grid.body[0])
+    made_from = "".join(f"% {line}\n" for line in grid.made_from)
+    return made_from + TABLE % {
+        "title": escape(grid.title),
+        "number": grid.number,
+        "columns": "".join(_alignment(grid, column) for column in range(width)),
+        "body": "\n".join([*_head(grid), r"\midrule", *_body(grid)]),
+        "notes": "\\par\n".join(map(escape, grid.notes)),
     }
 
 
@@ -61,26 +61,48 @@ def document(numbers: Sequence[str]) -> str:
 
 
 def escape(text: str) -> str:
-    """Plain text, with the few signs that our labels use, as LaTeX."""
-    return text.translate(ESCAPES)
+    """Plain text, with the few signs that our labels use, as LaTeX. Two hyphens stay two."""
+    return "-{}-".join(part.translate(ESCAPES) for part in text.split("--"))
 
 
-def _body(filled: Filled) -> list[str]:
-    lines = []
-    for row, repeat, begins in zip(filled.rows, repeats(filled), groups_begin(filled), strict=True):
-        labels = ("", *row.labels[1:]) if repeat else row.labels
-        lines += [r"\midrule"] if begins else []
-        lines.append(_line([*map(escape, labels), *map(_cell, row.cells)]))
-    return lines
+def _head(grid: Grid) -> Iterator[str]:
+    for line in grid.head:
+        yield _line(line, heading=True)
+        spans = [(i + 1, i + box.across) for i, box in enumerate(line) if box and box.across > 1]
+        if line is not grid.head[-1]:
+            yield "".join(rf"\cmidrule(lr){{{first}-{last}}}" for first, last in spans)
 
 
-def _cell(cell: Cell) -> str:
-    return rf"\textbf{{{escape(str(cell))}}}" if cell.best else escape(str(cell))
+def _body(grid: Grid) -> Iterator[str]:
+    for i, line in enumerate(grid.body):
+        if i in grid.rules:
+            yield r"\midrule"
+        if i in grid.gaps:
+            yield r"\addlinespace"
+        yield _line(line, heading=False)
 
 
-def _line(cells: Sequence[str]) -> str:
+def _line(line: Line, *, heading: bool) -> str:
+    """A covered box is nothing beside the one that spans it, and an empty cell below it."""
+    cells, covered = [], 0
+    for column, box in enumerate(line):
+        if covered:
+            covered -= 1
+            continue
+        covered = box.across - 1 if box else 0
+        cells.append(_box(box, at="c" if heading else "l", first=not column) if box else "")
     return rf"{' & '.join(cells)} \\"
 
 
-def _alignment(labels: Sequence[str]) -> str:
-    return "c" if set(labels) <= {TICK, ""} else "l"
+def _box(box: Box, *, at: str, first: bool) -> str:
+    text = rf"\textbf{{{escape(box.text)}}}" if box.bold else escape(box.text)
+    text += rf"\rlap{{\textsuperscript{{{escape(box.mark)}}}}}" if box.mark else ""
+    if box.down > 1:
+        text = rf"\multirow[{'b' if at == 'c' else 't'}]{{{box.down}}}{{*}}{{{text}}}"
+    return rf"\multicolumn{{{box.across}}}{{{'@{}' if first else ''}{at}}}{{{text}}}" if box.across > 1 else text
+
+
+def _alignment(grid: Grid, column: int) -> str:
+    if column >= grid.labels:
+        return "r"
+    return "c" if column in grid.centred else "l"

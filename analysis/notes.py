@@ -1,6 +1,11 @@
 """What a reader is told round a table, the same in every format."""
 
+from collections.abc import Iterable
+from string import ascii_lowercase
+
 from analysis.tables import TICK, Filled
+from analysis.which import command
+from search_spaces.paper import LABELS
 
 REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn images. These numbers say nothing about the paper."
 
@@ -30,24 +35,57 @@ def notes(filled: Filled) -> list[str]:
     lines = [REHEARSAL_NOTE] if filled.rehearsal else []
     if departures := ", ".join(f"{key}={value}" for key, value in filled.overrides.items()):
         lines.append(f"Departs from the paper: {departures}.")
-    lines += [_seeds(filled)] if any(row.runs for row in filled.rows) else []
+    if any(row.runs for row in filled.rows):
+        lines += [_seeds(filled), _images(filled)]
+        lines += [f"{letter}: n = {len(seeds)} ({_list(seeds)})." for letter, seeds in _others(filled).items()]
     if empty := sum(not row.runs for row in filled.rows):
-        lines.append(f"{empty} of {len(filled.rows)} rows missing.")
+        lines.append(f"{empty} of {len(filled.rows)} rows missing; to fill them: {command(filled)}")
     if any(cell.mean is None for row in filled.rows if row.runs for cell in row.cells):
         lines.append("A dash in a row with numbers: the dataset has no such cell type.")
     if any(cell.best for row in filled.rows for cell in row.cells):
         lines.append("Best results in bold, by the numbers as printed.")
+    lines += filled.tested
     return [*lines, *filled.table.notes, _headings(filled)]
 
 
 def _seeds(filled: Filled) -> str:
-    """Over which seeds the numbers go, and the rows with others."""
-    runs = [row for row in filled.rows if row.runs]
-    usual = max((row.seeds for row in runs), key=len, default=filled.seeds)
-    others = [f"{filled.describe(row)} ({', '.join(map(str, row.seeds))})" for row in runs if row.seeds != usual]
-    numbers = ", ".join(map(str, usual))
-    line = f"One seed ({numbers})" if len(usual) == 1 else f"Mean ± sample SD over {len(usual)} seeds ({numbers})"
-    return f"{line}; other seeds: {', '.join(others)}." if others else f"{line}."
+    """Over which seeds the numbers go; rows with others have footnotes."""
+    usual = _usual_seeds(filled)
+    line = f"Mean ± sample SD over n = {len(usual)} seeds" if len(usual) > 1 else "One seed"
+    return f"{line} ({_list(usual)})."
+
+
+def footnotes(filled: Filled) -> dict[tuple[str, ...], str]:
+    """By labels, the letter of each row whose seeds are not the table's."""
+    return {
+        row.labels: letter for row in filled.rows for letter, seeds in _others(filled).items() if row.seeds == seeds
+    }
+
+
+def _others(filled: Filled) -> dict[str, tuple[int, ...]]:
+    """The letter of each other set of seeds that rows have."""
+    usual = _usual_seeds(filled)
+    others = dict.fromkeys(row.seeds for row in filled.rows if row.runs and row.seeds != usual)
+    return dict(zip(ascii_lowercase, others, strict=False))
+
+
+def _usual_seeds(filled: Filled) -> tuple[int, ...]:
+    return max((row.seeds for row in filled.rows if row.runs), key=len, default=filled.seeds)
+
+
+def _images(filled: Filled) -> str:
+    """How many images each dataset's numbers are over."""
+    sizes = {
+        run.trial.config.dataset: "/".join(str(sum(row)) for row in run.test.counts)
+        + f" {'/'.join(cell[0].upper() for cell in run.test.classes)}, {sum(map(sum, run.test.counts))} in all"
+        for row in filled.rows
+        for run in row.runs
+    }
+    return "Test images: " + "; ".join(f"{LABELS[dataset]} {told}" for dataset, told in sizes.items()) + "."
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _headings(filled: Filled) -> str:
@@ -60,7 +98,7 @@ def _headings(filled: Filled) -> str:
 def repeats(filled: Filled) -> list[bool]:
     """For each row, whether its first label is that of the row above, and so not shown again. Ticks always are."""
     firsts = [row.labels[0] for row in filled.rows]
-    return [now == above != TICK for above, now in zip([None, *firsts], firsts, strict=False)]
+    return [now == above and now not in (TICK, "") for above, now in zip([None, *firsts], firsts, strict=False)]
 
 
 def groups_begin(filled: Filled) -> list[bool]:

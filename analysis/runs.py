@@ -1,83 +1,113 @@
-"""Read finished runs back from W&B: off a server, or from offline files. The only file here that imports wandb."""
+"""The runs of a study, from W&B: `read` is the one way in, whether they are offline files or on a server."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
-import wandb
 from pydantic import ValidationError
 
+from analysis.predictions import Predictions
 from study.plan import RunRecord
-from study.wandb_log import read_log
+
+Fetch = Callable[[str], bytes | None]
+"""A file of a run by its name; None where the run has no such file."""
 
 
-def offline_runs(storage: Path) -> list[RunRecord]:
-    """The finished runs in `storage/wandb/*run-*/run-*.wandb`, of offline runs and online ones.
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    record: RunRecord
+    fetch: Fetch
+    """The files beside the record: `predictions.npz`, and `gradcam.png` of a two-branch model."""
+    where: str
+    """The file, or the run on the server, that the record was read from."""
+
+
+@dataclass
+class Reading:
+    """What was found in one place."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    """By trial id."""
+    unfinished: dict[str, str] = field(default_factory=dict)
+    """Trial id -> why it has no result: how it failed, or that it is still running."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader should know of where the runs came from."""
+    problems: list[str] = field(default_factory=list)
+    """What is there and could not be read, by name: the reading is not complete."""
+
+    @property
+    def records(self) -> list[RunRecord]:
+        return [run.record for run in self.runs.values()]
+
+    def fetch(self, trial_id: str, name: str) -> bytes | None:
+        """A file of a run, read when it is asked for."""
+        return self.runs[trial_id].fetch(name) if trial_id in self.runs else None
+
+    def predictions(self, trial_id: str) -> Predictions | None:
+        """Of the test images, by a finished trial."""
+        content = self.fetch(trial_id, "predictions.npz")
+        return None if content is None else Predictions.from_npz(content)
+
+    def add(self, run_id: str, text: str, fetch: Fetch, *, where: str) -> None:
+        """A finished run with the record in its summary; one that cannot be read is a problem."""
+        try:
+            record = record_of(run_id, text, where=where)
+        except ValueError as error:
+            self.problems.append(str(error))
+            return
+        if record is not None:
+            self.runs[run_id] = Run(record, fetch, where)
+
+
+def read(storage: Path | None = None, *, wandb: str | None = None, cache: Path | None = None) -> Reading:
+    """The runs below a folder of results, or those of `ENTITY/PROJECT` on a W&B server: both give equal records.
+
+    Args:
+        cache: where what came from a server is kept, so that it is asked for once; None: the user's cache folder.
 
     Raises:
         OSError: no such folder, or it cannot be read.
-        ValueError: a file is not a W&B log, holds a record that cannot be read, or two hold one trial, both finished.
+        LookupError: the server cannot be asked, or has no such project.
     """
-    if not storage.is_dir():
-        raise NotADirectoryError(f"{storage} is not a folder of runs")
-    found: dict[str, tuple[Path, RunRecord]] = {}
-    for file in _files(storage / "wandb"):
-        run_id, summary, finished = _read(file)
-        record = record_of(run_id, summary, finished=finished, where=str(file))
-        if record is not None and run_id in found:
-            raise ValueError(f"two finished runs of trial {run_id}: {found[run_id][0]} and {file}; remove one")
-        if record is not None:
-            found[run_id] = file, record
-    return [record for _, record in found.values()]
+    if wandb is not None:
+        from analysis.online import read_online  # the client takes a second to load
+
+        return read_online(wandb, cache=cache)
+    from analysis.offline import read_offline
+
+    assert storage is not None
+    return read_offline(storage)
 
 
-def online_runs(path: str) -> list[RunRecord]:
-    """The finished runs of `ENTITY/PROJECT`, from their summaries alone: a sampled history never reaches a table.
+def record_of(run_id: str, text: str, *, where: str) -> RunRecord | None:
+    """The record of a finished run, from its JSON; None if it was made under another PROTOCOL, as its id tells.
 
     Raises:
-        LookupError: W&B cannot be asked, or has no such project.
+        ValueError: none that this version can read.
     """
     try:
-        runs = wandb.Api().runs(path, filters={"state": "finished"}, lazy=False)
-        records = [record_of(r.id, r.summary_metrics, finished=r.state == "finished", where=r.id) for r in runs]
-    except wandb.errors.Error as error:
-        raise LookupError(f"cannot read {path} from W&B: {error}") from error
-    return [record for record in records if record is not None]
-
-
-def record_of(run_id: str, summary: Mapping[str, Any], *, finished: bool, where: str) -> RunRecord | None:
-    """The record of a finished run; None for any other, and for a run under another PROTOCOL, whose id is another.
-
-    Raises:
-        ValueError: the summary's record is none that this version can read.
-    """
-    if not finished or "record" not in summary:
-        return None
-    try:
-        record = RunRecord.from_json(json.loads(summary["record"]))
+        record = RunRecord.from_json(json.loads(text))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise ValueError(f"{where}: a record that this version cannot read: {place}: {first['msg']}") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where}: a record that is no JSON: {error}") from error
     return record if record.trial.id == run_id else None
 
 
-def _files(root: Path) -> list[Path]:
-    """Log files, by name. `glob` alone would take a folder that cannot be read for an empty one."""
-    folders = sorted(root.iterdir()) if root.is_dir() else []
-    return [file for f in folders if "run-" in f.name for file in sorted(f.glob("run-*.wandb"))]
+def match(name: str, names: Iterable[str]) -> str | None:
+    """Which of a run's files is meant by `gradcam.png`: that one, or the last picture that W&B logged as `gradcam`."""
+    stem, _, suffix = name.rpartition(".")
+    logged = [other for other in names if other == name or fnmatch(other, f"media/images/{stem}_*.{suffix}")]
+    return max(logged, key=lambda other: (other == name, _step(other)), default=None)
 
 
-def _read(file: Path) -> tuple[str, dict[str, Any], bool]:
-    """Run id, summary, and whether the run ended with exit code 0."""
-    run_id, summary, finished = "", {}, False
-    for record in read_log(file):
-        kind = record.WhichOneof("record_type")
-        if kind == "run":
-            run_id = record.run.run_id
-        elif kind == "summary":
-            summary |= {item.key or ".".join(item.nested_key): item.value_json for item in record.summary.update}
-        elif kind == "exit":
-            finished = record.exit.exit_code == 0
-    return run_id, {key: json.loads(value) for key, value in summary.items()}, finished
+def _step(name: str) -> int:
+    """Of `media/images/gradcam_12_9a47eb.png`: 12."""
+    number = name.split("_")[-2] if name.count("_") >= 2 else ""
+    return int(number) if number.isdecimal() else -1

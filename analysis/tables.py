@@ -9,12 +9,16 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from statistics import fmean, stdev
 from typing import Any
 
-from search_spaces.table import Table
+from analysis.fingerprints import told
+from search_spaces.table import Column, Table
 from study.plan import RunRecord
 from wbc_model.config import TrialConfig
 
 DASH = "–"
 TICK = "✓"
+NOT_APART = "†"
+USUAL_DATA = (TrialConfig().split, TrialConfig().augmentation)
+EQ_6 = Column("macro_f1_eq6", "AF1 by Eq. (6)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,8 @@ class Cell:
     sd: Decimal | None = None
     """Sample standard deviation over the seeds; one seed has none."""
     best: bool = False
+    not_apart: bool = False
+    """Not the best, and not shown to differ from it (significance.py)."""
 
     def __str__(self) -> str:
         if self.mean is None:
@@ -58,6 +64,8 @@ class Filled:
     """Seeds asked for in every row."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """What was set for the whole study, to be told beside the numbers."""
+    tested: tuple[str, ...] = ()
+    """What the marks of its cells mean and rest on."""
 
     @property
     def rehearsal(self) -> bool:
@@ -73,11 +81,15 @@ class Filled:
         ]
 
     def describe(self, row: Row) -> str:
-        """A row in words: `α 0.2`, `RM SCAM` for its ticks, `LISC Jiang`."""
-        if len(row.labels) == 1:
-            return f"{self.table.stub[0]} {row.labels[0]}"
-        pairs = zip(self.table.stub, row.labels, strict=True)
-        return " ".join(heading if label == TICK else label for heading, label in pairs if label)
+        return describe(self.table, row.labels)
+
+
+def describe(table: Table, labels: tuple[str, ...]) -> str:
+    """A row in words: `α 0.2`, `RM SCAM` for its ticks, `LISC Jiang`."""
+    if len(labels) == 1:
+        return f"{table.stub[0]} {labels[0]}"
+    pairs = zip(table.stub, labels, strict=True)
+    return " ".join(heading if label == TICK else label for heading, label in pairs if label)
 
 
 def fill(
@@ -109,10 +121,15 @@ def fill(
 
 
 def _require_equal_inputs(table: Table, runs: Sequence[RunRecord]) -> None:
-    """Rows can be compared when they were trained on the same images of a dataset, from the same file of weights."""
+    """Rows can be compared when they were trained on the same images of a dataset, from the same file of weights.
+
+    Rows that ask for another split or other copies of the images have other data on purpose.
+    """
     seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for run in runs:
-        seen[f"data of {run.trial.config.dataset}"][run.provenance.get("data", "?")].add(run.trial.id)
+        config = run.trial.config
+        kind = "".join(f", {knob}" for knob in (config.split, config.augmentation) if knob not in USUAL_DATA)
+        seen[f"data of {config.dataset}{kind}"][run.provenance.get("data", "?")].add(run.trial.id)
         for name, weights in run.provenance.get("weights", {}).items():
             seen[f"weights of {name}"][weights["sha256"]].add(run.trial.id)
     for what, kinds in seen.items():
@@ -122,14 +139,18 @@ def _require_equal_inputs(table: Table, runs: Sequence[RunRecord]) -> None:
 
 
 def _row(table: Table, labels: tuple[str, ...], *, runs: Sequence[RunRecord], seeds: Collection[int]) -> Row:
-    scores = [run.test.scores() for run in runs]
     return Row(
         labels=labels,
         config=table.rows[labels],
         runs=tuple(runs),
         lacking=tuple(sorted(set(seeds) - {run.trial.seed for run in runs})),
-        cells=tuple(_cell([score[c.key] for score in scores if c.key in score]) for c in table.columns),
+        cells=tuple(_cells(table.columns, runs)),
     )
+
+
+def _cells(columns: Sequence[Column], runs: Sequence[RunRecord]) -> list[Cell]:
+    scores = [run.test.scores() for run in runs]
+    return [_cell([score[column.key] for score in scores if column.key in score]) for column in columns]
 
 
 def _cell(scores: Sequence[float]) -> Cell:
@@ -160,17 +181,22 @@ def _mark(row: Row, best: Sequence[set[tuple[str, ...]]]) -> list[Cell]:
     return [replace(cell, best=row.labels in labels) for cell, labels in zip(row.cells, best, strict=True)]
 
 
-def to_csv(filled: Filled) -> str:
-    """One line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score."""
+def table_csv(filled: Filled) -> str:
+    """One line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score.
+
+    Beside AF1 stands what the paper's Eq. (6) would give for it, and last what the row's runs were made from.
+    """
     stub = [heading or f"group {i}" for i, heading in enumerate(filled.table.stub, start=1)]
-    scores = [name for column in filled.table.columns for name in (column.label, f"{column.label} sd")]
+    columns = [*filled.table.columns, *([EQ_6] if any(c.key == "macro_f1" for c in filled.table.columns) else [])]
+    scores = [name for column in columns for name in (column.label, f"{column.label} sd")]
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    out.writerow(["kind", "overrides", "config", *stub, "seeds", *scores])
+    out.writerow(["kind", "overrides", "config", *stub, "seeds", *scores, "made from"])
     kind = "rehearsal" if filled.rehearsal else "measured"
     overrides = " ".join(f"{key}={value}" for key, value in filled.overrides.items())
     for row in filled.rows:
         seeds = " ".join(map(str, row.seeds))
-        numbers = [number for cell in row.cells for number in (cell.mean, cell.sd)]
-        out.writerow([kind, overrides, row.config.id, *row.labels, seeds, *numbers])
+        numbers = [number for cell in _cells(columns, row.runs) for number in (cell.mean, cell.sd)]
+        made_from = "; ".join(map(told, row.runs))
+        out.writerow([kind, overrides, row.config.id, *row.labels, seeds, *numbers, made_from])
     return text.getvalue()

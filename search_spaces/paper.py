@@ -69,7 +69,10 @@ def every_model(*datasets: Dataset) -> Rows:
     }
 
 
-DIMENSIONS = "CD, SD, TD: attention over the channel dimension, the spatial dimension, and the two together."
+DIMENSIONS = (
+    "CD, SD, TD: attention over the channel dimension, the spatial dimension, and the two together; "
+    "// in parallel, + one after the other."
+)
 BRANCHES_LOST = "Which branch rows 1 and 2 keep is inferred: the paper's tick marks did not survive in its text."
 TICKS_LOST = (
     "Which branch of rows 1 and 2 is transferred is inferred: the tick marks did not survive in the paper's text."
@@ -87,15 +90,21 @@ SHARMA = (
 RIVALS = (STARTS, JIANG, SHARMA)
 
 TL = ("RM TL", "RM no TL", "DM TL", "DM no TL")
+TL_HEADS = (("Our model",) * 4, ("RM", "RM", "DM", "DM"), ("TL", "No TL", "TL", "No TL"))
+BRANCH_HEADS = (("Our model",) * 3, ("RM", "DM", "SCAM"))
+METHOD_HEADS = (("Attention method",) * 2,)
 OTHERS = every_model(Dataset.LISC, Dataset.BCCD, Dataset.RAABIN)
 
 TABLES = (
     Table("4", "Effect of the mixup parameter", ("α",), MIXUP, OVERALL, (MACRO_F1,)),
-    Table("5", "Effect of the attention module", ("", "Attention"), ATTENTION, OVERALL, (DIMENSIONS, MACRO_F1)),
-    Table("6", "Attention modules by cell type", ("", "Attention"), ATTENTION, PER_CLASS, (DIMENSIONS, RECALL)),
-    Table("7", "Effect of the branches", ("RM", "DM", "SCAM"), BRANCHES, OVERALL, (BRANCHES_LOST, MACRO_F1)),
-    Table("8", "Effect of transfer learning", TL, TRANSFER, OVERALL, (TICKS_LOST, MACRO_F1)),
-    Table("9", "Transfer learning by cell type", TL, TRANSFER, PER_CLASS, (TICKS_LOST, RECALL)),
+    Table("5", "Effect of the attention module", ("", "Attention"), ATTENTION, OVERALL, (DIMENSIONS, MACRO_F1),
+          heads=METHOD_HEADS),
+    Table("6", "Attention modules by cell type", ("", "Attention"), ATTENTION, PER_CLASS, (DIMENSIONS, RECALL),
+          heads=METHOD_HEADS),
+    Table("7", "Effect of the branches", ("RM", "DM", "SCAM"), BRANCHES, OVERALL, (BRANCHES_LOST, MACRO_F1),
+          heads=BRANCH_HEADS),
+    Table("8", "Effect of transfer learning", TL, TRANSFER, OVERALL, (TICKS_LOST, MACRO_F1), heads=TL_HEADS),
+    Table("9", "Transfer learning by cell type", TL, TRANSFER, PER_CLASS, (TICKS_LOST, RECALL), heads=TL_HEADS),
     Table("10", "Models on LDWBC, raw and virtual samples", ("Model", "Training set"), RAW_OR_VIRTUAL, OVERALL,
           (*RIVALS, MACRO_F1)),
     Table("11", "Models on the other datasets", ("Dataset", "Model"), OTHERS, OVERALL, (*RIVALS, MACRO_F1),

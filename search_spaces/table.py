@@ -43,11 +43,13 @@ class Table:
     notes: tuple[str, ...] = ()
     best_within: int = 0
     """Rows compete for bold with the rows that share this many leading labels."""
+    heads: tuple[tuple[str, ...], ...] = ()
+    """The headings over the row labels in several levels, outermost first, as the paper has them; none: `stub`."""
 
     def __post_init__(self) -> None:
-        for labels in self.rows:
+        for labels in (*self.rows, *self.heads):
             if len(labels) != len(self.stub):
-                raise ValueError(f"Table {self.number}: row {labels} wants one label for each of {self.stub}")
+                raise ValueError(f"Table {self.number}: {labels} wants one label for each of {self.stub}")
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
@@ -105,8 +107,7 @@ def select(
     chosen = [known[number] for number in known if not numbers or number in numbers]
     chosen = [_override(_restrict(table, datasets), overrides) for table in chosen]
     if not any(table.rows for table in chosen):
-        where = f" is on {', '.join(datasets)}" if datasets else ": search, and add the winners to search_spaces/"
-        raise LookupError(f"no row of table {', '.join(numbers)}{where}")
+        raise LookupError(f"no row of table {', '.join(numbers)} is on {', '.join(datasets)}")
     return [table for table in chosen if table.rows]
 
 

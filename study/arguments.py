@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 def _what(group: argparse._ArgumentGroup) -> None:
     names = ", ".join(Dataset)
     group.add_argument(
-        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E5)"
+        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E4)"
     )
     group.add_argument(
         "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help=f"only rows on these: {names}"

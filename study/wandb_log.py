@@ -23,12 +23,15 @@ def read_log(file: Path | UPath) -> Iterator[Record]:
     """The log's records, as far as they are whole: after a crash its tail is cut off.
 
     Raises:
-        ValueError: the file is no W&B log.
+        ValueError: the file is no W&B log, or is damaged before its end.
     """
     data = file.read_bytes()
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
         raise ValueError(f"{file} is not a W&B log: it begins with {data[: len(MAGIC)]!r}, not {MAGIC!r}")
-    return map(Record.FromString, _messages(data))
+    try:
+        yield from map(Record.FromString, _messages(data))
+    except ValueError as error:
+        raise ValueError(f"{file} is a damaged W&B log: {error}") from error
 
 
 def is_complete(file: Path) -> bool:
@@ -46,6 +49,8 @@ def _messages(data: bytes) -> Iterator[bytes]:
         checksum, length, kind = CHUNK_HEADER.unpack_from(data, at)
         end = at + CHUNK_HEADER.size + length
         if end > len(data) or zlib.crc32(data[at + CHUNK_HEADER.size - 1 : end]) != checksum:
+            if data[end:].strip(b"\0"):
+                raise ValueError(f"the checksum of the piece at byte {at} is wrong, and more follows it")
             return
         parts.append(data[at + CHUNK_HEADER.size : end])
         if kind in (FULL, LAST):

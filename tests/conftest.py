@@ -1,11 +1,12 @@
 """What several tests share: images in memory, drawn with numpy, and configs small enough for a CPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from wandb_stub import WandbStub
 
 from wbc_model.cache import ImageSet
 from wbc_model.choices import CELLS, Init
@@ -44,3 +45,17 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no shared folder of real data beside the project")
     return SHARED
+
+
+@pytest.fixture
+def wandb_stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbStub]:
+    """A W&B server on loopback, and this process (and what it starts) online with it."""
+    import wandb
+
+    wandb.teardown()  # the client reads its variables once
+    with WandbStub() as stub:
+        for name, value in stub.environment.items():
+            monkeypatch.setenv(name, value)
+        yield stub
+        stub.fault = None  # else the client, which waits for its last answers, would wait for ever
+        wandb.teardown()

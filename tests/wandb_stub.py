@@ -136,7 +136,7 @@ class WandbStub:
     def __init__(self) -> None:
         self.runs: dict[str, StubRun] = {}
         self.views: dict[str, Json] = {}
-        """Saved workspaces and reports by name."""
+        """Saved workspaces and reports by id."""
         self.fault: Callable[[Request], int | None] | None = None
         """Called with every request: an HTTP status to answer instead, or None; it may sleep, to hang."""
         self.log: list[Request] = []
@@ -249,11 +249,38 @@ def _run_files(stub: WandbStub, given: Json) -> Json:
     return {"project": {"internalId": "1", "run": {"fileCount": len(run.files), "files": files}}}
 
 
+def _upsert_view(stub: WandbStub, given: Json) -> Json:
+    """A saved workspace or report: a new one, or that of the id."""
+    view_id = given.get("id") or base64.b64encode(f"View:{len(stub.views)}".encode()).decode()
+    inserted = view_id not in stub.views
+    project = {"id": "1", "name": given["projectName"], "entityName": given["entityName"]}
+    now = "2026-01-01T00:00:00Z"
+    view = stub.views.setdefault(view_id, {"id": view_id, "project": project, "createdAt": now, "user": None})
+    view |= {key: given[key] for key in ("type", "name", "displayName", "description", "spec")} | {"updatedAt": now}
+    return {"upsertView": {"view": view, "inserted": inserted}}
+
+
+def _views(stub: WandbStub, given: Json) -> Json:
+    """Of a project: its workspaces (`project-view`) or its reports (`runs`), all or those of one name."""
+    kind = given.get("viewType") or "runs"
+    found = [view for view in stub.views.values() if view["type"] == kind]
+    found = [view for view in found if given.get("viewName") in (None, view["name"])]
+    edges = [{"node": view, "cursor": view["id"]} for view in found]
+    return {"project": {"allViews": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}}
+
+
+def _projects(stub: WandbStub, given: Json) -> Json:
+    names = sorted({run.project for run in stub.runs.values()})
+    more = {"entityName": given["entity"], "createdAt": "2026-01-01T00:00:00Z", "isBenchmark": False, "user": None}
+    nodes = [{"id": "1", "name": name} | more for name in names]
+    page = {"endCursor": None, "hasNextPage": False}
+    return {"models": {"edges": [{"node": node, "cursor": node["name"]} for node in nodes], "pageInfo": page}}
+
+
 def _history_keys(stub: WandbStub, given: Json) -> Json:
     run = stub.runs.get(given.get("name") or given.get("run") or "")
     last = max((row.get("_step", -1) for row in run.history), default=-1) if run else -1
-    keys = {"lastStep": last, "sets": [], "keys": {}}
-    return {"project": {"internalId": "1", "run": run and {"historyKeys": keys}}}
+    return {"project": {"internalId": "1", "run": run and {"historyKeys": {"lastStep": last, "sets": [], "keys": {}}}}}
 
 
 def _all_history(stub: WandbStub, given: Json) -> Json:
@@ -285,6 +312,14 @@ OPERATIONS: dict[str, Callable[[WandbStub, Json], Json]] = {
     "RunHistoryKeys": _history_keys,
     "RunParquetHistory": _all_history,
     "HistoryPage": _history_page,
+    "UpsertView2": _upsert_view,
+    "upsertView": _upsert_view,
+    "View": _views,
+    "Views": _views,
+    "ProjectViews": _views,
+    "SpecificReport": lambda stub, given: {"view": stub.views[given["reportId"]]},
+    "GetProjects": _projects,
+    "ProjectInternalId": lambda _, __: {"project": {"id": "1", "internalId": "1"}},
     "NotifyScriptableRunAlert": lambda _, __: {"notifyScriptableRunAlert": {"success": True}},
 }
 

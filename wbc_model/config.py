@@ -6,7 +6,7 @@ Needs no torch, so that planning answers at once.
 import hashlib
 import json
 from dataclasses import fields
-from functools import cached_property
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, StrictBool, Tag, TypeAdapter
@@ -158,11 +158,16 @@ class TrialConfig:
             default["model"] = {"init": Init.IMAGENET.value}
         return _difference(mine, default)
 
-    @cached_property
+    @property
     def id(self) -> str:
         """Ten hex digits of a hash over the protocol and the difference: a new knob leaves old ids alone."""
-        text = json.dumps([PROTOCOL, self.delta()], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
+        return _id(self, PROTOCOL)
+
+
+@cache
+def _id(config: TrialConfig, protocol: int) -> str:
+    text = json.dumps([protocol, config.delta()], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 _CONFIG: TypeAdapter[TrialConfig] = TypeAdapter(TrialConfig)

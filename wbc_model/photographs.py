@@ -51,6 +51,11 @@ def origins(samples: Sequence[Sample], *, data: Path, cache: Path, workers: int 
     path = cache / f"bccd-photographs-{hashlib.sha256(repr(stats).encode()).hexdigest()[:12]}.csv"
     if not path.exists():
         _write(path, _match(samples, files, workers=workers))
+    return read_origins(path)
+
+
+def read_origins(path: Path) -> Origins:
+    """What `origins` keeps in the cache: `bccd-photographs-*.csv`."""
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
     pairs = tuple((a, b) for kind, a, b in rows if kind == "same cell")

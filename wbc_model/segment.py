@@ -15,6 +15,8 @@ from skimage.segmentation import watershed
 Mask = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
+BLACK = 40
+"""Of 255, in the brightest channel: what is darker lies outside the picture, as at the corners of a turned one."""
 BLUR, OPENING, DILATION = 1.5, 5, 12
 """Before binarisation; what is thinner is no nucleus; what is closer is one nucleus."""
 LEAST = 0.01
@@ -39,25 +41,50 @@ class Cell:
     """Mean stain of its nucleus."""
 
 
+@dataclass(frozen=True)
+class Steps:
+    """What the segmentation makes of a picture (H, W), in order: what Fig. 2 shows."""
+
+    stain: NDArray[np.float32]
+    """Colour deconvolution: how much a nucleus's stain absorbs."""
+    dark: Mask
+    """Binarised."""
+    nuclei: Mask
+    """Holes filled, opened."""
+    markers: NDArray[np.int32]
+    """One a cell: dilation, distance transform, reconstruction."""
+    cells: NDArray[np.int32]
+    """Of the watershed: 0, or which cell a pixel belongs to."""
+
+
 def find_cells(rgb: NDArray[np.uint8]) -> list[Cell]:
     """White cells of a picture (H, W, 3), RGB, the most conspicuous first. Black, as at a turned picture's corners, is
     no part of it."""
+    if (found := segment(rgb)) is None:
+        return []
+    labels, stain = found.cells, found.stain
+    inner = labels * found.nuclei
+    cells = [_measure(labels == i, inner == i, stain) for i in range(1, labels.max() + 1) if (inner == i).any()]
+    return sorted((cell for cell in cells if cell.nucleus >= LEAST), key=lambda cell: -cell.nucleus * cell.stain)
+
+
+def segment(rgb: NDArray[np.uint8]) -> Steps | None:
+    """The segmentation of a picture (H, W, 3), RGB, step by step; None where it shows no nucleus."""
     scale = min(rgb.shape[:2]) / 480
-    valid = cv2.erode((rgb.max(2) >= 40).astype(np.uint8), _disk(6 * scale))
+    valid = cv2.erode((rgb.max(2) >= BLACK).astype(np.uint8), _disk(6 * scale))
     stain = _nuclear_stain(rgb, blur=BLUR * scale)
     values = stain[valid > 0][::4]
     if len(np.unique(values)) < 3:
-        return []
+        return None
     # A few specks, darker than any nucleus, would else be a class of their own.
     faint, strong = threshold_multiotsu(np.minimum(values, np.quantile(values, 0.995)), classes=3)
-    nuclei = _nuclei((stain > strong) & (valid > 0), scale=scale)
+    dark = (stain > strong) & (valid > 0)
+    nuclei = _nuclei(dark, scale=scale)
     if not nuclei.any():
-        return []
+        return None
     cytoplasm = (stain > faint + CYTOPLASM * (strong - faint)) & (valid > 0)
-    labels = _cells(nuclei, cytoplasm.astype(np.uint8), scale=scale)
-    inner = labels * nuclei
-    cells = [_measure(labels == i, inner == i, stain) for i in range(1, labels.max() + 1) if (inner == i).any()]
-    return sorted((cell for cell in cells if cell.nucleus >= LEAST), key=lambda cell: -cell.nucleus * cell.stain)
+    markers, cells = _cells(nuclei, cytoplasm.astype(np.uint8), scale=scale)
+    return Steps(stain, dark.astype(np.uint8), nuclei, markers, cells)
 
 
 def box_of(mask: NDArray[np.bool_], *, pad: float = PAD) -> Box:
@@ -92,8 +119,8 @@ def _nuclei(dark: NDArray[np.bool_], *, scale: float) -> Mask:
     return large[labels].astype(np.uint8)
 
 
-def _cells(nuclei: Mask, cytoplasm: Mask, *, scale: float) -> NDArray[np.int32]:
-    """(H, W): 0, or which cell a pixel belongs to. One marker a nucleus, then a watershed over stain near nuclei."""
+def _cells(nuclei: Mask, cytoplasm: Mask, *, scale: float) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """One marker a nucleus, then a watershed over stain near nuclei: both (H, W), 0 or which cell it is."""
     joined = cv2.dilate(nuclei, _disk(DILATION * scale))
     n, labels = cv2.connectedComponents(joined)
     depth = cv2.distanceTransform(joined, cv2.DIST_L2, 5)
@@ -104,10 +131,10 @@ def _cells(nuclei: Mask, cytoplasm: Mask, *, scale: float) -> NDArray[np.int32]:
     left, top, right, bottom = box_of(body, pad=0)
     part = slice(top, bottom), slice(left, right)  # the rest of the picture would only cost time
     lowered = reconstruction(np.clip(depth - DEPTH * deepest[labels], 0, None)[part], depth[part])
-    _, markers = cv2.connectedComponents((depth[part] > lowered).astype(np.uint8))
-    cells = np.zeros(nuclei.shape, np.int32)
-    cells[part] = watershed(away[part], markers, mask=body[part])
-    return cells
+    markers, cells = np.zeros((2, *nuclei.shape), np.int32)
+    _, markers[part] = cv2.connectedComponents((depth[part] > lowered).astype(np.uint8))
+    cells[part] = watershed(away[part], markers[part], mask=body[part])
+    return markers, cells
 
 
 def _measure(cell: NDArray[np.bool_], nucleus: NDArray[np.bool_], stain: NDArray[np.float32]) -> Cell:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.latex import document, escape, render
-from analysis.tables import fill
+from analysis.grid import grid
+from analysis.latex import document, escape
+from analysis.latex import render as render_grid
+from analysis.tables import Filled, fill
 from analysis.which import tables_under
 from search_spaces.extensions import EXTENSIONS
 from search_spaces.paper import PROPOSED, TABLES, vary
@@ -15,6 +17,10 @@ from search_spaces.table import configs
 
 BY_NUMBER = {table.number: table for table in TABLES}
 REHEARSAL = {"images": "drawn", "trunks": "tiny", "epochs": 2, "image_size": 64}
+
+
+def render(filled: Filled) -> str:
+    return render_grid(grid(filled))
 
 
 def body(tex: str) -> list[str]:
@@ -35,6 +41,7 @@ def counts(wrong: int) -> list[list[int]]:
         ("a\\b~c^d", r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d"),
         ("CAM // SAM", "CAM // SAM"),
         ("α ± –", r"$\alpha$ $\pm$ --"),
+        ("--tables 4", r"-{}-tables 4"),
         ("✓", r"\checkmark{}"),
         ("a<b>c|d", r"a\textless{}b\textgreater{}c\textbar{}d"),
     ],
@@ -62,16 +69,16 @@ def test_a_mean_and_its_deviation_are_bold_as_one(make_record):
 def test_a_label_equal_to_the_one_above_is_blank_and_datasets_are_ruled_off():
     lines = body(render(fill(BY_NUMBER["11"], [])))
     assert [line.split(" & ")[0] for line in lines if "&" in line] == [
-        *("LISC", "", "", "", "", ""),
-        *("BCCD", "", "", "", "", ""),
-        *("Raabin", "", "", "", "", ""),
+        *(r"\multirow[t]{6}{*}{LISC}", "", "", "", "", ""),
+        *(r"\multirow[t]{6}{*}{BCCD}", "", "", "", "", ""),
+        *(r"\multirow[t]{6}{*}{Raabin}", "", "", "", "", ""),
     ]
     assert [i for i, line in enumerate(lines) if line == r"\midrule"] == [6, 13]
 
 
 def test_ticks_are_never_blanked():
     rows = {("✓", "a"): PROPOSED, ("✓", "b"): PROPOSED}
-    lines = body(render(fill(replace(BY_NUMBER["7"], stub=("RM", "x"), rows=rows), [])))
+    lines = body(render(fill(replace(BY_NUMBER["7"], stub=("RM", "x"), rows=rows, heads=()), [])))
     assert [line.split(" & ")[0] for line in lines] == [r"\checkmark{}", r"\checkmark{}"]
 
 
@@ -81,24 +88,59 @@ def test_braces_balance_and_every_line_has_every_column(table, make_record):
     tex = render(fill(table, records))
     assert re.sub(r"\\[{}]", "", tex).count("{") == re.sub(r"\\[{}]", "", tex).count("}")
     rows = [line for line in tex.splitlines() if line.endswith(r"\\")]
-    assert {line.count("&") + 1 for line in rows} == {len(table.stub) + len(table.columns)}
-    assert len(rows) == len(table.rows) + 1
+    spanned = [sum(int(n) - 1 for n in re.findall(r"multicolumn{(\d)}", line)) for line in rows]
+    widths = {line.count("&") + 1 + more for line, more in zip(rows, spanned, strict=True)}
+    assert widths == {len(table.stub) + len(table.columns)}
+    assert len(rows) == len(table.rows) + max(1, len(table.heads))
     assert rf"\label{{tab:{table.number}}}" in tex
 
 
 def test_notes_tell_seeds_missing_rows_and_what_headings_mean(make_record):
     tex = render(fill(BY_NUMBER["6"], [make_record(PROPOSED, 3)]))
     assert "One seed (3)." in tex
-    assert "7 of 8 rows missing." in tex
+    assert "7 of 8 rows missing; to fill them: study/run.py -{}-tables 6" in tex
     assert "B basophil, M monocyte, E eosinophil, N neutrophil, L lymphocyte." in tex
     assert "OA accuracy, AP macro precision, AR macro recall, AF1 macro F1." in render(fill(BY_NUMBER["4"], []))
 
 
-def test_notes_name_the_rows_with_other_seeds(make_record):
+def test_rows_with_fewer_seeds_have_a_footnote(make_record):
     records = [make_record(PROPOSED, seed) for seed in (0, 1)] + [make_record(vary(mixup_alpha=0.4))]
-    assert r"Mean $\pm$ sample SD over 2 seeds (0, 1); other seeds: $\alpha$ 0.4 (0)." in render(
-        fill(BY_NUMBER["4"], records)
+    tex = render(fill(BY_NUMBER["4"], records))
+    assert r"Mean $\pm$ sample SD over n = 2 seeds (0, 1)." in tex
+    assert "\na: n = 1 (0)." in tex
+    assert [line.split(" & ")[0] for line in body(tex)] == [
+        "0",
+        "0.2",
+        r"0.4\rlap{\textsuperscript{a}}",
+        "0.6",
+        "0.8",
+        "1",
+    ]
+
+
+def test_notes_tell_how_many_images_the_numbers_are_over(make_record):
+    assert "Test images: LDWBC 10/10/10/10/10 B/M/E/N/L, 50 in all." in render(
+        fill(BY_NUMBER["4"], [make_record(PROPOSED)])
     )
+
+
+def test_headings_of_several_levels_are_the_papers():
+    head = render(fill(BY_NUMBER["8"], [])).split("\\toprule\n")[1].split("\n\\midrule")[0].splitlines()
+    assert head[0].startswith(r"\multicolumn{4}{@{}c}{Our model} & \multirow[b]{3}{*}{OA}")
+    assert head[1:] == [
+        r"\cmidrule(lr){1-4}",
+        r"\multicolumn{2}{@{}c}{RM} & \multicolumn{2}{c}{DM} &  &  &  &  \\",
+        r"\cmidrule(lr){1-2}\cmidrule(lr){3-4}",
+        r"TL & No TL & TL & No TL &  &  &  &  \\",
+    ]
+
+
+def test_groups_of_attention_are_as_in_the_paper():
+    lines = body(render(fill(BY_NUMBER["5"], [])))
+    assert [line.split(" & ")[0] for line in lines] == [
+        *(r"\multicolumn{2}{@{}l}{No}", r"\addlinespace", r"\multirow[t]{3}{*}{CD}", "", ""),
+        *(r"\addlinespace", "SD", r"\addlinespace", r"\multirow[t]{3}{*}{TD}", "", ""),
+    ]
 
 
 def test_notes_explain_the_dash_of_a_cell_type_that_a_dataset_lacks(make_record):

@@ -6,13 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from analysis.__main__ import main
+from analysis.__main__ import main as whole_main
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import configs
 from study.storage import Storage
 
 NUMBERS = [table.number for table in TABLES]
+LINES = ("cells", "costs")
+"""Without predictions there is nothing to compare rows by."""
+SUFFIXES = ("tex", "csv", "md", "html")
+
+
+def main(arguments: list[str]) -> int:
+    """Without figures, which test_figures.py draws."""
+    return whole_main([*arguments, "--no-figures"])
 
 
 def test_without_runs_it_says_so_and_exits_2(tmp_path, capsys):
@@ -58,38 +66,44 @@ def test_one_run_of_the_paper_fills_its_rows_and_the_rest_is_named(tmp_path, mak
     printed = capsys.readouterr().out
     assert "Table 4: 1 of 6 rows\n  missing: α 0; α 0.4; α 0.6; α 0.8; α 1\n" in printed
     assert f"  to fill: study/run.py --tables 4 --storage {tmp_path / 'runs'}\n" in printed
-    files = {f"table_{n}.{suffix}" for n in NUMBERS for suffix in ("tex", "csv")} | {"tables.tex", "report.html"}
-    assert {file.name for file in (tmp_path / "build").iterdir()} == files
+    files = {f"table_{n}.{suffix}" for n in NUMBERS for suffix in ("tex", "csv", "md", "html")}
+    files |= {f"table_3.{suffix}" for suffix in ("tex", "md", "html")}  # 1 and 2 want manifests
+    files |= {"tables.tex", "report.html", "made_from.json"} | {f"{name}.csv" for name in LINES}
+    assert {file.name for file in (tmp_path / "build").iterdir()} - {"tables.pdf"} == files
     rows = list(csv.DictReader((tmp_path / "build" / "table_4.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["OA"] for row in rows] == ["", "100.00", "", "", "", ""]
 
 
 @pytest.mark.slow
-def test_a_finished_trial_without_a_run_is_named_and_other_tables_files_go(tmp_path, make_record, write_run, capsys):
-    record, lost = make_record(PROPOSED), make_record(vary(epochs=3))
-    write_run(tmp_path / "runs", record)
-    for finished in (record, lost):
-        Storage(str(tmp_path / "runs")).trial(finished.trial.id).finish(finished)
+def test_a_finished_trial_without_a_run_counts_by_its_record_and_is_told(tmp_path, make_record, write_run, capsys):
+    rows = [make_record(config) for config in next(table for table in TABLES if table.number == "7").rows.values()]
+    for record in rows[1:]:
+        write_run(tmp_path / "runs", record)
+    Storage(str(tmp_path / "runs")).trial(rows[0].trial.id).finish(rows[0])
     build = tmp_path / "build"
     build.mkdir()
     (build / "table_5.tex").write_text("of another study")
-    chosen = ["--runs", str(tmp_path / "runs"), "--out", str(build), "--tables", "7"]
-    assert main(chosen) == 1
-    assert f"1 finished trials in {tmp_path / 'runs'} have no W&B run that can be read: {lost.trial.id}" in (
-        capsys.readouterr().out
-    )
-    assert {file.name for file in build.glob("table_*")} == {"table_7.tex", "table_7.csv"}
+    assert main(["--runs", str(tmp_path / "runs"), "--out", str(build), "--tables", "7"]) == 0
+    told = "1 finished trials have no W&B run that can be read; taken from their own records in "
+    assert f"{told}{tmp_path / 'runs'}: {rows[0].trial.id}" in capsys.readouterr().out
+    assert {file.name for file in build.glob("table_*")} == {f"table_7.{suffix}" for suffix in SUFFIXES}
 
 
 @pytest.mark.slow
-def test_a_lost_run_alone_is_exit_1(tmp_path, make_record, write_run):
+def test_a_run_that_cannot_be_read_alone_is_exit_1(tmp_path, make_record, write_run, capsys):
     for config in next(table for table in TABLES if table.number == "7").rows.values():
         write_run(tmp_path / "runs", make_record(config))
     chosen = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build"), "--tables", "7"]
     assert main(chosen) == 0
-    lost = make_record(vary(epochs=3))
-    Storage(str(tmp_path / "runs")).trial(lost.trial.id).finish(lost)
+    damaged = tmp_path / "runs" / "wandb" / "offline-run-1-x" / "run-x.wandb"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"not a log")
     assert main(chosen) == 1
+    assert f"not read: {damaged} is not a W&B log" in capsys.readouterr().out
+
+
+def texts(build: Path) -> list[Path]:
+    return [file for file in build.iterdir() if file.suffix != ".pdf"]
 
 
 @pytest.mark.slow
@@ -105,12 +119,12 @@ def test_of_several_studies_it_prints_the_one_that_is_named(tmp_path, make_recor
     printed = capsys.readouterr().out
     assert "Table 4: 1 of 6 rows" in printed
     assert "rehears" not in printed.lower()
-    built = "".join(file.read_text(encoding="utf-8") for file in (tmp_path / "build").iterdir())
+    built = "".join(file.read_text(encoding="utf-8") for file in texts(tmp_path / "build"))
     assert "rehears" not in built.lower()
 
     assert main([*here, "--set", *(f"{knob}={value}" for knob, value in REHEARSAL.items())]) == 1
     assert capsys.readouterr().out.startswith("Rehearsal: tiny networks on drawn images.")
-    for file in (tmp_path / "build").iterdir():
+    for file in texts(tmp_path / "build"):
         assert "rehears" in file.read_text(encoding="utf-8").lower() or file.name == "tables.tex"
 
 

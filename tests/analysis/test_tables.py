@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.tables import fill, percent, to_csv
+from analysis.tables import fill, percent, table_csv
 from analysis.which import command
 from search_spaces.paper import PROPOSED, TABLES
 from search_spaces.table import OVERALL, PER_CLASS, Table
-from wbc_model.choices import Dataset, Images, Trunks
+from wbc_model.choices import Dataset, Images, SplitBy, Trunks
 
 ROWS = {("0",): replace(PROPOSED, mixup_alpha=0.0), ("0.2",): PROPOSED, ("0.4",): replace(PROPOSED, mixup_alpha=0.4)}
 MIXUP = Table("4", "Effect of the mixup parameter", ("α",), ROWS, OVERALL[:1])
@@ -120,18 +120,33 @@ def test_a_rehearsal_never_fills_a_table_of_the_paper(make_record, rehearsed):
 
 def test_csv_gives_mean_and_deviation_as_numbers_and_says_what_kind(make_record):
     records = [make_record(RAW, seed, counts=right(n, of=100)) for seed, n in enumerate((90, 92))]
-    first, second, _ = csv.DictReader(to_csv(fill(MIXUP, records)).splitlines())
+    first, second, _ = csv.DictReader(table_csv(fill(MIXUP, records)).splitlines())
+    assert first.pop("made from").startswith(f"trial {RAW.id}-s0, data unknown, weights none, code unknown, record ")
     assert first == {"kind": "measured", "overrides": "", "config": RAW.id, "α": "0", "seeds": "0 1"} | {
         "OA": "91.00",
         "OA sd": "1.41",
-    }
+    }  # no AF1, so none by Eq. (6)
     assert second["OA"] == second["OA sd"] == second["seeds"] == ""
+
+
+def test_csv_gives_af1_by_eq_6_too(make_record):
+    first, *_ = csv.DictReader(table_csv(fill(TABLES[0], [make_record(RAW, counts=right(90, of=100))])).splitlines())
+    scores = make_record(RAW, counts=right(90, of=100)).test.scores()
+    assert first["AF1"] == str(percent(scores["macro_f1"])) != first["AF1 by Eq. (6)"]
+    assert first["AF1 by Eq. (6)"] == str(percent(scores["macro_f1_eq6"]))
 
 
 def test_csv_of_a_rehearsal_says_so_in_every_line():
     drawn = replace(MIXUP, rows={labels: replace(c, images=Images.DRAWN) for labels, c in ROWS.items()})
-    lines = csv.DictReader(to_csv(fill(drawn, [], overrides={"images": "drawn"})).splitlines())
+    lines = csv.DictReader(table_csv(fill(drawn, [], overrides={"images": "drawn"})).splitlines())
     assert [line["kind"] for line in lines] == ["rehearsal"] * 3
+
+
+def test_rows_that_ask_for_other_splits_may_have_other_data(make_record):
+    rows = {("random",): PROPOSED, ("stratified",): replace(PROPOSED, split=SplitBy.STRATIFIED)}
+    table = Table("E4", "", ("Split",), rows, OVERALL)
+    records = [make_record(config, provenance={"data": str(i)}) for i, config in enumerate(rows.values())]
+    assert all(row.runs for row in fill(table, records).rows)
 
 
 def test_runs_on_different_data_or_weights_never_share_a_table(make_record):

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from launching import Place
 
 from study.plan import RunRecord
-from tests.study.launching import Place
 
 pytestmark = pytest.mark.slow
 LISC = ("--tables", "11", "--datasets", "lisc")

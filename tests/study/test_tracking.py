@@ -4,12 +4,13 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import wandb
+from launching import Place
+from wandb_stub import ENTITY, KEY, Request, WandbStub
 
 from study import tracking
 from study.execute import complete
@@ -18,22 +19,15 @@ from study.reconcile import main as reconcile
 from study.settings import Settings
 from study.storage import Storage
 from study.tracking import check, environment, mode
-from tests.study.launching import Place
-from tests.wandb_stub import ENTITY, KEY, Request, WandbStub
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbStub]:
-    with WandbStub() as stub:
-        for name, value in stub.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.delenv("WANDB_MODE")
-        wandb.teardown()  # the client of an earlier test knows another server
-        yield stub
-        stub.fault = None
-        wandb.teardown()
+def stub(wandb_stub: WandbStub, monkeypatch: pytest.MonkeyPatch) -> WandbStub:
+    """With a key, W&B is online without being told so."""
+    monkeypatch.delenv("WANDB_MODE")
+    return wandb_stub
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from study.plan import RunRecord
 from study.storage import Storage
 from study.wandb_log import read_log
 
-RUN = Path(__file__).parents[2] / "study" / "run.py"
+RUN = Path(__file__).parents[1] / "study" / "run.py"
 FAULTS = Path(__file__).parent / "faults"
 
 

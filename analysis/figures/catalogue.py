@@ -1,0 +1,83 @@
+"""All figures: draw those that can be drawn, and write each as PDF, PNG and a LaTeX environment with its caption."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis.figures.architecture import figure_3
+from analysis.figures.cost import figure_cost
+from analysis.figures.curves import figure_6, figure_8, figure_9
+from analysis.figures.data import figure_4
+from analysis.figures.matrices import figure_7
+from analysis.figures.pictures import figure_2, figure_5, figure_10
+from analysis.figures.style import CannotDraw, Drawn, styled, warn_of_rehearsal
+from analysis.latex import escape
+from analysis.notes import REHEARSAL_NOTE
+from analysis.runs import Reading
+from analysis.tables import Filled
+
+ENVIRONMENT = r"""%% Needs the package graphicx. Trials: %(trials)s
+\begin{figure}[tbp]
+\centering
+\includegraphics[width=\linewidth,height=0.85\textheight,keepaspectratio]{figure_%(number)s.pdf}
+\caption{%(caption)s}
+\label{fig:%(number)s}
+\end{figure}
+"""
+
+
+def draw(
+    tables: Mapping[str, Filled], reading: Reading, *, storage: Path | None, data: Path | None
+) -> tuple[list[Drawn], dict[str, str]]:
+    """The figures, and of each that cannot be drawn, its number and why."""
+    makers: dict[str, Callable[[], Drawn]] = {
+        "2": lambda: figure_2(data),
+        "3": lambda: figure_3(tables),
+        "4": lambda: figure_4(tables, storage),
+        "5": lambda: figure_5(data),
+        "6": lambda: figure_6(tables),
+        "7": lambda: figure_7(tables),
+        "8": lambda: figure_8(tables),
+        "9": lambda: figure_9(tables),
+        "10": lambda: figure_10(tables, reading),
+        "cost": lambda: figure_cost(tables),
+    }
+    drawn: list[Drawn] = []
+    impossible: dict[str, str] = {}
+    with styled():
+        for number, make in makers.items():
+            try:
+                drawn.append(make())
+            except CannotDraw as error:
+                impossible[number] = str(error)
+    return drawn, impossible
+
+
+def save(drawn: list[Drawn], out: Path) -> None:
+    """Write `figure_<number>.pdf`, `.png` and `.tex`; those of figures that are not drawn now go."""
+    written: set[Path] = set()
+    with styled():
+        for each in drawn:
+            if each.rehearsal:
+                warn_of_rehearsal(each.figure)
+            stem = out / f"figure_{each.number}"
+            _save(each.figure, stem)
+            stem.with_suffix(".tex").write_text(environment(each), encoding="utf-8")
+            written |= {stem.with_suffix(suffix) for suffix in (".pdf", ".png", ".tex")}
+    for stale in {*out.glob("figure_*")} - written:
+        stale.unlink()
+
+
+def environment(drawn: Drawn) -> str:
+    """A `figure` environment to `\\input`."""
+    words = [f"{drawn.heading}.", drawn.caption, *([REHEARSAL_NOTE] if drawn.rehearsal else [])]
+    caption = escape(" ".join(words))
+    trials = ", ".join(drawn.trials) or "none"
+    return ENVIRONMENT % {"number": drawn.number, "caption": caption, "trials": trials}
+
+
+def _save(figure: Figure, stem: Path) -> None:
+    """Without dates, so that drawing twice gives equal files."""
+    figure.savefig(stem.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    figure.savefig(stem.with_suffix(".png"), metadata={"Software": None})

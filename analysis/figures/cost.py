@@ -1,0 +1,61 @@
+"""What accuracy costs: each row's accuracy against the hours of its trainings."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.ticker import LogLocator, NullLocator
+
+from analysis.figures.style import COLOURS, MARKERS, MODEL_STYLE, CannotDraw, Drawn, canvas, ids, percent_axis
+from analysis.tables import Filled, Row
+from search_spaces.paper import LABELS
+from wbc_model.choices import Dataset
+
+
+def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
+    """Accuracy of the six compared models on each dataset against the hours that one training took."""
+    rows: dict[tuple[Dataset, str], Row] = {}
+    for number in ("12", "11"):
+        for row in tables[number].rows if number in tables else ():
+            if row.runs:
+                rows[row.config.dataset, row.labels[1]] = row
+    if not rows:
+        raise CannotDraw("it shows rows of Tables 11 and 12, of which none has a finished run")
+    datasets = [dataset for dataset in Dataset if any(of is dataset for of, _ in rows)]
+    unit, seconds = _unit([run.seconds for row in rows.values() for run in row.runs])
+    figure = canvas(2.6)
+    panels = np.atleast_1d(figure.subplots(1, len(datasets)))
+    for i, (axes, dataset) in enumerate(zip(panels, datasets, strict=True)):
+        for name, style in MODEL_STYLE.items():
+            if (dataset, name) in rows:
+                runs = rows[dataset, name].runs
+                times = [run.seconds / seconds for run in runs]
+                scores = [100 * run.test.accuracy for run in runs]
+                look = {"color": COLOURS[style], "marker": MARKERS[style], "linestyle": "none", "clip_on": False}
+                axes.plot(times, scores, markersize=3, alpha=0.4, **look) if len(runs) > 1 else None
+                axes.plot(np.mean(times), np.mean(scores), markersize=6, label=name, **look)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel(f"{unit.capitalize()} a training")
+        axes.margins(0.12)
+        axes.set_title(f"{'abcd'[i]}  {LABELS[dataset]}")
+        axes.tick_params(axis="both", labelsize=6.5)
+    percent_axis(panels[0], "Test accuracy")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, columnspacing=1,
+                  handlelength=1)  # fmt: skip
+    devices = sorted({run.provenance.get("device", "?") for row in rows.values() for run in row.runs})
+    return Drawn(
+        "cost",
+        "Test accuracy against the cost of a training",
+        f"Training and evaluation, over all attempts, on {', '.join(devices)}; large: mean over seeds, small: each.",
+        figure,
+        rehearsal=any(row.config.rehearsal for row in rows.values()),
+        trials=ids([run for row in rows.values() for run in row.runs]),
+    )
+
+
+def _unit(seconds: list[float]) -> tuple[str, int]:
+    """The largest unit of which the longest training takes one or more, and its seconds."""
+    units = {"hours": 3600, "minutes": 60, "seconds": 1}
+    return next(((name, size) for name, size in units.items() if max(seconds) >= size), ("seconds", 1))

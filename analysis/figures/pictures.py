@@ -1,0 +1,180 @@
+"""Figures of images: how a cell is found (Fig. 2), mixup (Fig. 5), and what decides (Fig. 10)."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.segmentation import find_boundaries
+
+from analysis.figures.style import COLOURS, SOFT, CannotDraw, Drawn, canvas, rows_of
+from analysis.runs import Reading
+from analysis.tables import Filled
+from search_spaces.paper import LABELS
+from wbc_model.choices import CELLS, Dataset, Images
+from wbc_model.crop import crop, square
+from wbc_model.datasets import DataError, Sample, find, kind_of
+from wbc_model.images import read_rgb, resized
+from wbc_model.mixup import mixup
+from wbc_model.segment import BLACK, Box, find_cells, segment
+from wbc_model.synthetic import draw_cell
+
+LAM = 0.6
+"""The weight that Fig. 5 shows."""
+PAIR = ("neutrophil", "lymphocyte")
+SIDE = 224
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture, RGB (H, W, 3), and what to call it."""
+
+    pixels: Pixels
+    told: str
+
+
+def figure_2(data: Path | None) -> Drawn:
+    """From a microscope's picture to a cropped cell."""
+    shown = _smear(data)
+    steps, cell = segment(shown.pixels), find_cells(shown.pixels)[0]
+    assert steps is not None
+    seen = shown.pixels.max(2) >= BLACK
+    left, top, right, bottom = square(cell.box, height=shown.pixels.shape[0], width=shown.pixels.shape[1])
+    marked = shown.pixels.copy()
+    marked[find_boundaries(steps.cells, mode="thick")] = (0, 0, 0)
+    panels = {
+        "Picture": shown.pixels,
+        "Colour deconvolution": np.where(seen, steps.stain, steps.stain[seen].min()),
+        "Binarised": steps.dark,
+        "Holes filled, opened": steps.nuclei,
+        "Markers": steps.markers > 0,
+        "Watershed": marked,
+        "Cropped": resized(shown.pixels[top:bottom, left:right], side=SIDE),
+    }
+    figure = canvas(2.9)
+    grid = figure.subplots(2, 4)
+    for i, (axes, (title, picture)) in enumerate(zip(grid.flat, panels.items(), strict=False)):
+        _show(axes, picture, title=f"{'abcdefg'[i]}  {title}")
+    grid.flat[5].add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=COLOURS[2], lw=1.2))
+    grid.flat[7].axis("off")
+    return Drawn(
+        "2",
+        "How a cell is found",
+        f"{shown.told} The stain of nuclei by colour deconvolution; binarised by Otsu's thresholds; holes filled and "
+        "thin parts opened away; one marker a nucleus by dilation, distance transform and reconstruction; watershed, "
+        "whose outline is black; the box is cropped.",
+        figure,
+    )
+
+
+def figure_5(data: Path | None) -> Drawn:
+    """Two training images and the virtual one between them."""
+    first, second = (_cell(data, cell) for cell in PAIR)
+    x = torch.from_numpy(np.stack([first.pixels, second.pixels])).permute(0, 3, 1, 2).float() / 255
+    y = torch.eye(len(CELLS))[[CELLS.index(cell) for cell in PAIR]]
+    mixed, label = mixup(x, y, lam=torch.tensor([LAM]), order=torch.tensor([1, 0]))
+    figure = canvas(2.3, width=5.4)
+    panels = figure.subplots(1, 3)
+    pictures = (first.pixels, second.pixels, (255 * mixed[0]).permute(1, 2, 0).numpy().round().astype(np.uint8))
+    titles = (f"a  A {PAIR[0]}", f"b  A {PAIR[1]}", f"c  {LAM:g} a + {1 - LAM:g} b")
+    for axes, picture, title, target in zip(panels, pictures, titles, (*y, label[0]), strict=True):
+        _show(axes, picture, title=title)
+        words = [
+            f"{cell[0].upper()} {share:g}" for cell, share in zip(CELLS, np.round(target.tolist(), 3), strict=True)
+        ]
+        axes.set_xlabel("  ".join(words), fontsize=7, color=SOFT)
+    return Drawn(
+        "5",
+        "A virtual training sample by mixup",
+        f"{first.told} Beneath each: its label, the share of each cell type. The weight, {LAM:g} here, is drawn anew "
+        "for every batch from Beta(α, α), Eqs. (1) and (2).",
+        figure,
+    )
+
+
+def figure_10(tables: Mapping[str, Filled], reading: Reading) -> Drawn:
+    """What decides: Grad-CAM sheets of the proposed model on the datasets."""
+    sheets: dict[Dataset, tuple[str, bytes]] = {}
+    rows = [row for row in rows_of(tables, "12") if row.labels[1] == "Our model"]
+    for row in rows:
+        for run in row.runs:
+            if row.config.dataset not in sheets and (png := reading.fetch(run.trial.id, "gradcam.png")):
+                sheets[row.config.dataset] = (run.trial.id, png)
+    if not sheets:
+        raise CannotDraw("it shows Grad-CAM pictures of the proposed model, and no run of Table 12 has one")
+    figure = canvas(2.45 * ((len(sheets) + 1) // 2))
+    panels = np.atleast_1d(figure.subplots((len(sheets) + 1) // 2, min(2, len(sheets)))).flat
+    for axes in panels[len(sheets) :]:
+        axes.axis("off")
+    for i, (axes, (dataset, (_, png))) in enumerate(zip(panels, sheets.items(), strict=False)):
+        _show(axes, np.asarray(Image.open(io.BytesIO(png)).convert("RGB")), title=f"{'abcd'[i]}  {LABELS[dataset]}")
+        axes.spines[:].set_visible(False)
+    lost = [LABELS[dataset] for dataset in Dataset if dataset not in sheets]
+    absent = f" Not shown, for want of a picture: {', '.join(lost)}." if lost else ""
+    return Drawn(
+        "10",
+        "What the proposed model looks at (Grad-CAM)",
+        "Test images beside their heat maps at the output of the attention module; one row a true cell type. Left: the "
+        "two surest right answers; right: the two surest wrong ones, grey where there are fewer. Above an image its "
+        f"true type, above a heat map the type that it explains, the predicted one. Red speaks for it.{absent}",
+        figure,
+        rehearsal=tables["12"].rehearsal,
+        trials=tuple(trial_id for trial_id, _ in sheets.values()),
+    )
+
+
+def _show(axes: Axes, picture: NDArray, *, title: str) -> None:
+    axes.imshow(picture, cmap="gray", interpolation="antialiased")
+    axes.set_title(title, fontsize=7.5)
+    axes.grid(visible=False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set(visible=True, color=SOFT, linewidth=0.5)
+    axes.set_anchor("NW")
+
+
+def _smear(data: Path | None) -> Shown:
+    """A picture of BCCD's that shows a whole cell; drawn where there is no data."""
+    for sample in _samples(Dataset.BCCD, data):
+        pixels = read_rgb(sample.path)
+        if any(_is_whole(cell.box, pixels) for cell in find_cells(pixels)[:1]):
+            return Shown(pixels, f"BCCD, {sample.id}.")
+    return Shown(draw_cell("neutrophil", np.random.default_rng(4), height=240, width=320, fill=0.5).pixels, DRAWING)
+
+
+def _is_whole(box: Box, pixels: Pixels) -> bool:
+    """Whether a box lies within the picture, off the black corners of a turned one."""
+    left, top, right, bottom = box
+    height, width = pixels.shape[:2]
+    inside = min(left, top) > 0 and right < width and bottom < height
+    return inside and bool((pixels[top:bottom, left:right].max(2) >= BLACK).all())
+
+
+def _cell(data: Path | None, cell: str) -> Shown:
+    """A training image of a cell, of the first dataset that is there; drawn where there is none."""
+    for dataset in Dataset:
+        for sample in _samples(dataset, data):
+            if sample.cell == cell and sample.part != "test":
+                pixels = crop(sample, read_rgb(sample.path), dataset=dataset)
+                return Shown(resized(pixels, side=SIDE), f"Images of {LABELS[dataset]}.")
+    rng = np.random.default_rng([5, CELLS.index(cell)])
+    return Shown(draw_cell(cell, rng, height=SIDE, width=SIDE).pixels, DRAWING)
+
+
+DRAWING = "Drawn cells, for want of photographs: --data DIR shows real ones."
+
+
+def _samples(dataset: Dataset, data: Path | None) -> list[Sample]:
+    """Of published images; none where the folder has none."""
+    try:
+        return find(dataset, data) if data is not None and kind_of(data) is Images.PUBLISHED else []
+    except DataError:
+        return []

@@ -1,0 +1,132 @@
+"""One look for all figures: readable in grey, by the colour-blind, and at the width of a page."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.notes import REHEARSAL_NOTE
+from analysis.tables import Filled, Row
+from search_spaces.paper import MODELS
+from study.plan import RunRecord
+
+WIDTH = 6.5
+"""Of a page's text, in inches."""
+
+INK, SOFT, RULE, WARN = "#1c1c1c", "#595959", "#c8c8c8", "#8a1c1c"
+COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
+"""Okabe and Ito's, told apart by the colour-blind; dashes and markers tell lines apart in grey."""
+DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (2, 3)))
+MARKERS = "osD^vPX*"
+MODEL_STYLE = {name: i for i, name in enumerate(sorted(MODELS, key="Our model".__ne__))}
+"""Which colour, dashes and marker each compared model has, in all figures."""
+HEAT = "cividis"
+"""Its lightness rises throughout, also in grey."""
+
+RC = {
+    "font.family": "sans-serif",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "axes.edgecolor": SOFT,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.6,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.handlelength": 3,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 3.5,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 200,
+}
+
+
+class CannotDraw(LookupError):
+    """A figure for which there is nothing; the message says what it would need."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure and what stands beneath it."""
+
+    number: str
+    title: str
+    caption: str
+    """What it shows, how to read it, and what it lacks."""
+    figure: Figure
+    rehearsal: bool = False
+    trials: tuple[str, ...] = field(default=())
+    """Ids of those it shows."""
+
+    @property
+    def heading(self) -> str:
+        """The title; a rehearsal says so first."""
+        return f"{'REHEARSAL. ' if self.rehearsal else ''}{self.title}"
+
+    @property
+    def label(self) -> str:
+        """What a link to it says."""
+        return f"Figure {self.number}" if self.number.isdecimal() else self.number.capitalize()
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Figures made and saved within have the look."""
+    with mpl.rc_context(RC):
+        yield
+
+
+def canvas(height: float, *, width: float = WIDTH) -> Figure:
+    """An empty figure that no window manager knows of, so that none is left open."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def warn_of_rehearsal(figure: Figure) -> None:
+    """Across the top, so that the picture cannot be taken for the paper's wherever it goes."""
+    figure.suptitle(REHEARSAL_NOTE, color=WARN, fontsize=7.5, fontweight="bold")
+
+
+def rows_of(tables: Mapping[str, Filled], number: str) -> list[Row]:
+    """The rows of a table that have runs.
+
+    Raises:
+        CannotDraw: the table is not printed, or has no run.
+    """
+    if number not in tables:
+        raise CannotDraw(f"it shows rows of Table {number}, which is not printed")
+    rows = [row for row in tables[number].rows if row.runs]
+    if not rows:
+        raise CannotDraw(f"it shows rows of Table {number}, which has no finished run")
+    return rows
+
+
+def ids(runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    return tuple(run.trial.id for run in runs)
+
+
+def seeds_told(rows: Sequence[Row], *, band: str) -> str:
+    """What a line and its band stand for."""
+    counts = sorted({len(row.runs) for row in rows})
+    if counts == [1]:
+        return "One seed."
+    return f"Lines: mean over {' to '.join(map(str, (counts[0], counts[-1])[: len(counts)]))} seeds; bands: {band}."
+
+
+def percent_axis(axes: Axes, label: str) -> None:
+    axes.set_ylabel(f"{label} (%)")
+    axes.margins(x=0.02)

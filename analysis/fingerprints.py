@@ -1,0 +1,24 @@
+"""What a run was made from, in a few words that every printed file carries."""
+
+import hashlib
+import json
+
+from study.plan import RunRecord
+
+
+def fingerprints(record: RunRecord) -> dict[str, str]:
+    """Of the data, the weights and the code behind a run, and of its record: what it counted and how it learnt."""
+    made_from = record.provenance
+    weights = {name: found["sha256"][:16] for name, found in sorted(made_from.get("weights", {}).items())}
+    counted = json.dumps([record.test.counts, record.validation.counts, record.best_epoch, record.curves])
+    return {
+        "data": str(made_from.get("data", "unknown")),
+        "weights": " ".join(f"{name}={sha256}" for name, sha256 in weights.items()) or "none",
+        "code": str(made_from.get("code", "unknown")),
+        "record": hashlib.sha256(counted.encode()).hexdigest()[:16],
+    }
+
+
+def told(record: RunRecord) -> str:
+    """`trial 3a0f85d3bd-s0, data ..., weights ..., code ..., record ...`."""
+    return f"trial {record.trial.id}, " + ", ".join(f"{part} {value}" for part, value in fingerprints(record).items())

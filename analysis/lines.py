@@ -1,0 +1,113 @@
+"""The study as lines of CSV: a line a cell, a difference, a trial."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from analysis.evidence import Evidence, Line
+from analysis.paired import interval, mean_interval, share_interval
+from analysis.significance import Called, Comparison, differences
+from analysis.tables import Filled, Row, percent
+from wbc_model.config import TrialConfig
+
+Ends = tuple[float, float] | None
+
+
+def cell_lines(evidence: Evidence) -> list[Line]:
+    """One line a cell: its number, its intervals over seeds and over images, and its distance from the best."""
+    filled = evidence.filled
+    against = {(one.row.labels, one.column): one for one in evidence.comparisons}
+    lines = []
+    for row in filled.rows:
+        for i, (column, cell) in enumerate(zip(filled.table.columns, row.cells, strict=True)):
+            line = {"table": filled.table.number, "row": filled.describe(row), "score": column.label}
+            seeds, images, by = intervals(row, evidence.called.get(row.labels), column.key)
+            line |= {"n": len(row.runs), "mean": cell.mean, "sd": cell.sd}
+            line |= _ends("over seeds", seeds) | _ends("over images", images) | {"images by": by}
+            line |= {"best": cell.best, "not apart": cell.not_apart}
+            one = against.get((row.labels, i))
+            lines.append(line | (_compared(filled, one) if one else {}))
+    return lines
+
+
+def intervals(row: Row, called: Called | None, key: str) -> tuple[Ends, Ends, str]:
+    """Of a score in [0, 1]: 95 % over the seeds, 95 % over the test images, and how the latter was found."""
+    values = [score[key] for run in row.runs if key in (score := run.test.scores())]
+    seeds = mean_interval(values) if len(values) > 1 else None
+    if not values:
+        return None, None, ""
+    if len(values) == 1 and not (called and called.images.grouped) and (counted := _share(row, key)):
+        return seeds, share_interval(*counted), "Wilson"
+    if called:
+        of = "photographs" if called.images.grouped else "images"
+        return seeds, interval(called.resampled(row.seeds)[key]), f"bootstrap of {of}"
+    return seeds, None, ""
+
+
+def _share(row: Row, key: str) -> tuple[int, int] | None:
+    """Hits and images behind a score of one run that is a share of images."""
+    matrix = row.runs[0].test
+    if key == "accuracy":
+        return sum(line[i] for i, line in enumerate(matrix.counts)), sum(map(sum, matrix.counts))
+    if not key.startswith("recall/"):
+        return None
+    i = matrix.classes.index(key.removeprefix("recall/"))
+    return matrix.counts[i][i], sum(matrix.counts[i])
+
+
+def _compared(filled: Filled, one: Comparison) -> Line:
+    d = one.difference
+    return {
+        "best row": filled.describe(one.best),
+        "difference": f"{100 * d.value:.2f}",
+        **_ends("difference", (d.low, d.high)),
+        "test": d.test,
+        "p": f"{d.p:.4g}",
+        "p Holm": f"{one.adjusted:.4g}",
+    }
+
+
+def _ends(name: str, ends: Ends) -> Line:
+    low, high = (f"{100 * end:.2f}" for end in ends) if ends else ("", "")
+    return {f"{name} low": low, f"{name} high": high}
+
+
+def delta_lines(evidence: Evidence, proposed: TrialConfig) -> list[Line]:
+    """Every row less the proposed model's row on its dataset: what leaving out or changing one thing costs."""
+    filled, lines = evidence.filled, []
+    ours = {
+        row.config.dataset: row for row in filled.rows if row.config == replace(proposed, dataset=row.config.dataset)
+    }
+    for row in filled.rows:
+        reference = ours.get(row.config.dataset, row)
+        if reference is row or not {row.labels, reference.labels} <= set(evidence.called):
+            continue
+        seeds, each = differences(evidence.called[row.labels], evidence.called[reference.labels])
+        for column in filled.table.columns:
+            if d := each.get(column.key):
+                line = {"table": filled.table.number, "row": filled.describe(row), "less": filled.describe(reference)}
+                line |= {"score": column.label, "n": len(seeds), "difference": f"{100 * d.value:.2f}"}
+                lines.append(line | _ends("difference", (d.low, d.high)) | {"test": d.test, "p": f"{d.p:.4g}"})
+    return lines
+
+
+def cost_lines(tables: Iterable[Filled]) -> list[Line]:
+    """One line a trial: what it cost and how well it did, for a plot of accuracy against GPU-hours."""
+    runs = {run.trial.id: run for filled in tables for row in filled.rows for run in row.runs}
+    return [
+        {"trial": run.trial.id, "dataset": run.trial.config.dataset, "name": run.trial.name, "seed": run.trial.seed}
+        | {"device": run.provenance.get("device", ""), "hours": f"{run.seconds / 3600:.4f}"}
+        | {"OA": percent(run.test.accuracy), "AF1": percent(run.test.scores()["macro_f1"])}
+        for run in runs.values()
+    ]
+
+
+def to_csv(lines: Sequence[Line], *, kind: str) -> str:
+    """Lines of equal or fewer columns than the longest; what kind of numbers they are stands first."""
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    text = io.StringIO()
+    out = csv.DictWriter(text, ["kind", *names], restval="", lineterminator="\n")
+    out.writeheader()
+    out.writerows({"kind": kind} | line for line in lines)
+    return text.getvalue()

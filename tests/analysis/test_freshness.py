@@ -1,0 +1,113 @@
+"""The files of a study of two rows, then something is changed, and must be found and named."""
+
+from pathlib import Path
+
+import pytest
+
+from analysis.__main__ import main
+from search_spaces.paper import PROPOSED, vary
+
+pytestmark = pytest.mark.slow  # real W&B runs
+RAW = vary(mixup_alpha=0.0)
+MADE_FROM = {"data": "da7a", "weights": {"resnet50": {"origin": "file", "sha256": "a" * 64}}, "code": "c0de"}
+
+
+def counts(wrong: int) -> list[list[int]]:
+    return [[20 - wrong, wrong, 0, 0, 0], *([20 * (i == j) for j in range(5)] for i in range(1, 5))]
+
+
+@pytest.fixture
+def written(tmp_path, make_record, write_run, capsys):
+    """A folder of outputs, made from runs in storage."""
+    for config, wrong in ((PROPOSED, 1), (RAW, 5)):
+        write_run(tmp_path / "runs", make_record(config, counts=counts(wrong), provenance=MADE_FROM))
+    main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build"), "--tables", "4"])
+    capsys.readouterr()
+    return tmp_path / "build"
+
+
+def check(out: Path, capsys) -> tuple[int, str]:
+    code = main(["check", "--out", str(out)])
+    return code, capsys.readouterr().out
+
+
+def rerun(out: Path, make_record, write_run, *, wrong: int = 1, **made_from) -> None:
+    record = make_record(PROPOSED, counts=counts(wrong), provenance=MADE_FROM | made_from)
+    for folder in (out.parent / "runs" / "wandb").glob(f"*-{record.trial.id}"):
+        for file in [entry for entry in folder.rglob("*") if entry.is_file()]:
+            file.unlink()
+    write_run(out.parent / "runs", record)
+
+
+def test_untouched_files_are_fresh_from_anywhere(written, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert check(written, capsys) == (0, f"{written}: as the runs have it, 2 trials\n")
+
+
+@pytest.mark.parametrize("suffix", ["tex", "csv", "md", "html"])
+def test_a_planted_digit_is_found_and_its_cell_named(written, capsys, suffix):
+    file = written / f"table_4.{suffix}"
+    text = file.read_text(encoding="utf-8")
+    assert text.count("95.00") >= 1
+    file.write_text(text.replace("95.00", "95.01", 1), encoding="utf-8")
+    code, told = check(written, capsys)
+    assert code == 1
+    assert told.count("\n") == 1
+    assert told.startswith("Table 4, α 0, OA: ")
+    assert "95.01" in told
+    assert f"in table_4.{suffix}" in told
+
+
+@pytest.mark.parametrize("suffix", ["tex", "csv", "md", "html"])
+def test_a_swapped_row_is_found_and_both_rows_named(written, capsys, suffix):
+    file = written / f"table_4.{suffix}"
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    a, b = (next(i for i, line in enumerate(lines) if mean in line) for mean in ("95.00", "99.00"))
+    lines[a], lines[b] = lines[b], lines[a]
+    file.write_text("".join(lines), encoding="utf-8")
+    code, told = check(written, capsys)
+    assert code == 1
+    assert "Table 4, α 0, OA: " in told
+    assert "Table 4, α 0.2, OA: " in told
+
+
+@pytest.mark.parametrize(
+    ("made_from", "told"),
+    [
+        ({"data": "da7b"}, "data of trial {id} was da7a, is da7b"),
+        ({"code": "c0d3"}, "code of trial {id} was c0de, is c0d3"),
+        ({"weights": {"resnet50": {"origin": "file", "sha256": "b" * 64}}}, "weights of trial {id} was resnet50=aaaa"),
+        ({"wrong": 2}, "record of trial {id} was "),
+    ],
+)
+def test_a_run_that_moved_on_is_named_with_its_row(written, capsys, make_record, write_run, made_from, told):
+    rerun(written, make_record, write_run, **made_from)
+    code, found = check(written, capsys)
+    assert code == 1
+    assert "Table 4, α 0.2: " + told.format(id=f"{PROPOSED.id}-s0") in found
+
+
+def test_new_numbers_are_told_cell_by_cell(written, capsys, make_record, write_run):
+    rerun(written, make_record, write_run, wrong=2)
+    assert "Table 4, α 0.2, OA: 99.00, the runs give 98.00 in table_4.csv" in check(written, capsys)[1]
+
+
+def test_a_trial_that_is_gone_and_a_file_that_is_gone_are_named(written, capsys):
+    (written / "table_4.md").unlink()
+    for file in (written.parent / "runs" / "wandb").glob(f"*-{RAW.id}-s0/*.wandb"):
+        file.unlink()
+    code, told = check(written, capsys)
+    assert code == 1
+    assert f"Table 4, α 0: its trial {RAW.id}-s0 is gone" in told
+    assert "table_4.md is missing" in told
+
+
+def test_every_file_carries_what_it_was_made_from(written):
+    told = f"trial {RAW.id}-s0, data da7a, weights resnet50=aaaaaaaaaaaaaaaa, code c0de, record "
+    for suffix in ("tex", "csv", "md", "html"):
+        assert told in (written / f"table_4.{suffix}").read_text(encoding="utf-8")
+
+
+def test_without_files_there_is_nothing_to_compare(tmp_path, capsys):
+    assert main(["check", "--out", str(tmp_path)]) == 2
+    assert "made_from.json" in capsys.readouterr().err
