@@ -28,8 +28,8 @@ def training(trial: Trial, base: TrialConfig) -> TrialConfig:
         base,
         lr=trial.suggest_float("lr", 1e-6, 1e-3, log=True),
         schedule=Schedule(trial.suggest_categorical("schedule", [str(s) for s in Schedule])),
-        dropout=trial.suggest_float("dropout", 0.0, 0.7, step=0.1),
-        mixup_alpha=trial.suggest_float("mixup_alpha", 0.0, 1.0, step=0.1),
+        dropout=round(trial.suggest_float("dropout", 0.0, 0.7, step=0.1), 1),
+        mixup_alpha=round(trial.suggest_float("mixup_alpha", 0.0, 1.0, step=0.1), 1),
     )
 
 

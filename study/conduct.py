@@ -116,7 +116,9 @@ class Listener(tune.Callback):
         if self.schedule.stopping:
             self.schedule.look_again(ours)
         else:
-            self.storage.trial(ours.id).write(PRUNED, b"{}")
+            files = self.storage.trial(ours.id)
+            files.write(PRUNED, b"{}")
+            files.discard("checkpoint.pt")
             self.schedule.finish(ours)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
@@ -168,6 +170,8 @@ class Brake(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         if self.schedule.stopping:
             return TrialScheduler.STOP
+        if result.get("epoch") == _ours(trial).config.epochs - 1:  # there is nothing left to be saved
+            return TrialScheduler.CONTINUE
         return (
             TrialScheduler.CONTINUE
             if OUTCOME in result

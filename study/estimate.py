@@ -43,7 +43,7 @@ def show(found: dict[str, Any]) -> str:
         label = f"Table {row['table']}: {row['title']}" if "table" in row else row["title"]
         cells = [f"{row[name]:>9}" for name in COUNTS]
         cost = row["cost"]
-        cells += [f"{cost['hours']:>9.2f}", f"{cost['wall_hours']:>9.2f}", f"{cost['stored_gb']:>9.2f}"] * bool(known)
+        cells += [f"{cost[name]:>9.3g}" for name in ("hours", "wall_hours", "stored_gb") if known]
         cells += [f"{cost['money']:>9.2f}"] if known and money else []
         lines.append(f"{label:48}" + "".join(cells))
     return "\n".join([*lines, *_remarks(found, known=bool(known))])

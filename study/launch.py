@@ -40,20 +40,22 @@ def start() -> Machine:
     return Machine(" ".join(names) or "cpu", cores=cluster.get("CPU", 1), gpus=cluster.get("GPU", 0))
 
 
-def calibrate(trials: Sequence[Trial], settings: Settings) -> Iterator[tuple[Trial, Cost]]:
-    """A few steps of each trial, where it would run, as each is done."""
+def calibrate(trials: Sequence[Trial], settings: Settings) -> Iterator[tuple[Trial, Cost, float]]:
+    """A few steps of each trial, where it would run: what it costs, and the seconds that took, as each is done."""
     gpus = min(1, ray.cluster_resources().get("GPU", 0))
     task = ray.remote(_measure).options(num_cpus=settings.cpus, num_gpus=gpus)
     waiting = {task.remote(trial.to_json(), settings.to_json()): trial for trial in trials}
     while waiting:
         (done, *_), _ = ray.wait(list(waiting))
-        yield waiting.pop(done), Cost(**ray.get(done))
+        cost, seconds = ray.get(done)
+        yield waiting.pop(done), Cost(**cost), seconds
 
 
-def _measure(trial: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+def _measure(trial: dict[str, Any], settings: dict[str, Any]) -> tuple[dict[str, Any], float]:
     from study.calibrate import measure  # torch loads in the worker
 
-    return asdict(measure(Trial.from_json(trial), Settings.from_json(settings)))
+    began = time.monotonic()
+    return asdict(measure(Trial.from_json(trial), Settings.from_json(settings))), time.monotonic() - began
 
 
 def launch(schedule: Schedule, progress: Progress, costs: Costs, settings: Settings, *, asha: bool = False) -> None:

@@ -1,8 +1,10 @@
 """One launch from the planned trials to the digest: what `study/run.py` does when something is to run."""
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from study.costs import Costs
 from study.digest import digest
@@ -37,8 +39,11 @@ def set_stale_aside(finished: Sequence[Trial], settings: Settings, *, rerun: boo
 def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
     """What storage knows, with a short calibration of what it does not know of this machine."""
     costs = _costs(settings)
-    unknown = costs.unknown(trials)
-    for done, (trial, cost) in enumerate(calibrate(unknown, settings), start=1):
+    unknown, began = costs.unknown(trials), time.monotonic()
+    for done, (trial, cost, seconds) in enumerate(calibrate(unknown, settings), start=1):
+        assert costs.machine is not None
+        if done == 1:  # what passed until the first began, as it will be in a launch
+            costs.machine = replace(costs.machine, start=time.monotonic() - began - seconds)
         print(f"[{done}/{len(unknown)}] {trial.name}: {cost.epoch:.3g} s an epoch, and {cost.rest:.3g} s",
               file=sys.stderr, flush=True)  # fmt: skip
         costs.learn(trial, cost)
@@ -71,7 +76,11 @@ def run(trials: Sequence[Trial], settings: Settings, *, budget: float | None, qu
                          f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
     schedule = _schedule(to_run, settings, costs, budget=budget)
     progress = Progress(trials, finished=done, seconds=costs.seconds, quiet=quiet)
+    began = time.monotonic()
     launch(schedule, progress, costs, settings)
+    unit = "GPU" if costs.machine and costs.machine.gpus else "core"
+    print(f"{len(schedule.finished)} trials in {timedelta(seconds=round(time.monotonic() - began))}, "
+          f"{schedule.spent / 3600:.3g} {unit}-hours.", file=sys.stderr)  # fmt: skip
     missing = remaining(trials, storage.finished())
     print(digest(schedule, missing, planned=len(trials)), end="", file=sys.stderr)
     if missing:
