@@ -1,7 +1,10 @@
 """A trial from config to record, with the real W&B client, offline."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +14,9 @@ import numpy as np
 import pytest
 import wandb
 from safetensors.torch import save_file
+from wandb_stub import ENTITY, WandbStub
 
+from study.attempt import attempt
 from study.execute import check_inputs, complete
 from study.plan import RunRecord, Trial
 from study.settings import Settings
@@ -25,6 +30,15 @@ from wbc_model.metrics import ConfusionMatrix
 from wbc_model.weights import TrunkSpec, WeightsError
 
 pytestmark = pytest.mark.slow
+
+ALONE = """
+import json, sys, torch
+from study.attempt import attempt
+from study.plan import Trial
+from study.settings import Settings
+torch.set_num_threads(1)
+list(attempt(Trial.from_json(json.loads(sys.argv[1])), Settings.from_json(json.loads(sys.argv[2]))))
+"""
 
 
 def files_of(trial: Trial, settings: Settings) -> TrialFiles:
@@ -60,7 +74,8 @@ def run(trial: Trial, settings: Settings) -> RunRecord:
 
 
 def timeless(record: RunRecord) -> RunRecord:
-    return replace(record, seconds=0, curves=[row | {"seconds": 0} for row in record.curves])
+    curves = [row | {"seconds": 0} for row in record.curves]
+    return replace(record, seconds=0, curves=curves, provenance=record.provenance | {"peak": None})
 
 
 def test_a_trial_leaves_record_log_predictions_and_run(trials: list[Trial], settings: Settings):
@@ -89,6 +104,38 @@ def test_the_best_epoch_is_tested_not_the_last(trials: list[Trial], settings: Se
     records = (run(replace(trial, seed=seed), settings) for seed in range(10))
     record = next(r for r in records if r.curves[-1]["validation_accuracy"] < r.validation.accuracy)
     assert record.curves[record.best_epoch]["validation_accuracy"] == record.validation.accuracy
+
+
+def test_a_worker_that_did_another_trial_before_does_this_one_alike(
+    trials: list[Trial], settings: Settings, tmp_path: Path
+):
+    """Actors are used for one trial after the other: nothing of one is left for the next."""
+    fresh = [sys.executable, "-c", ALONE, json.dumps(trials[-1].to_json()), json.dumps(settings.to_json())]
+    subprocess.run(fresh, check=True, cwd=Path(__file__).parents[2])
+    alone = record_of(trials[-1], settings)
+    after = replace(settings, storage=str(tmp_path / "after"))
+    run(trials[3], after)
+    failed = attempt(trials[0], replace(after, weights=tmp_path / "nothing"))
+    assert [row["outcome"]["kind"] for row in failed] == ["data"]
+    assert timeless(run(trials[-1], after)) == timeless(alone)
+
+
+def test_wandb_sync_brings_a_server_one_whole_run(trials: list[Trial], settings: Settings, wandb_stub: WandbStub):
+    """Of a trial that was killed and went on, offline."""
+    trial = trials[-1]
+    killed = complete(trial, settings)
+    next(killed)
+    killed.close()
+    record = run(trial, settings)
+    (log,) = logs(settings)
+    sync = [str(Path(sys.executable).with_name("wandb")), "sync", "--yes", "--entity", ENTITY, str(log.parent)]
+    done = subprocess.run(sync, capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    (there,) = wandb_stub.runs.values()
+    assert (there.id, there.state) == (trial.id, "finished")
+    assert [row["epoch"] for row in there.history if "epoch" in row] == [0, 1, 2]
+    assert RunRecord.from_json(json.loads(there.summary["record"])) == record
+    assert "predictions.npz" in there.files
 
 
 def test_a_run_is_whole_however_late_wandb_writes_it(
@@ -122,10 +169,10 @@ def test_a_killed_trial_goes_on_and_ends_as_if_it_had_not_been(
 ):
     trial = trials[-1]
     whole = run(trial, replace(settings, storage=str(tmp_path / "whole")))
-    attempt: Iterator[dict] = complete(trial, settings)
+    killed: Iterator[dict] = complete(trial, settings)
     for _ in range(epochs_before_the_kill):
-        next(attempt)
-    attempt.close()
+        next(killed)
+    killed.close()
     assert files_of(trial, settings).read("record.json") is None
     rows = list(complete(trial, settings))
     assert [row["epoch"] for row in rows] == [0, 1, 2][epochs_before_the_kill:]
@@ -137,9 +184,9 @@ def test_a_killed_trial_goes_on_and_ends_as_if_it_had_not_been(
 def test_a_trial_never_goes_on_with_other_weights(trials: list[Trial], settings: Settings, tmp_path: Path):
     """Its checkpoint is of another training then, and it starts anew."""
     trial = trials[0]
-    attempt = complete(trial, settings)
-    next(attempt)
-    attempt.close()
+    killed = complete(trial, settings)
+    next(killed)
+    killed.close()
     other = tmp_path / "weights"
     shutil.copytree(settings.weights or "", other)
     save_file(
@@ -152,9 +199,9 @@ def test_a_trial_never_goes_on_with_other_weights(trials: list[Trial], settings:
 def test_an_epoch_logged_but_not_saved_is_done_again_once(trials: list[Trial], settings: Settings):
     """Killed between the epoch log and the checkpoint: the log is cut back to the checkpoint."""
     trial = trials[-1]
-    attempt = complete(trial, settings)
-    next(attempt)
-    attempt.close()
+    killed = complete(trial, settings)
+    next(killed)
+    killed.close()
     files = files_of(trial, settings)
     files.write_epochs([*files.epochs(), {"epoch": 1, "train_loss": -1.0}])
     run(trial, settings)

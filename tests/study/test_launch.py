@@ -1,5 +1,6 @@
 """Real Ray, real W&B offline, real faults: what happens to a study when things die."""
 
+import shutil
 import signal
 import subprocess
 import time
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import pytest
 from launching import Place
+from safetensors.torch import save_file
 
 from study.plan import RunRecord
+from wbc_model.backbones import build_trunk
+from wbc_model.choices import Init, Network, Trunks
+from wbc_model.weights import TrunkSpec
 
 pytestmark = pytest.mark.slow
 LISC = ("--tables", "11", "--datasets", "lisc")
@@ -151,3 +156,65 @@ def test_read_only_storage_is_told_before_anything_runs(place: Place, small_disk
     assert done.returncode == 2
     assert "Read-only file system" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+SEARCH = ("--search", "resnet_lisc", "--samples", "4")
+
+
+def test_a_search_survives_a_kill_sees_no_test_data_and_names_its_winner(place: Place):
+    place.always("any", "any", "sleep")
+    first = place.start(*SEARCH)
+    wait_for(lambda: len(place.begun()) >= 3, first)
+    first.kill()
+    first.communicate()
+    place.rules.clear()
+    second = place.run(*SEARCH, "--asha")
+    assert second.returncode == 0, second.stderr
+    root = place.storage / "searches" / "resnet_lisc"
+    assert len(list(root.glob("samples/*.json"))) == len(list(root.glob("trials/*"))) == 4
+    assert "as a row, in search_spaces/extensions.py, TUNED:" in second.stdout
+    assert not list(root.rglob("record.json"))
+    assert not list(root.rglob("predictions.npz"))
+    assert b"test/" not in b"".join(log.read_bytes() for log in root.rglob("*.wandb"))
+    assert max(place.begun().values()) <= 2
+    assert not place.records(), "a search fills no table"
+
+
+def test_costs_are_learnt_and_a_budget_is_kept(place: Place):
+    unknown = place.run(*LISC, "--budget", "1")
+    assert unknown.returncode == 2
+    assert "run --calibrate first" in unknown.stderr
+    calibrated = place.run(*LISC, "--calibrate", "--gpu-price", "2")
+    assert calibrated.returncode == 0, calibrated.stderr
+    assert "[6/6]" in calibrated.stderr
+    assert "money" in calibrated.stdout
+    assert not place.records()
+    none = place.run(*LISC, "--budget", "0.000001")
+    assert none.returncode == 1
+    assert "the budget does not reach for 6 trials" in none.stderr
+    assert "Tables that lack cells: 11." in none.stderr
+    enough = place.run(*LISC, "--budget", "1", "--quiet")
+    assert enough.returncode == 0, enough.stderr
+    assert "[1/6]" not in enough.stderr
+
+
+def test_what_was_made_from_other_weights_is_stale_and_repeated_when_asked(place: Place, tmp_path: Path):
+    first = place.run(*LISC)
+    assert first.returncode == 0, first.stderr
+    other = tmp_path / "other"
+    shutil.copytree(place.weights, other)
+    save_file(
+        build_trunk(TrunkSpec(Network.RESNET50, Trunks.TINY), init=Init.RANDOM, seed=5).body.state_dict(),
+        other / "tiny_resnet50.safetensors",
+    )
+    place.weights = other
+    plan = place.run(*LISC, "--plan")
+    assert "2 finished trials are stale: --rerun-stale repeats them." in plan.stdout
+    left = place.run(*LISC)
+    assert left.returncode == 1
+    assert "stale, and are left alone" in left.stderr
+    again = place.run(*LISC, "--rerun-stale")
+    assert again.returncode == 0, again.stderr
+    assert "6 trials: 4 finished, 2 to run" in again.stderr
+    assert len(list(place.storage.glob("trials/*/stale-0.json"))) == 2
+    assert len(place.records()) == 6

@@ -1,9 +1,11 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from upath import UPath
 
 from study.failures import Failure
+from study.leases import Held, Lease
 from study.plan import RunRecord, Trial
 from study.storage import Storage, create
 from wbc_model.choices import CELLS
@@ -15,10 +17,29 @@ EYE = ConfusionMatrix(CELLS, tuple(tuple(int(i == j) for j in range(5)) for i in
 RECORD = RunRecord(trial=TRIAL, best_epoch=0, validation=EYE, test=EYE, curves=[], seconds=1, provenance={})
 
 
-@pytest.fixture(params=["folder", "url"])
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[str]:
+    """A bucket on an S3 server on loopback."""
+    moto = pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "nobody")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        UPath("s3://study").mkdir()
+        yield "s3://study"
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "memory", pytest.param("s3", marks=pytest.mark.slow)])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    root = str(tmp_path) if request.param == "folder" else f"memory://{tmp_path.name}"
-    return Storage(root)
+    if request.param == "folder":
+        return Storage(str(tmp_path))
+    root = request.getfixturevalue("bucket") if request.param == "s3" else "memory:/"
+    return Storage(f"{root}/{tmp_path.name}")
 
 
 def test_a_trial_is_finished_when_its_record_is_there(storage: Storage):
@@ -50,6 +71,16 @@ def test_one_of_two_creators_of_a_file_wins(storage: Storage):
     with pytest.raises(FileExistsError):
         create(file, b"second")
     assert file.read_bytes() == b"first"
+
+
+def test_a_lease_is_one_holder_s_there_too(storage: Storage):
+    folder = storage.trial(TRIAL.id).folder
+    lease = Lease.take(folder)
+    with pytest.raises(Held):
+        Lease.take(folder)
+    lease.release()
+    Lease.take(folder).release()
+    assert [file.name for file in folder.iterdir()] == ["lease-1.json"]
 
 
 def test_epochs_are_replaced_whole(storage: Storage):
