@@ -50,7 +50,14 @@ class Runner(tune.Trainable):
         return tune.PlacementGroupFactory([_bundle(config["cpus"], config["gpus"])])
 
 
-class Feed(Searcher):
+class Unsaved:
+    """Left out of Tune's snapshots, which are never restored; a terminal or a lock could not be saved anyway."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class Feed(Unsaved, Searcher):
     """Tune asks it what to start."""
 
     def __init__(self, schedule: Schedule, settings: Settings) -> None:
@@ -76,7 +83,7 @@ class Feed(Searcher):
         """Nothing: what is finished is in storage."""
 
 
-class Listener(tune.Callback):
+class Listener(Unsaved, tune.Callback):
     """Tune tells it what happened."""
 
     def __init__(self, schedule: Schedule, progress: Progress, costs: Costs, settings: Settings) -> None:
@@ -157,7 +164,7 @@ class Listener(tune.Callback):
         self.costs.write(self.storage)
 
 
-class Brake(FIFOScheduler):
+class Brake(Unsaved, FIFOScheduler):
     """Ends every trial with its epoch once the schedule is to stop; else leaves trials to another scheduler."""
 
     def __init__(self, schedule: Schedule, scheduler: TrialScheduler) -> None:

@@ -1,10 +1,17 @@
 """Real Ray, real W&B offline, real faults: what happens to a study when things die."""
 
+import fcntl
+import os
+import pty
+import re
 import shutil
 import signal
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,4 +224,22 @@ def test_what_was_made_from_other_weights_is_stale_and_repeated_when_asked(place
     assert again.returncode == 0, again.stderr
     assert "6 trials: 4 finished, 2 to run" in again.stderr
     assert len(list(place.storage.glob("trials/*/stale-0.json"))) == 2
+    assert len(place.records()) == 6
+
+
+def test_at_a_terminal_a_board_shows_each_table(place: Place):
+    terminal, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+    with subprocess.Popen(place.command(*LISC), cwd=place.folder, env=place.environment(), stdout=side, stderr=side):
+        os.close(side)
+        shown = b""
+        with suppress(OSError):  # what reading from a terminal ends with
+            while piece := os.read(terminal, 65536):
+                shown += piece
+    os.close(terminal)
+    told = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert re.search(r"Table 11 +· +· +6 +· +\d+\.\d\d%", told), told
+    assert "nothing left" in told
+    assert "epoch " in told
+    assert "Traceback" not in told
     assert len(place.records()) == 6
