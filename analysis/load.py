@@ -9,7 +9,7 @@ from typing import Any
 from analysis.evidence import Evidence, gather
 from analysis.predictions import PredictionsOf
 from analysis.runs import offline_predictions, offline_runs, online_runs
-from analysis.significance import Photographs
+from analysis.significance import Calls, Photographs
 from analysis.tables import Filled, fill
 from analysis.which import choose, tables_under
 from search_spaces.table import Table, configs, effective, parse_overrides
@@ -64,8 +64,8 @@ def load(args: argparse.Namespace, records: Sequence[RunRecord] | None = None) -
     possible, left_out = tables_under(overrides, numbers=args.tables, datasets=args.datasets)
     tables = _fill(possible, records, seeds=args.seeds, overrides=overrides)
     predictions: PredictionsOf = _none if args.wandb else offline_predictions(args.runs)
-    photographs = _photographs(args.photographs)
-    evidence = [gather(filled, predictions, photographs) for filled in tables]
+    calls = Calls(predictions, _photographs(args.photographs))
+    evidence = [gather(filled, calls) for filled in tables]
     storage = None if args.wandb else args.runs
     return Study([one.filled for one in evidence], evidence, records, left_out, overrides, storage, not args.tables)
 
