@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from analysis.evidence import Evidence, gather
 from analysis.predictions import PredictionsOf
 from analysis.runs import offline_predictions, offline_runs, online_runs
@@ -65,7 +67,8 @@ def load(args: argparse.Namespace, records: Sequence[RunRecord] | None = None) -
     tables = _fill(possible, records, seeds=args.seeds, overrides=overrides)
     predictions: PredictionsOf = _none if args.wandb else offline_predictions(args.runs)
     calls = Calls(predictions, _photographs(args.photographs))
-    evidence = [gather(filled, calls) for filled in tables]
+    bar = tqdm(tables, desc="compare rows by image", unit=" tables", leave=False, disable=None)
+    evidence = [gather(filled, calls) for filled in bar]
     storage = None if args.wandb else args.runs
     return Study([one.filled for one in evidence], evidence, records, left_out, overrides, storage, not args.tables)
 
