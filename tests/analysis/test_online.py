@@ -129,6 +129,15 @@ def test_a_runs_files_come_when_they_are_asked_for_and_once(wandb_stub: WandbStu
     assert len([request for request in wandb_stub.log if request.method == "GET"]) == 2
 
 
+def test_a_file_that_the_server_refuses_is_told(wandb_stub: WandbStub, make_record, tmp_path):
+    (record,) = some(make_record, 1)
+    put(wandb_stub, record).files = {"predictions.npz": b"numbers"}
+    reading = read(wandb=HERE, cache=tmp_path)
+    wandb_stub.fault = lambda request: 403 if request.operation == "RunFiles" else None
+    with pytest.raises(LookupError, match=f"cannot read predictions.npz of {HERE}/{record.trial.id} from W&B"):
+        reading.predictions(record.trial.id)
+
+
 def test_other_runs_of_the_project_are_left_alone(wandb_stub: WandbStub, tmp_path):
     wandb_stub.add("hello").exit_code = 0
     assert read(wandb=HERE, cache=tmp_path) == Reading()
