@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from search_spaces.paper import MACRO_F1, MODELS, PROPOSED, SHARMA, TABLES, vary
+from search_spaces.paper import MACRO_F1, MODELS, PROPOSED, RIVALS, SHARMA, TABLES, vary
 from search_spaces.table import OVERALL, Rows, Table
 from wbc_model.choices import (
     Attention,
@@ -72,12 +72,18 @@ SPLIT: Rows = {
     ("BCCD", "whole photographed cells"): vary(dataset=Dataset.BCCD, split=SplitBy.SOURCE_GROUPED),
 }
 
+TUNED: Rows = {}
+"""Winners of searches (`study/run.py --search`), each by the line that its search ended with: Table E5, if there are
+any."""
+
 EXTENSIONS = (
     Table("E1", "Choices the paper leaves open", ("Choice", "Here"), OPEN_CHOICES, OVERALL, (UNIT, SHARMA, MACRO_F1)),
     Table("E2", "Inception v3 from ImageNet weights, by input size", ("Input",), INPUT_SIZE, OVERALL, (UNIT, MACRO_F1)),
     Table("E3", "Effect of augmentation", ("Dataset", "Copies"), COPIES, OVERALL, (MACRO_F1,), best_within=1),
     Table("E4", "Effect of the split", ("Dataset", "Images assigned"), SPLIT, OVERALL, (MACRO_F1,), best_within=1),
-)
+    *([Table("E5", "Models, each tuned with one budget", ("Dataset", "Model"), TUNED, OVERALL, (*RIVALS, MACRO_F1),
+             best_within=1)] if TUNED else []),
+)  # fmt: skip
 
 
 def catalogue(numbers: Collection[str]) -> tuple[Table, ...]:

@@ -1,6 +1,7 @@
 """One attempt at a trial, under its lease: rows of epochs, then how it ended. No ray."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
 
@@ -15,8 +16,10 @@ OUTCOME = "outcome"
 FINISHED, HELD = "finished", "held"
 
 
-def attempt(trial: Trial, settings: Settings) -> Iterator[dict[str, Any]]:
+def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None, None]:
     """A row an epoch; the last row has only an outcome: `FINISHED`, `HELD` with `by`, or a `Failure` as JSON.
+
+    `FINISHED` comes with the `seconds` and the `epochs` of this attempt.
 
     Nothing is raised but what ends the process, so that a reason reaches the launcher even where no storage can be
     written.
@@ -30,14 +33,14 @@ def attempt(trial: Trial, settings: Settings) -> Iterator[dict[str, Any]]:
     except Exception as error:
         yield {OUTCOME: Failure.of(error, epochs=0).to_json()}
         return
-    epochs, outcome = 0, {}
+    began, done, epochs, outcome = time.monotonic(), 0, 0, {}
     try:
         if files.read("record.json") is None:  # else another has finished it since it was planned
             for row in complete(trial, settings):
-                epochs = int(row["epoch"]) + 1
+                done, epochs = done + 1, int(row["epoch"]) + 1
                 yield row
                 lease.check()
-        outcome = {OUTCOME: FINISHED}
+        outcome = {OUTCOME: FINISHED, "seconds": time.monotonic() - began, "epochs": done}
     except Held as held:
         outcome = {OUTCOME: HELD, "by": str(held)}
     except Exception as error:

@@ -3,7 +3,7 @@
 import io
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from study.plan import RunRecord, Trial
 from study.provenance import code
 from study.settings import Settings
 from study.storage import Storage, TrialFiles
-from study.tracking import show, summarise, tracked
+from study.tracking import Run, log_again, summarise, tell_origin, tracked
 from wbc_model.backbones import build_trunk
 from wbc_model.cache import ImageSet, Prepared, prepare
 from wbc_model.choices import Init
@@ -29,6 +29,9 @@ from wbc_model.train import TrainState, fit
 from wbc_model.weights import find_weights
 
 Row = dict[str, Any]
+
+CONTEXT = 600 * 2**20
+"""Bytes that CUDA takes of a GPU for each process, at most: what else is in use there is other processes'."""
 
 
 def check_inputs(trials: Iterable[Trial], settings: Settings) -> list[str]:
@@ -46,50 +49,68 @@ def check_inputs(trials: Iterable[Trial], settings: Settings) -> list[str]:
         build_trunk(spec, init=Init.IMAGENET, seed=0, weights=settings.weights)
     notes = {}
     for config in {(c.dataset, c.images, c.image_size, c.augmentation, c.split): c for c in configs}.values():
-        prepared = _prepare(config, settings)
-        name = f"data/{config.dataset}-{prepared.fingerprint}.csv"
-        Storage(settings.storage).write(name, (prepared.folder / "manifest.csv").read_bytes())
-        if left_out := sum(bool(entry.excluded) for entry in prepared.manifest):
-            total = len(prepared.manifest)
+        data = prepared(config, settings)
+        name = f"data/{config.dataset}-{data.fingerprint}.csv"
+        Storage(settings.storage).write(name, (data.folder / "manifest.csv").read_bytes())
+        if left_out := sum(bool(entry.excluded) for entry in data.manifest):
+            total = len(data.manifest)
             notes[config.dataset] = f"{config.dataset}: {left_out} of {total} files left out, see {name} in storage"
     return list(notes.values())
 
 
 def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
-    """Train, test, track and store one trial; yields one row an epoch. Its record is written last of all."""
+    """Train, test, track and store one trial; yields one row an epoch. Its record is written last of all.
+
+    Of a search, it ends with its last epoch: its best validation accuracy is in its epochs, and it sees no test data.
+    """
     files = Storage(settings.storage).trial(trial.id)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cudnn.allow_tf32 = False  # else convolutions on recent GPUs are not the fp32 they look like
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     with tracked(trial, settings) as run:
-        data = _prepare(trial.config, settings)
+        data = prepared(trial.config, settings)
         model = build(trial.config, seed=trial.seed, weights=settings.weights)
         made_from = code() | _made_from(trial.config, data, settings, device=device)
-        state = _stored_state(files, made_from)
-        rows = files.epochs()[: state.epoch if state else 0]
-        for epoch, row in enumerate(rows):
-            run.log(row, step=epoch)
-        train, validation = data.sets["train"], data.sets["validation"]
-        for report in fit(model, train, validation, trial.config, seed=trial.seed, device=device, resume=state):
-            state, row = report.state, report.row()
-            rows.append(row)
-            files.write_epochs(rows)
-            checkpoint = {"inputs": _inputs(made_from), "state": state.to_dict()}
-            files.write("checkpoint.pt", _bytes(partial(torch.save, checkpoint)))
-            run.log(row, step=report.epoch)
-            yield row
-        assert state is not None
+        tell_origin(run, made_from)
+        state = yield from _train(trial, model, data, files, run, made_from=made_from, device=device)
+        if settings.search:
+            files.discard("checkpoint.pt")
+            return
         model.load_state_dict(state.best_model)
-        record, probabilities = _test(trial, model, data, state, rows, made_from=made_from, device=device)
-        files.write("predictions.npz", _predictions(data.sets["test"], probabilities))
+        made_from["peak"] = {"gpu": gpu_share(device), "checkpoint_bytes": files.size("checkpoint.pt")}
+        record, probabilities = _test(trial, model, data, state, files.epochs(), made_from=made_from, device=device)
+        predictions, picture = _predictions(data.sets["test"], probabilities), None
+        files.write("predictions.npz", predictions)
         if isinstance(trial.config.model, TwoBranch):
             picture = sheet(model, data.sets["test"], probabilities, device=device)
             files.write("gradcam.png", _bytes(partial(Image.fromarray(picture).save, format="PNG")))
-            show(run, "gradcam", picture, epoch=len(rows) - 1)
-        summarise(run, record)
+        summarise(run, record, predictions=predictions, picture=picture)
     files.finish(record)
 
 
-def _prepare(config: TrialConfig, settings: Settings) -> Prepared:
+def _train(
+    trial: Trial, model: nn.Module, data: Prepared, files: TrialFiles, run: Run, *, made_from: Row, device: str
+) -> Generator[Row, None, TrainState]:
+    """Go on from the checkpoint, if there is one, to the last epoch; after each, the log, then the checkpoint."""
+    state = _stored_state(files, made_from)
+    rows = files.epochs()[: state.epoch if state else 0]
+    log_again(run, rows)
+    train, validation = data.sets["train"], data.sets["validation"]
+    for report in fit(model, train, validation, trial.config, seed=trial.seed, device=device, resume=state):
+        state, row = report.state, report.row()
+        rows.append(row)
+        files.write_epochs(rows)
+        checkpoint = {"inputs": _inputs(made_from), "state": state.to_dict()}
+        files.write("checkpoint.pt", _bytes(partial(torch.save, checkpoint)))
+        run.log(row, step=report.epoch)
+        yield row
+    assert state is not None
+    return state
+
+
+def prepared(config: TrialConfig, settings: Settings, *, may_build: bool = True) -> Prepared:
+    """A config's data, from the cache of this machine, which is made first where it is missing."""
     return prepare(
         config.dataset,
         images=config.images,
@@ -99,6 +120,7 @@ def _prepare(config: TrialConfig, settings: Settings) -> Prepared:
         image_size=config.image_size,
         by=config.split,
         limit=settings.cache_limit,
+        may_build=may_build,
     )
 
 
@@ -109,6 +131,15 @@ def _stored_state(files: TrialFiles, made_from: Row) -> TrainState | None:
         return None
     checkpoint = torch.load(io.BytesIO(content), map_location="cpu")
     return TrainState(**checkpoint["state"]) if checkpoint["inputs"] == _inputs(made_from) else None
+
+
+def gpu_share(device: str) -> float:
+    """Share of the GPU's memory that this process had at most, with what CUDA takes for itself; 0 without one."""
+    if device != "cuda":
+        return 0.0
+    free, total = torch.cuda.mem_get_info()
+    others = total - free - torch.cuda.memory_reserved()
+    return (torch.cuda.max_memory_reserved() + min(others, CONTEXT)) / total
 
 
 def _inputs(made_from: Row) -> Row:
@@ -154,13 +185,18 @@ def _predictions(images: ImageSet, probabilities: np.ndarray) -> bytes:
     return _bytes(lambda file: np.savez_compressed(file, **columns))
 
 
-def _made_from(config: TrialConfig, data: Prepared, settings: Settings, *, device: str) -> Row:
-    """Data, weights and machine behind a record."""
+def weights_of(config: TrialConfig, settings: Settings) -> dict[str, dict[str, str]]:
+    """Origin and hash of the ImageNet weights of each trunk that starts from such."""
     trunks = {name: spec for name, (spec, init) in trunks_of(config).items() if init is Init.IMAGENET}
     found = {name: find_weights(spec, settings.weights) for name, spec in trunks.items()}
+    return {name: {"origin": weights.origin, "sha256": weights.sha256} for name, weights in found.items()}
+
+
+def _made_from(config: TrialConfig, data: Prepared, settings: Settings, *, device: str) -> Row:
+    """Data, weights and machine behind a record."""
     return {
         "data": data.fingerprint,
-        "weights": {name: {"origin": weights.origin, "sha256": weights.sha256} for name, weights in found.items()},
+        "weights": weights_of(config, settings),
         "node": platform.node(),
         "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads",
         "images": {name: len(images) for name, images in data.sets.items()},

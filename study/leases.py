@@ -85,6 +85,9 @@ class Lease:
             create(folder / f"lease-{number + 1}.json", _content(me))
         except FileExistsError:
             raise Held("another that was faster") from None
+        latest, holder = newest(folder)
+        if latest != number + 1:  # others came and went since the first look
+            raise Held(str(holder))
         for old in range(number + 1):
             (folder / f"lease-{old}.json").unlink(missing_ok=True)
         return Lease(folder, number + 1, me)
@@ -138,4 +141,4 @@ def _machine() -> str:
     boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     if not boot.exists():
         return platform.node()
-    return f"{platform.node()} {boot.read_text().strip()} {os.readlink(space)}"
+    return f"{platform.node()} {boot.read_text().strip()} {space.readlink()}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import field
+from functools import cached_property
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -23,7 +24,7 @@ class Trial:
     overrides: dict[str, Any] = field(default_factory=dict, compare=False)
     """Flat knobs that were set for the whole study (`--set`, `--rehearse`)."""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Names its folder in storage and its W&B run."""
         return f"{self.config.id}-s{self.seed}"

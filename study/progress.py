@@ -1,63 +1,103 @@
-"""What a person sees of a running study: a line for each trial that ends, and one in a while for those that run."""
+"""What a person sees of a running study: a board at a terminal, else a line for each trial that ends."""
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
 
+from rich.console import Console
+from rich.live import Live
+
+from study.board import Standing, Status, board, count, time_left
 from study.plan import Trial
 
 BEST = "validation_accuracy"
 EVERY = 30
-"""Seconds that progress is silent at most, while trials report epochs."""
+"""Seconds that lines are silent at most, while trials report epochs."""
 
 
 class Progress:
-    """Done, running, to go, best so far, time left."""
+    """Told what happens; a context in which it is shown."""
 
-    def __init__(self, trials: Sequence[Trial]) -> None:
-        self.total, self.done, self.began = len(trials), 0, time.monotonic()
-        self.told = self.began
-        self.running: dict[str, float] = {}
-        """Best validation accuracy of each running trial."""
-        self.best: dict[str, float] = {}
-        """Best validation accuracy on each dataset."""
+    def __init__(
+        self,
+        planned: Sequence[Trial],
+        *,
+        finished: Mapping[str, float],
+        seconds: Callable[[Trial], float],
+        quiet: bool = False,
+    ) -> None:
+        """
+        Args:
+            finished: id and best validation accuracy of trials that were finished before.
+            seconds: what a trial takes; 0 if that is not known.
+        """
+        self.planned, self.seconds, self.quiet = list(planned), seconds, quiet
+        self.standings = {trial.id: Standing() for trial in planned}
+        for name, best in finished.items():
+            self.standings[name] = Standing(Status.DONE, best=best)
+        self.told = time.monotonic()
+        console = Console(stderr=True)
+        shown = console.is_terminal and not quiet
+        self.live = Live(get_renderable=self._board, console=console, refresh_per_second=2) if shown else None
+
+    def __enter__(self) -> Self:
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.live:
+            self.live.stop()
 
     def started(self, trial: Trial) -> None:
-        self.running[trial.id] = 0.0
+        if trial.id not in self.standings:  # a search chooses as it goes
+            self.planned.append(trial)
+            self.standings[trial.id] = Standing()
+        self.standings[trial.id].status = Status.RUNNING
 
     def epoch(self, trial: Trial, row: Mapping[str, Any]) -> None:
-        accuracy = row[BEST]
-        self.running[trial.id] = max(self.running.get(trial.id, 0.0), accuracy)
-        self.best[trial.config.dataset] = max(self.best.get(trial.config.dataset, 0.0), accuracy)
+        standing = self.standings[trial.id]
+        standing.epochs, standing.best = int(row["epoch"]) + 1, max(standing.best, row[BEST])
         if time.monotonic() - self.told > EVERY:
-            self._tell(trial, f"epoch {row['epoch'] + 1} of {trial.config.epochs}, validation {accuracy:.2%}")
+            self._tell(trial, f"epoch {standing.epochs} of {trial.config.epochs}, validation {row[BEST]:.2%}")
 
     def finished(self, trial: Trial) -> None:
-        self.done += 1
-        self._tell(trial, f"validation {self.running.pop(trial.id, 0.0):.2%}")
+        self._end(trial, Status.DONE, f"validation {self.standings[trial.id].best:.2%}")
 
     def failed(self, trial: Trial, reason: str) -> None:
-        self.done += 1
-        self.running.pop(trial.id, None)
-        self._tell(trial, f"FAILED: {reason}")
+        self._end(trial, Status.FAILED, f"FAILED: {reason}")
 
     def retried(self, trial: Trial, reason: str) -> None:
-        self.running.pop(trial.id, None)
-        self._tell(trial, f"to be tried again: {reason}")
+        self._end(trial, Status.TO_GO, f"to be tried again: {reason}")
 
-    def held(self, trial: Trial, by: str) -> None:
-        self.running.pop(trial.id, None)
+    def stopped(self, trial: Trial) -> None:
+        """Between two epochs, or another launcher has it."""
+        self.standings[trial.id].status = Status.TO_GO
+
+    def _end(self, trial: Trial, status: Status, news: str) -> None:
+        self.standings[trial.id].status = status
+        self._tell(trial, news)
 
     def _tell(self, trial: Trial, news: str) -> None:
         self.told = time.monotonic()
-        running, dataset = len(self.running), trial.config.dataset
-        each = (self.told - self.began) / self.done if self.done else 0
-        left = f"about {timedelta(seconds=round(each * (self.total - self.done)))}" if self.done else "unknown time"
-        print(
-            f"[{self.done}/{self.total}] {trial.name}: {news} · best on {dataset} {self.best.get(dataset, 0):.2%} · "
-            f"{running} running, {self.total - self.done - running} to go, {left} left",
-            file=sys.stderr,
-            flush=True,
-        )
+        if self.quiet:
+            return
+        running, done = count(self.standings, Status.RUNNING), count(self.standings, Status.DONE)
+        same = [t.id for t in self.planned if t.config.dataset is trial.config.dataset]
+        best = max(self.standings[name].best for name in same)
+        line = f"[{done}/{len(self.standings)}] {trial.name}: {news} · best on {trial.config.dataset} {best:.2%}"
+        if self.live:
+            if self.standings[trial.id].status is not Status.RUNNING:
+                self.live.console.print(line, highlight=False, markup=False)
+            return
+        to_go = count(self.standings, Status.TO_GO)
+        print(f"{line} · {running} running, {to_go} to go, {self._left()}", file=sys.stderr, flush=True)
+
+    def _left(self) -> str:
+        running = count(self.standings, Status.RUNNING)
+        return time_left(self.planned, self.standings, seconds=self.seconds, at_a_time=running)
+
+    def _board(self) -> Any:
+        return board(self.planned, self.standings, left=self._left())

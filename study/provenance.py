@@ -22,10 +22,19 @@ def code() -> dict[str, Any]:
     return {"git": _commit(), "code": digest, "versions": versions}
 
 
+@cache
+def changes() -> str:
+    """What is not committed of the sources, as a patch; empty where all is, or where there is no git checkout."""
+    return _git("diff", "HEAD", "--", *TRAINING_CODE) or ""
+
+
 def _commit() -> str | None:
+    return (_git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*") or "").strip() or None
+
+
+def _git(*words: str) -> str | None:
     """None where the packages are not run from a git checkout."""
     try:
-        command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout
     except (FileNotFoundError, subprocess.CalledProcessError):
         return None

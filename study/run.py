@@ -2,109 +2,99 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from search_spaces.extensions import catalogue
 from search_spaces.rehearsal import REHEARSAL
-from search_spaces.table import effective, parse_overrides, select
-from study.plan import Trial, overview, plan, remaining
+from search_spaces.table import Table, effective, parse_overrides, select
+from study.arguments import parser
+from study.costs import Costs
+from study.estimate import estimate, show
+from study.plan import Trial, plan, remaining
 from study.settings import Settings
 from study.storage import Storage
-from wbc_model.choices import Dataset
 from wbc_model.datasets import DataError, default_cache
-
-EXAMPLES = """examples:
-  study/run.py --rehearse                       the whole study in miniature, on drawn cells: no data, no account
-  study/run.py --plan                           what the paper's study would run, and what is finished of it
-  study/run.py --data ~/wbc                     the paper's study: 46 trainings, tables 4-12
-  study/run.py --data ~/wbc --tables 5 6 --seeds 0 1 2
-  study/run.py --data ~/wbc --tables E1         beyond the paper: what do its unstated choices matter?
-  study/run.py --data ~/wbc --tables 11 --datasets bccd --set epochs=2 image_size=96
-
-Submitting again is always safe: only what is not finished in --storage is run. W&B is used as its own variables say
-(WANDB_MODE, WANDB_API_KEY, ...); without a key runs are kept offline in --storage. Then: python -m analysis --help
-"""
-
-STOPPED = 130
-"""Exit status of a study that was asked to stop, as of any command after Ctrl-C."""
-
-
-def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        prog="study/run.py",
-        description="Train what the tables of Chen et al. 2022 need, each trial once, on a Ray cluster or here.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    names = ", ".join(Dataset)
-    what = p.add_argument_group("what to run")
-    what.add_argument(
-        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E3)"
-    )
-    what.add_argument(
-        "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help=f"only rows on these: {names}"
-    )
-    what.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="one trial a seed (0)")
-    what.add_argument("--set", nargs="+", default=[], metavar="KNOB=VALUE", dest="overrides",
-                      help="set a knob of every row; such trials have ids of their own")  # fmt: skip
-    what.add_argument("--rehearse", action="store_true", help="in miniature: tiny networks, drawn cells, few epochs")
-    how = p.add_argument_group("instead of running")
-    how.add_argument("--plan", action="store_true", help="say per table what is to run, and launch nothing")
-    how.add_argument("--json", action="store_true", help="with --plan: as JSON")
-    where = p.add_argument_group("where")
-    where.add_argument("--data", type=Path, metavar="DIR", help="folder of the published datasets (data)")
-    where.add_argument("--weights", type=Path, metavar="DIR", help="folder of ImageNet weights (else timm's hub)")
-    where.add_argument("--storage", metavar="DIR|URL", help="results (runs; runs/rehearsal for a rehearsal)")
-    where.add_argument("--cache", type=Path, metavar="DIR", help=f"prepared images, per machine ({default_cache()})")
-    where.add_argument("--cache-limit", type=float, metavar="GB", help="let the cache grow no larger (its disk)")
-    where.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores a trial (1)")
-    where.add_argument("--gpus", type=float, metavar="X", help="GPUs a trial, may be a fraction (1 if there are any)")
-    where.add_argument("--project", default="wbc-study", metavar="P", help="W&B project (wbc-study)")
-    where.add_argument("--entity", metavar="E", help="W&B entity")
-    return p
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: every planned trial is finished. 1: some are not. 2: the input would not do, and nothing was launched."""
+    """0: every planned trial is finished. 1: some are not. 2: the input would not do. 130: stopped before the end."""
     args = parser().parse_args(argv)
     try:
-        if args.json and not args.plan:
-            raise ValueError("--json tells a plan: use it with --plan")
         overrides = effective((REHEARSAL if args.rehearse else {}) | parse_overrides(args.overrides))
+        if args.search:
+            return _search(args, overrides)
         tables = select(catalogue(args.tables), numbers=args.tables, datasets=args.datasets, overrides=overrides)
         trials = plan(tables, seeds=args.seeds, overrides=overrides)
-        finished = Storage(_storage(args)).finished()
-        if args.plan:
-            _print_plan(overview(tables, trials, finished), as_json=args.json)
-            return 0
-        to_run = remaining(trials, finished)
-        settings = _settings(args)
-        _check_inputs(to_run, settings, rehearse=args.rehearse)
+        if args.plan and not args.calibrate:
+            return _plan(args, tables, trials)
+        return _study(args, tables, trials, overrides)
     except (LookupError, ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    status = _run(trials, to_run, settings)
-    return max(status, _tabulate(args, settings, overrides)) if args.rehearse else status
+
+
+def _plan(args: argparse.Namespace, tables: Sequence[Table], trials: Sequence[Trial]) -> int:
+    """Say what is to run, what it costs, and which records were made from other data or weights."""
+    storage = Storage(_storage(args))
+    finished = storage.finished()
+    found = estimate(tables, trials, finished, Costs.read(storage), args)
+    there = [trial for trial in trials if trial.id in finished]
+    if there:
+        from study.stale import stale  # torch loads only where there is something to compare
+
+        found["stale"] = stale(there, _settings(args))
+    print(json.dumps(found, indent=2, ensure_ascii=False) if args.json else show(found))
+    return 0
+
+
+def _study(
+    args: argparse.Namespace, tables: Sequence[Table], trials: Sequence[Trial], overrides: dict[str, Any]
+) -> int:
+    """Run what is not finished."""
+    from study.session import calibrated, run, set_stale_aside  # torch and ray load only when something is to run
+
+    settings = _settings(args)
+    storage = Storage(settings.storage)
+    _check_inputs(remaining(trials, storage.finished()), settings, rehearse=args.rehearse)
+    finished = [trial for trial in trials if trial.id in storage.finished()]
+    outdated = set_stale_aside(finished, settings, rerun=args.rerun_stale)
+    if args.calibrate:
+        costs = calibrated(remaining(trials, storage.finished()), settings)
+        print(show(estimate(tables, trials, storage.finished(), costs, args)))
+        return 0
+    budget = None if args.budget is None else 3600 * args.budget
+    status = run(trials, settings, budget=budget, quiet=args.quiet)
+    return max(status, int(outdated), _tabulate(args, settings, overrides) if args.rehearse else 0)
+
+
+def _search(args: argparse.Namespace, overrides: dict[str, Any]) -> int:
+    """Let Optuna choose the trials, in a storage of their own below the study's."""
+    from search_spaces.tuning import SEARCHES
+
+    if args.search == "?":
+        print("\n".join(f"{name:24} {search.title}" for name, search in SEARCHES.items()))
+        return 0
+    from study.search import Search
+    from study.session import run_search
+
+    settings = _settings(args)
+    settings = replace(settings, storage=f"{settings.storage}/searches/{args.search}", search=args.search)
+    storage, seed = Storage(settings.storage), args.seeds[0]
+    search = Search(args.search, storage, samples=args.samples, overrides=overrides, seed=seed)
+    _check_inputs([search.example()], settings, rehearse=args.rehearse)
+    budget = None if args.budget is None else 3600 * args.budget
+    return run_search(search, settings, asha=args.asha, budget=budget, quiet=args.quiet)
 
 
 def _storage(args: argparse.Namespace) -> str:
     place = args.storage or ("runs/rehearsal" if args.rehearse else "runs")
     return place if "://" in place else str(Path(place).absolute())
-
-
-def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(plan, indent=2, ensure_ascii=False))
-        return
-    numbers = ("rows", "configs", "trials", "finished", "to_run")
-    print(f"{'':48}" + "".join(f"{name.replace('_', ' '):>10}" for name in numbers))
-    for row in [*plan["tables"], {"title": "All, each training once"} | plan]:
-        label = f"Table {row['table']}: {row['title']}" if "table" in row else row["title"]
-        print(f"{label:48}" + "".join(f"{row[name]:>10}" for name in numbers))
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -127,8 +117,8 @@ def _settings(args: argparse.Namespace) -> Settings:
         cache=(args.cache or default_cache()).absolute(),
         cache_limit=args.cache_limit,
         storage=_storage(args),
-        project=args.project,
-        entity=args.entity,
+        project=args.project or os.environ.get("WANDB_PROJECT") or "wbc-study",
+        entity=args.entity or os.environ.get("WANDB_ENTITY") or None,
         tracking=mode(offline=args.rehearse),
         cpus=args.cpus,
         gpus=args.gpus,
@@ -136,13 +126,16 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool) -> None:
-    """Make what a rehearsal needs; then see that data and weights are there and fit.
+    """Make what a rehearsal needs; then see that data, weights and W&B are there and fit.
 
     Raises:
         ValueError: naming what is missing, damaged or unfit.
+        ConnectionError: runs are to be online, and W&B does not let them in.
     """
-    from study.execute import check_inputs  # torch loads only when something is to run
+    from study.execute import check_inputs
+    from study.tracking import check
 
+    check(settings)
     if rehearse:
         from study.rehearsal import set_up
 
@@ -152,24 +145,6 @@ def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool
             print(note, file=sys.stderr)
     except DataError as error:
         raise DataError(f"{error}\nPoint --data at the folder of the datasets; --rehearse needs none.") from error
-
-
-def _run(trials: Sequence[Trial], to_run: Sequence[Trial], settings: Settings) -> int:
-    """Launch, then say what failed and what is missing."""
-    from study.digest import digest
-    from study.launch import launch
-
-    done = len(trials) - len(to_run)
-    print(f"{len(trials)} trials: {done} finished, {len(to_run)} to run. Results: {settings.storage}. "
-          f"W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
-    if settings.tracking == "disabled":
-        print("W&B is disabled: python -m analysis reads W&B, and will find nothing of these trials.", file=sys.stderr)
-    if not to_run:
-        return 0
-    schedule = launch(to_run, settings)
-    missing = remaining(trials, Storage(settings.storage).finished())
-    print(digest(schedule, missing, planned=len(trials)), end="", file=sys.stderr)
-    return (STOPPED if schedule.stopping else 1) if missing else 0
 
 
 def _tabulate(args: argparse.Namespace, settings: Settings, overrides: dict[str, Any]) -> int:

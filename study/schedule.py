@@ -43,6 +43,7 @@ class Schedule:
         gpus: Callable[[Trial], float],
         seconds: Callable[[Trial], float] = lambda _: 0.0,
         budget: float | None = None,
+        more: Callable[[], Trial | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
@@ -50,12 +51,13 @@ class Schedule:
             gpus: share of a GPU that each trial needs; none where there is none.
             seconds: what a trial takes, of the share it has.
             budget: seconds of whole GPUs (of slots, where there is none) that may be used.
+            more: what to start when nothing waits, until it gives none.
         """
         self.waiting = {trial.id: Job(trial, gpus(trial)) for trial in trials}
         self.running: dict[str, Job] = {}
         self.finished: dict[str, Trial] = {}
         self.failed: dict[str, Job] = {}
-        self.seconds, self.budget, self.clock = seconds, budget, clock
+        self.gpus, self.seconds, self.budget, self.clock, self.more = gpus, seconds, budget, clock, more
         self.spent = 0.0
         self.stopping = False
         """Set from outside: nothing more is started, and what runs ends with its epoch."""
@@ -67,11 +69,13 @@ class Schedule:
         if self.stopping:
             return None
         for job in self.waiting.values():
-            if job.not_before <= self.clock() and not self.held(job.trial) and self._affordable(job):
-                del self.waiting[job.trial.id]
-                job.started = self.clock()
-                self.running[job.trial.id] = job
-                return job
+            if job.not_before <= self.clock() and self._startable(job):
+                return self._start(job)
+        if self.more is not None and (trial := self.more()):
+            job = self.waiting[trial.id] = Job(trial, self.gpus(trial))
+            if self._startable(job):
+                return self._start(job)
+        self.more = None
         return None
 
     @property
@@ -79,7 +83,7 @@ class Schedule:
         """Nothing runs, and nothing that waits will ever start."""
         if self.running:
             return False
-        return self.stopping or not any(not self.held(j.trial) and self._affordable(j) for j in self.waiting.values())
+        return self.stopping or (self.more is None and not any(map(self._startable, self.waiting.values())))
 
     def finish(self, trial: Trial) -> None:
         job = self._end(trial)
@@ -109,6 +113,16 @@ class Schedule:
     def unaffordable(self) -> list[Trial]:
         """Those that wait for more than the budget has left."""
         return [job.trial for job in self.waiting.values() if not self._affordable(job)]
+
+    def _startable(self, job: Job) -> bool:
+        """Some time, as far as is known now."""
+        return not self.held(job.trial) and self._affordable(job)
+
+    def _start(self, job: Job) -> Job:
+        del self.waiting[job.trial.id]
+        job.started = self.clock()
+        self.running[job.trial.id] = job
+        return job
 
     def _delay(self, job: Job) -> float | None:
         """Seconds until the next attempt; None: there will be none. A larger share of a GPU is given here."""

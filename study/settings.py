@@ -25,6 +25,8 @@ class Settings:
     project: str = "wbc-study"
     entity: str | None = None
     tracking: Tracking = "offline"
+    search: str | None = None
+    """Of trials that a sampler chose: its name. They see no test data."""
     cpus: Annotated[float, Field(gt=0)] = 1
     """Per trial; Ray gives each trial as many threads."""
     gpus: Annotated[float, Field(ge=0)] | None = None

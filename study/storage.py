@@ -44,9 +44,14 @@ class Storage:
     def trial(self, trial_id: str) -> "TrialFiles":
         return TrialFiles(self.root / "trials" / trial_id)
 
-    def add_run(self, folder: Path, *, trial_id: str) -> None:
+    def size(self, trial_id: str) -> int:
+        """Bytes that are kept of a trial."""
+        places = [self.root / "trials" / trial_id, *self.root.glob(f"wandb/*-{trial_id}")]
+        return sum(file.stat().st_size for place in places for file in place.rglob("*") if file.is_file())
+
+    def add_run(self, folder: Path, *, run_id: str) -> None:
         """Copy a closed W&B run folder; one of an earlier attempt at the same trial makes way for it."""
-        for stale in self.root.glob(f"wandb/*-{trial_id}"):
+        for stale in self.root.glob(f"wandb/*-{run_id}"):
             for file in [entry for entry in stale.rglob("*") if entry.is_file()]:
                 file.unlink()
         for file in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
@@ -65,6 +70,11 @@ class TrialFiles:
 
     def write(self, name: str, content: bytes) -> None:
         write(self.folder / name, content)
+
+    def size(self, name: str) -> int:
+        """A file's bytes, or 0 where there is none."""
+        file = self.folder / name
+        return file.stat().st_size if file.exists() else 0
 
     def record(self) -> RunRecord | None:
         content = self.read("record.json")
@@ -106,7 +116,7 @@ def write(file: UPath, content: bytes) -> None:
     if not _is_local(file):  # an object store replaces whole objects
         file.fs.pipe_file(file.path, content)
         return
-    _draft(file, content).replace(file)
+    _draft(file, content).replace(str(file))
 
 
 def create(file: UPath, content: bytes) -> None:
@@ -120,14 +130,14 @@ def create(file: UPath, content: bytes) -> None:
         return
     draft = _draft(file, content)
     try:
-        os.link(draft, file)
+        os.link(draft, str(file))
     finally:
         draft.unlink()
 
 
 def _draft(file: UPath, content: bytes) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(file.parent) / f".{file.name}.{os.getpid()}.{threading.get_ident()}"
+    draft = Path(str(file.parent)) / f".{file.name}.{os.getpid()}.{threading.get_ident()}"
     draft.write_bytes(content)
     return draft
 

@@ -1,24 +1,32 @@
 """Each trial's W&B run. The trial writes it itself: Ray's W&B callback loses runs without a word."""
 
+import io
 import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import wandb
+from PIL import Image
 
 from study.plan import RunRecord, Trial
+from study.provenance import ROOT, changes
+from study.replica import Replica
 from study.settings import Settings, Tracking
 from study.storage import Storage
 from study.wandb_log import is_complete
-from wbc_model.config import flatten
+
+Run = wandb.Run
 
 FLUSH_SECONDS = 60
+"""That W&B has to write, and online to send, the end of a run."""
+PRIVATE = ("WANDB_SERVICE", "WANDB_MODE", "WANDB_DIR", "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_NAME", "WANDB_RUN_GROUP")
+"""What is one process's or one run's, or told to each run anyway."""
 
 
 def mode(*, offline: bool) -> Tracking:
@@ -30,7 +38,7 @@ def mode(*, offline: bool) -> Tracking:
     Raises:
         ValueError: WANDB_MODE is none of the three.
     """
-    if named := os.environ.get("WANDB_MODE"):
+    if named := os.environ.pop("WANDB_MODE", ""):  # told to each run by name; set but empty, it would stop the client
         if named not in get_args(Tracking):
             raise ValueError(f"WANDB_MODE={named}: wanted one of {', '.join(get_args(Tracking))}")
         return cast(Tracking, named)
@@ -38,13 +46,41 @@ def mode(*, offline: bool) -> Tracking:
     return "online" if has_key else "offline"
 
 
-@contextmanager
-def tracked(trial: Trial, settings: Settings) -> Iterator[wandb.Run]:
-    """The trial's run, its id the trial's: finished when the block ends, failed when it raises.
+def environment(settings: Settings) -> dict[str, str]:
+    """W&B's variables for the nodes. With the key: it must reach no file, log or command line."""
+    found = {name: value for name, value in os.environ.items() if name.startswith("WANDB_") and name not in PRIVATE}
+    key = wandb.setup().settings.api_key if settings.tracking == "online" else None
+    return found | ({"WANDB_API_KEY": key} if key else {})
 
-    W&B writes to a local folder; the closed run's files are then copied to storage, whole.
+
+def check(settings: Settings) -> None:
     """
-    with tempfile.TemporaryDirectory(prefix="wbc-wandb-") as folder:
+    Raises:
+        ConnectionError: runs are to be online, and W&B does not answer, or does not know the key or the entity.
+    """
+    if settings.tracking != "online":
+        return
+    where = wandb.setup().settings.base_url
+    instead = "WANDB_MODE=offline keeps the runs in storage instead"
+    try:
+        viewer = wandb.Api(timeout=20).viewer
+        mine = {viewer.entity, viewer.username, *viewer.teams}
+    except Exception as error:  # the client raises its own errors, requests' and ValueErrors
+        raise ConnectionError(f"W&B at {where} does not let runs in: {error}; {instead}") from error
+    if settings.entity and settings.entity not in mine:
+        known = ", ".join(sorted(filter(None, mine)))
+        raise ConnectionError(f"W&B at {where}: no entity {settings.entity} for this key, which has {known}; {instead}")
+
+
+@contextmanager
+def tracked(trial: Trial, settings: Settings) -> Iterator[Run]:
+    """The trial's run: finished when the block ends, failed when it raises.
+
+    Its id is the trial's, in a search after the search's name.
+    W&B writes to a local folder; the closed run's files are then copied to storage, whole. A server that does not
+    answer holds no trial up for longer than `FLUSH_SECONDS`: `study.reconcile` brings it what it lacks.
+    """
+    with tempfile.TemporaryDirectory(prefix="wbc-wandb-", ignore_cleanup_errors=True) as folder:
         run = _start(trial, settings, folder=folder)
         exit_code = 1
         try:
@@ -52,9 +88,9 @@ def tracked(trial: Trial, settings: Settings) -> Iterator[wandb.Run]:
             exit_code = 0
         finally:
             run.finish(exit_code=exit_code)
-            for log in Path(folder).glob(f"wandb/*run-*/run-{trial.id}.wandb"):
+            for log in Path(folder).glob(f"wandb/*run-*/run-{run.id}.wandb"):
                 _await(log)
-                Storage(settings.storage).add_run(log.parent, trial_id=trial.id)
+                Storage(settings.storage).add_run(log.parent, run_id=run.id)
 
 
 def _await(log: Path) -> None:
@@ -70,33 +106,126 @@ def _await(log: Path) -> None:
         time.sleep(0.01)
 
 
-def _start(trial: Trial, settings: Settings, *, folder: str) -> wandb.Run:
+def on_server(settings: Settings, run_id: str) -> Replica | None:
+    """What W&B's server holds of a run, its whole history; None where it has no such run.
+
+    Raises:
+        ConnectionError: it does not answer.
+    """
+    try:
+        run = wandb.Api(timeout=60).run("/".join(filter(None, [settings.entity, settings.project, run_id])))
+        rows = [row for row in run.scan_history(use_cache=False) if "epoch" in row]
+        return Replica(run.state, rows, run.summary_metrics.get("record"))
+    except Exception as error:  # the client raises its own errors, and those of what it is made of
+        if "could not find" in str(error).lower():
+            return None
+        raise ConnectionError(f"W&B does not tell about run {run_id}: {error}") from error
+
+
+def replay(record: RunRecord, settings: Settings) -> None:
+    """Write a finished trial's run anew from storage; online, only what the server lacks at its end can be added."""
+    files = Storage(settings.storage).trial(record.trial.id)
+    picture = files.read("gradcam.png")
+    with tracked(record.trial, settings) as run:
+        tell_origin(run, record.provenance)
+        log_again(run, record.curves)
+        shown = np.asarray(Image.open(io.BytesIO(picture))) if picture else None
+        summarise(run, record, predictions=files.read("predictions.npz") or b"", picture=shown)
+
+
+def _start(trial: Trial, settings: Settings, *, folder: str) -> Run:
+    """Online if it can be; offline if W&B, which answered when the study began, does not answer now."""
+    try:
+        return _init(trial, settings, folder=folder, mode=settings.tracking)
+    except wandb.errors.CommError:
+        wandb.teardown()  # else the client holds the run's id
+        return _init(trial, settings, folder=folder, mode="offline")
+
+
+def _init(trial: Trial, settings: Settings, *, folder: str, mode: Tracking) -> Run:
+    job = "rehearsal" if trial.config.rehearsal else "trial"
     return wandb.init(
-        id=trial.id,
+        id=f"{settings.search}-{trial.id}" if settings.search else trial.id,
         name=f"{trial.name} seed={trial.seed}",
         project=settings.project,
         entity=settings.entity,
-        group=trial.config.dataset,
-        job_type="rehearsal" if trial.config.rehearsal else "trial",
-        tags=[f"table {number}" for number in trial.tables],
-        config={"trial": trial.to_json(), "seed": trial.seed} | flatten(trial.config.to_json()),
+        group=f"search {settings.search}" if settings.search else _table(trial.tables[0] if trial.tables else "none"),
+        job_type="search" if settings.search else job,
+        tags=[*map(_table, trial.tables), trial.config.dataset.value],
+        config={"trial": trial.to_json(), "seed": trial.seed} | trial.config.to_json(),
         dir=folder,
-        mode=settings.tracking,
-        resume="allow" if settings.tracking == "online" else None,
-        settings=wandb.Settings(silent=True, console="off"),
+        mode=mode,
+        resume="allow" if mode == "online" else None,
+        settings=wandb.Settings(
+            silent=True,
+            console="off",
+            git_root=str(ROOT),
+            init_timeout=FLUSH_SECONDS,
+            finish_timeout=FLUSH_SECONDS,
+        ),
     )
 
 
-def summarise(run: wandb.Run, record: RunRecord) -> None:
-    """Put every table column and the whole record into the run's summary."""
+def _table(number: str) -> str:
+    return f"table {number}"
+
+
+def tell_origin(run: Run, made_from: dict[str, Any]) -> None:
+    """Put code, packages, data, weights and machine into the run's config, and what is not committed beside it."""
+    run.config.update({"provenance": made_from}, allow_val_change=True)
+    if patch := changes():
+        _add_file(run, "changes.patch", patch.encode())
+
+
+def log_again(run: Run, rows: Sequence[Mapping[str, float]]) -> None:
+    """Log epochs that were done before; a run that goes on online has the first of them."""
+    for row in rows:
+        if (epoch := int(row["epoch"])) >= run.starting_step:
+            run.log(dict(row), step=epoch)
+
+
+def summarise(run: Run, record: RunRecord, *, predictions: bytes, picture: np.ndarray | None) -> None:
+    """Put every table column and the whole record into the run's summary, and what stands behind them beside it.
+
+    Args:
+        predictions: the content of `predictions.npz`, a file of the run.
+        picture: heat maps (H, W, 3).
+    """
+    _add_file(run, "predictions.npz", predictions)
+    last = len(record.curves) - 1
+    if picture is not None:
+        run.log({"gradcam": wandb.Image(picture)}, step=last)
+    if not run.offline:  # a table is an artifact, and that of an offline run stays on its node
+        with suppress(wandb.errors.Error):  # it asks the server, which may not answer; files and summary have it all
+            run.log({"confusion_matrix": _matrix(record), "predictions": _rows(record, predictions)}, step=last)
     scores = {f"test/{name}": value for name, value in record.test.scores().items()}
     run.summary.update(
         {"record": json.dumps(record.to_json()), "best_epoch": record.best_epoch, "seconds": record.seconds}
         | scores
-        | {"validation/accuracy": record.validation.accuracy}
+        | {"validation/accuracy": record.validation.accuracy, "test/confusion": [list(r) for r in record.test.counts]}
     )
 
 
-def show(run: wandb.Run, name: str, picture: np.ndarray, *, epoch: int) -> None:
-    """Put an RGB picture (H, W, 3) beside an epoch's numbers."""
-    run.log({name: wandb.Image(picture)}, step=epoch)
+def _add_file(run: Run, name: str, content: bytes) -> None:
+    file = Path(run.dir) / name
+    file.write_bytes(content)
+    run.save(str(file), base_path=run.dir, policy="now")
+
+
+def _matrix(record: RunRecord) -> wandb.Table:
+    """Rows: the true class; columns: the predicted."""
+    classes = list(record.test.classes)
+    rows = [[cell, *counts] for cell, counts in zip(classes, record.test.counts, strict=True)]
+    return wandb.Table(columns=["truth", *classes], data=np.array(rows, dtype=object))
+
+
+def _rows(record: RunRecord, predictions: bytes) -> wandb.Table:
+    """A row a test image."""
+    with np.load(io.BytesIO(predictions)) as file:
+        ids, truth, probabilities = file["ids"], file["truth"], file["probabilities"]
+    cells = record.test.classes
+    rows = [
+        [str(name), cells[true], cells[int(row.argmax())], *map(float, row)]
+        for name, true, row in zip(ids, truth, probabilities, strict=True)
+    ]
+    return wandb.Table(columns=["image", "truth", "predicted", *cells], data=np.array(rows, dtype=object))

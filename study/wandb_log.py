@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from upath import UPath
 from wandb.proto.wandb_internal_pb2 import Record  # pyrefly: ignore[missing-module-attribute]
 
 MAGIC = b":W&B"
@@ -18,7 +19,7 @@ BLOCK = 32 * 1024
 FULL, LAST = 1, 4
 
 
-def read_log(file: Path) -> Iterator[Record]:
+def read_log(file: Path | UPath) -> Iterator[Record]:
     """The log's records, as far as they are whole: after a crash its tail is cut off.
 
     Raises:

@@ -103,7 +103,7 @@ class StubRun:
             "historyTail": json.dumps(self.lines.get("wandb-history.jsonl", [])[-1:]),
             "eventsTail": json.dumps(self.lines.get("wandb-events.jsonl", [])[-1:]),
             "historyKeys": None,
-            "wandbConfig": "{}",
+            "wandbConfig": json.dumps({"t": {}}),  # which tells the client that it goes on with a run
             "user": {"name": "Tester", "username": "tester"},
             "project": {"id": "1", "name": self.project, "entity": {"id": "1", "name": self.entity}},
             "fileCount": len(self.files),
@@ -277,6 +277,23 @@ def _projects(stub: WandbStub, given: Json) -> Json:
     return {"models": {"edges": [{"node": node, "cursor": node["name"]} for node in nodes], "pageInfo": page}}
 
 
+def _history_keys(stub: WandbStub, given: Json) -> Json:
+    run = stub.runs.get(given.get("name") or given.get("run") or "")
+    last = max((row.get("_step", -1) for row in run.history), default=-1) if run else -1
+    return {"project": {"internalId": "1", "run": run and {"historyKeys": {"lastStep": last, "sets": [], "keys": {}}}}}
+
+
+def _all_history(stub: WandbStub, given: Json) -> Json:
+    """Everything is live: nothing was exported to Parquet files."""
+    run = stub.runs[given["runName"]]
+    return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": run.history}}}}
+
+
+def _history_page(stub: WandbStub, given: Json) -> Json:
+    rows = [row for row in stub.runs[given["run"]].history if given["minStep"] <= row["_step"] < given["maxStep"]]
+    return {"project": {"run": {"history": [json.dumps(row) for row in rows[: given["pageSize"]]]}}}
+
+
 OPERATIONS: dict[str, Callable[[WandbStub, Json], Json]] = {
     "Viewer": _viewer,
     "GetViewer": _viewer,
@@ -292,6 +309,9 @@ OPERATIONS: dict[str, Callable[[WandbStub, Json], Json]] = {
     "Run": _run,
     "Runs": _runs,
     "RunFiles": _run_files,
+    "RunHistoryKeys": _history_keys,
+    "RunParquetHistory": _all_history,
+    "HistoryPage": _history_page,
     "UpsertView2": _upsert_view,
     "upsertView": _upsert_view,
     "View": _views,

@@ -61,6 +61,7 @@ def prepare(
     by: SplitBy = SplitBy.RANDOM,
     workers: int | None = None,
     limit: float | None = None,
+    may_build: bool = True,
 ) -> Prepared:
     """The dataset below `data` at one image size, from the cache; built first where it is missing.
 
@@ -69,15 +70,18 @@ def prepare(
 
     Args:
         limit: what all caches in the folder may take, in GB; None: what the disk has.
+        may_build: else only what is there already will do.
 
     Raises:
         DataError: data that is missing, of the other kind (published or drawn), wrongly laid out, or too large for
-            the limit or the disk.
+            the limit or the disk, or that is not prepared and may not be.
     """
     if data.is_dir() and kind_of(data) is not images:
         raise DataError(f"{data} holds {kind_of(data)} images, and images={images} was asked for")
     samples = find(dataset, data)
     folder = cache / f"{dataset}-{image_size}-{_key(dataset, samples, [augmentation, by])}"
+    if not folder.exists() and not may_build:
+        raise DataError(f"{dataset} at {image_size} px is not prepared in {cache}")
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):

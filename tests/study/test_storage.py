@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
+from study.failures import Failure
 from study.plan import RunRecord, Trial
-from study.storage import Storage
+from study.storage import Storage, create
 from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix
@@ -23,13 +24,32 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 def test_a_trial_is_finished_when_its_record_is_there(storage: Storage):
     files = storage.trial(TRIAL.id)
     files.write("checkpoint.pt", b"state")
-    files.write("error.txt", b"Traceback: no luck")
+    failure = Failure.lost("no luck", epochs=3)
+    files.write_failure(failure)
     assert storage.finished() == set()
-    assert files.error() == "Traceback: no luck"
+    assert files.failure() == failure
     files.finish(RECORD)
     assert storage.finished() == {TRIAL.id}
+    assert files.record() == RECORD
     assert files.read("checkpoint.pt") is None
-    assert files.error().startswith("lost: ")
+    assert files.failure() is None
+
+
+def test_a_record_set_aside_is_kept_and_counts_no_more(storage: Storage):
+    files = storage.trial(TRIAL.id)
+    for number in (0, 1):
+        files.finish(RECORD)
+        files.set_aside()
+        assert storage.finished() == set()
+        assert files.read(f"stale-{number}.json") is not None
+
+
+def test_one_of_two_creators_of_a_file_wins(storage: Storage):
+    file = storage.trial(TRIAL.id).folder / "lease-0.json"
+    create(file, b"first")
+    with pytest.raises(FileExistsError):
+        create(file, b"second")
+    assert file.read_bytes() == b"first"
 
 
 def test_epochs_are_replaced_whole(storage: Storage):
@@ -48,7 +68,7 @@ def test_nothing_but_whole_files_appears(tmp_path: Path, monkeypatch: pytest.Mon
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(files.folder), "replace", die)
+    monkeypatch.setattr(Path, "replace", die)
     with pytest.raises(KeyboardInterrupt):
         files.write("checkpoint.pt", b"new, half")
     assert files.read("checkpoint.pt") == b"old"
@@ -60,6 +80,6 @@ def test_a_run_of_an_earlier_attempt_makes_way(storage: Storage, tmp_path: Path)
         (run / "files").mkdir(parents=True)
         (run / f"run-{TRIAL.id}.wandb").write_text(attempt)
         (run / "files" / "config.yaml").write_text(attempt)
-        storage.add_run(run, trial_id=TRIAL.id)
+        storage.add_run(run, run_id=TRIAL.id)
     logs = list(UPath(storage.root).glob("wandb/*/*.wandb"))
     assert [log.read_text() for log in logs] == ["2"]

@@ -1,0 +1,57 @@
+"""Hyper-parameter spaces round a config: what `study/run.py --search NAME` samples. Loads optuna, no torch.
+
+A space is a function of an Optuna trial, so that what one choice leads to (a reduction only where there is channel
+attention) is an `if`. Its objective is validation accuracy, always.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from optuna import Trial
+
+from search_spaces.paper import MODELS
+from wbc_model.choices import Attention, AttentionAt, Dataset, ParallelBy, Schedule
+from wbc_model.config import TrialConfig, TwoBranch
+
+
+@dataclass(frozen=True)
+class Search:
+    """A named space."""
+
+    title: str
+    space: Callable[[Trial], TrialConfig]
+
+
+def training(trial: Trial, base: TrialConfig) -> TrialConfig:
+    """How a network is trained: the same for every one, so that all are tuned alike."""
+    return replace(
+        base,
+        lr=trial.suggest_float("lr", 1e-6, 1e-3, log=True),
+        schedule=Schedule(trial.suggest_categorical("schedule", [str(s) for s in Schedule])),
+        dropout=trial.suggest_float("dropout", 0.0, 0.7, step=0.1),
+        mixup_alpha=trial.suggest_float("mixup_alpha", 0.0, 1.0, step=0.1),
+    )
+
+
+def architecture(trial: Trial) -> TrialConfig:
+    """The proposed network's own choices, and how it is trained."""
+    attention = Attention(trial.suggest_categorical("attention", [str(a) for a in Attention]))
+    model = TwoBranch(attention=attention)
+    if attention is not Attention.NONE:
+        model = replace(model, attention_at=AttentionAt(trial.suggest_categorical("at", [str(a) for a in AttentionAt])))
+    if attention is Attention.PARALLEL:
+        by = ParallelBy(trial.suggest_categorical("parallel_by", [str(by) for by in ParallelBy]))
+        model = replace(model, parallel_by=by)
+    return training(trial, TrialConfig(model=model))
+
+
+def tune(label: str, dataset: Dataset) -> Search:
+    base = TrialConfig(model=MODELS[label], dataset=dataset)
+    return Search(f"Training of {label} on {dataset}", lambda trial: training(trial, base))
+
+
+SEARCHES: Mapping[str, Search] = {
+    "architecture": Search("Attention and training of the proposed model", architecture),
+    **{f"{label.lower().replace(' ', '_')}_{dataset}": tune(label, dataset) for label in MODELS for dataset in Dataset},
+}
+"""The compared models have one space each, of equal size: with equal `--samples` they have equal budgets."""

@@ -1,0 +1,82 @@
+"""What `study/run.py` may be told."""
+
+import argparse
+from pathlib import Path
+
+from wbc_model.choices import Dataset
+from wbc_model.datasets import default_cache
+
+EXAMPLES = """examples:
+  study/run.py --rehearse                       the whole study in miniature, on drawn cells: no data, no account
+  study/run.py --plan                           what the paper's study would run, what is finished of it, what it costs
+  study/run.py --data ~/wbc                     the paper's study: 46 trainings, tables 4-12
+  study/run.py --data ~/wbc --tables 5 6 --seeds 0 1 2
+  study/run.py --data ~/wbc --tables E1         beyond the paper: what do its unstated choices matter?
+  study/run.py --data ~/wbc --tables 11 --datasets bccd --set epochs=2 image_size=96
+  study/run.py --data ~/wbc --calibrate --gpu-price 2.5           seconds and money, from a few steps of each model
+  study/run.py --data ~/wbc --budget 40                           no trial starts that 40 GPU-hours do not reach for
+  study/run.py --data ~/wbc --search architecture --samples 30 --asha
+
+Submitting again is always safe: only what is not finished in --storage is run, each trial from its last epoch. W&B is
+used as its own variables say (WANDB_MODE, WANDB_API_KEY, ...); without a key runs are kept offline in --storage. Ctrl-C
+once ends each trial with its epoch. From another shell: python -m study.status. Then: python -m analysis --help
+
+exit status: 0 nothing is missing, 1 something is, 2 the input would not do, 130 stopped
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="study/run.py",
+        description="Train what the tables of Chen et al. 2022 need, each trial once, on a Ray cluster or here.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _what(p.add_argument_group("what to run"))
+    _search(p.add_argument_group("a search instead of tables"))
+    _instead(p.add_argument_group("instead of running"))
+    _where(p.add_argument_group("where and how"))
+    return p
+
+
+def _what(group: argparse._ArgumentGroup) -> None:
+    names = ", ".join(Dataset)
+    group.add_argument(
+        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E4)"
+    )
+    group.add_argument(
+        "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help=f"only rows on these: {names}"
+    )
+    group.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="one trial a seed (0)")
+    group.add_argument("--set", nargs="+", default=[], metavar="KNOB=VALUE", dest="overrides",
+                       help="set a knob of every row; such trials have ids of their own")  # fmt: skip
+    group.add_argument("--rehearse", action="store_true", help="in miniature: tiny networks, drawn cells, few epochs")
+    group.add_argument("--rerun-stale", action="store_true", help="repeat what other data or weights were used for")
+    group.add_argument("--budget", type=float, metavar="HOURS",
+                       help="GPU-hours (core-hours without GPUs): start no trial beyond them")  # fmt: skip
+
+
+def _search(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--search", metavar="NAME", help="let Optuna choose, by validation accuracy (?: list them)")
+    group.add_argument("--samples", type=int, default=20, metavar="N", help="trials of the search, in all (20)")
+    group.add_argument("--asha", action="store_true", help="stop samples early that do worse than half of the others")
+
+
+def _instead(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--plan", action="store_true", help="say per table what is to run and what it costs")
+    group.add_argument("--calibrate", action="store_true", help="time a few steps of each model first, then plan")
+    group.add_argument("--gpu-price", type=float, metavar="X", help="with these: what a GPU-hour costs")
+    group.add_argument("--json", action="store_true", help="with --plan: as JSON")
+
+
+def _where(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--data", type=Path, metavar="DIR", help="folder of the published datasets (data)")
+    group.add_argument("--weights", type=Path, metavar="DIR", help="folder of ImageNet weights (else timm's hub)")
+    group.add_argument("--storage", metavar="DIR|URL", help="results (runs; runs/rehearsal for a rehearsal)")
+    group.add_argument("--cache", type=Path, metavar="DIR", help=f"prepared images, per machine ({default_cache()})")
+    group.add_argument("--cache-limit", type=float, metavar="GB", help="let the cache grow no larger (its disk)")
+    group.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores a trial (1)")
+    group.add_argument("--gpus", type=float, metavar="X", help="GPUs a trial (what its measured memory allows, or 1)")
+    group.add_argument("--project", metavar="P", help="W&B project (WANDB_PROJECT, or wbc-study)")
+    group.add_argument("--entity", metavar="E", help="W&B entity (WANDB_ENTITY, or the key's own)")
+    group.add_argument("--quiet", action="store_true", help="tell only how it ended")

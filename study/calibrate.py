@@ -1,0 +1,70 @@
+"""What a trial will cost, from a few steps of it: seconds and memory on this machine. Loads torch, no ray."""
+
+import io
+import tempfile
+import time
+from dataclasses import replace
+
+import torch
+
+from study.costs import Cost
+from study.execute import gpu_share, prepared
+from study.plan import Trial
+from study.settings import Settings
+from study.tracking import tracked
+from wbc_model.cache import ImageSet
+from wbc_model.evaluate import predict
+from wbc_model.network import build
+from wbc_model.train import fit
+
+STEPS, IMAGES = 12, 64
+"""Timed training steps, and timed images of evaluation."""
+
+
+def measure(trial: Trial, settings: Settings) -> Cost:
+    """Train for an epoch of a few steps, twice, and evaluate a few images; the first time warms up.
+
+    Its W&B run is offline, in a folder that is dropped: opening and closing one takes as long as a short training.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    begun = time.perf_counter()
+    config = replace(trial.config, epochs=2)
+    data = prepared(config, settings)
+    model = build(config, seed=trial.seed, weights=settings.weights)
+    start = time.perf_counter() - begun
+    train = _part(data.sets["train"], STEPS * config.batch_size)
+    none = _part(data.sets["validation"], 1)
+    *_, last = fit(model, train, none, config, seed=trial.seed, device=device)
+    step = last.seconds / (len(train) // config.batch_size)
+    some = _part(data.sets["validation"], IMAGES)
+    predict(model, some, device=device)
+    begun = time.perf_counter()
+    predict(model, some, device=device)
+    image = (time.perf_counter() - begun) / len(some)
+    buffer = io.BytesIO()
+    torch.save(last.state.to_dict(), buffer)
+    sizes = {name: len(images) for name, images in data.sets.items()}
+    return Cost(
+        epoch=sizes["train"] // config.batch_size * step + sizes["validation"] * image,
+        rest=start + _tracking(trial, settings) + (sizes["validation"] + sizes["test"]) * image,
+        memory=gpu_share(device),
+        stored=sizes["test"] * 200,
+        checkpoint=buffer.tell(),
+    )
+
+
+def _part(images: ImageSet, n: int) -> ImageSet:
+    """The first n images."""
+    return ImageSet(images.pixels[:n], images.labels[:n], images.ids[:n], images.cells)
+
+
+def _tracking(trial: Trial, settings: Settings) -> float:
+    """Seconds that opening and closing a W&B run take."""
+    begun = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        nowhere = replace(
+            settings, storage=folder, tracking="disabled" if settings.tracking == "disabled" else "offline"
+        )
+        with tracked(trial, nowhere):
+            pass
+    return time.perf_counter() - begun

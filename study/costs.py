@@ -1,0 +1,143 @@
+"""What trials cost: learnt from finished ones or from a short calibration, kept in storage. No torch, no ray."""
+
+import heapq
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any
+
+from study.plan import Trial
+from study.storage import Storage
+from wbc_model.config import Baseline, TrialConfig
+
+FILE = "costs.json"
+FILL = 0.9
+"""Share of a GPU's memory that trials may fill together."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one trial, alone on its share of a machine."""
+
+    epoch: float
+    """Seconds an epoch, its validation included."""
+    rest: float
+    """Seconds beside the epochs: data, weights, test, tracking."""
+    memory: float = 0
+    """Share of a GPU's memory at most; 0 without a GPU."""
+    stored: int = 0
+    """Bytes that stay in storage."""
+    checkpoint: int = 0
+    """Bytes in storage while it runs."""
+
+    def seconds(self, config: TrialConfig) -> float:
+        return self.epoch * config.epochs + self.rest
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the last launch or calibration ran on."""
+
+    device: str
+    """Name of the GPU, or `cpu`."""
+    cores: float
+    gpus: float
+    start: float = 0
+    """Seconds until the first trial began."""
+
+
+@dataclass
+class Costs:
+    """By device and by what a trial's time depends on; everything is of the machine that was used last."""
+
+    machine: Machine | None = None
+    known: dict[str, dict[str, Cost]] = field(default_factory=dict)
+
+    @staticmethod
+    def read(storage: Storage) -> "Costs":
+        content = json.loads(storage.read(FILE) or b"{}")
+        machine = content.get("machine")
+        known = {
+            device: {shape: Cost(**cost) for shape, cost in costs.items()}
+            for device, costs in content.get("known", {}).items()
+        }
+        return Costs(Machine(**machine) if machine else None, known)
+
+    def write(self, storage: Storage) -> None:
+        """With what another launcher may have learnt meanwhile."""
+        theirs = Costs.read(storage).known
+        self.known = {device: theirs.get(device, {}) | self.known.get(device, {}) for device in theirs | self.known}
+        storage.write(FILE, json.dumps(asdict(self), indent=1).encode())
+
+    def learn(self, trial: Trial, cost: Cost) -> None:
+        assert self.machine is not None
+        self.known.setdefault(self.machine.device, {})[shape(trial.config)] = cost
+
+    def of(self, trial: Trial) -> Cost | None:
+        return self.known.get(self.machine.device, {}).get(shape(trial.config)) if self.machine else None
+
+    def unknown(self, trials: Iterable[Trial]) -> list[Trial]:
+        """One trial of each kind whose cost is not known."""
+        kinds = {shape(trial.config): trial for trial in trials if self.of(trial) is None}
+        return list(kinds.values())
+
+    def seconds(self, trial: Trial) -> float:
+        """0 where it is not known."""
+        cost = self.of(trial)
+        return cost.seconds(trial.config) if cost else 0.0
+
+    def share(self, trial: Trial, *, cpus: float) -> float:
+        """Of a GPU: as many trials as its memory holds and its cores serve; a whole one where that is not known."""
+        cost = self.of(trial)
+        if self.machine is None or not self.machine.gpus:
+            return 0.0
+        if cost is None or not cost.memory:
+            return 1.0
+        fit = min(int(FILL / cost.memory), int(self.machine.cores / self.machine.gpus / cpus))
+        return 1 / max(1, fit)
+
+    def places(self, *, cpus: float, gpus: float) -> int:
+        """Trials at a time, of so much each."""
+        if self.machine is None:
+            return 1
+        return max(1, int(min(self.machine.cores / cpus, self.machine.gpus / gpus if gpus else math.inf)))
+
+    def wall(self, trials: Sequence[Trial], *, cpus: float, gpus: float | None) -> float:
+        """Seconds until the last of the trials ends, started in order as places come free."""
+        if self.machine is None or not trials:
+            return 0.0
+        share = max(self.share(trial, cpus=cpus) for trial in trials) if gpus is None else gpus
+        ends = [self.machine.start] * self.places(cpus=cpus, gpus=share)
+        for trial in trials:
+            heapq.heapreplace(ends, ends[0] + self.seconds(trial))
+        return max(ends)
+
+
+@cache
+def shape(config: TrialConfig) -> str:
+    """The knobs that a trial's time and memory depend on, as text; attention and initial weights hardly matter."""
+    model = config.model
+    if isinstance(model, Baseline):
+        network = model.network.value
+    else:
+        branches = "+".join(n for n in ("resnet", "densenet") if getattr(model, n) is not None)
+        network = f"{branches}-{model.cut}-{model.fuse}{'-frozen' * model.frozen}"
+    knobs = ("dataset", "trunks", "images", "image_size", "batch_size", "augmentation", "split")
+    return " ".join([network, *(f"{getattr(config, knob)}" for knob in knobs)])
+
+
+def totals(trials: Iterable[Trial], costs: Costs, *, cpus: float, gpus: float | None) -> dict[str, Any]:
+    """Hours of GPUs (of cores, without any), wall time, and storage; trials of unknown cost are counted."""
+    trials = list(trials)
+    found = [(trial, cost) for trial in trials if (cost := costs.of(trial))]
+    shares = [costs.share(trial, cpus=cpus) if gpus is None else gpus for trial, _ in found]
+    kept = max((cost.checkpoint for _, cost in found), default=0) * costs.places(cpus=cpus, gpus=max(shares, default=0))
+    used = sum(cost.seconds(trial.config) * (share or cpus) for (trial, cost), share in zip(found, shares, strict=True))
+    return {
+        "hours": used / 3600,
+        "wall_hours": costs.wall([trial for trial, _ in found], cpus=cpus, gpus=gpus) / 3600,
+        "stored_gb": (sum(cost.stored for _, cost in found) + kept) / 1e9,
+        "unknown": len(trials) - len(found),
+    }

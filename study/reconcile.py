@@ -1,0 +1,97 @@
+"""Does W&B hold what storage holds, epoch by epoch? `python -m study.reconcile` says so, and mends what it can."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from study.plan import RunRecord
+from study.replica import Replica, differences, in_storage
+from study.settings import Settings
+from study.storage import Storage
+from study.tracking import check, mode, on_server, replay
+
+EXAMPLES = """examples:
+  python -m study.reconcile                     compare with the run logs in runs/ or, with a key, with W&B's server
+  python -m study.reconcile --repair            ... and write again what is missing
+  WANDB_MODE=online python -m study.reconcile --repair      bring an offline study to the server
+
+exit status: 0 they agree, 1 they differ, 2 one of them cannot be read
+"""
+
+
+def compare(records: Iterable[RunRecord], settings: Settings) -> Iterator[tuple[RunRecord, list[str]]]:
+    """Each finished trial with what its run has otherwise.
+
+    Raises:
+        ConnectionError: W&B does not answer.
+        ValueError: a file in storage is no W&B log.
+    """
+    for record in records:
+        runs = _runs(record.trial.id, settings)
+        several = [f"{len(runs)} runs of it, where one should be"] if len(runs) > 1 else []
+        yield record, several or differences(record, runs[0] if runs else None)
+
+
+def _runs(run_id: str, settings: Settings) -> list[Replica]:
+    if settings.tracking == "online":
+        return [found] if (found := on_server(settings, run_id)) else []
+    return in_storage(Storage(settings.storage), run_id)
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="python -m study.reconcile",
+        description="Compare the runs in W&B with the trials in storage, which are the truth.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("--storage", default="runs", metavar="DIR|URL", help="where the study's results are (runs)")
+    p.add_argument("--repair", action="store_true", help="write what W&B lacks, from storage")
+    p.add_argument("--project", metavar="P", help="W&B project (WANDB_PROJECT, or wbc-study)")
+    p.add_argument("--entity", metavar="E", help="W&B entity (WANDB_ENTITY, or the key's own)")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    place = args.storage if "://" in args.storage else str(Path(args.storage).absolute())
+    try:
+        settings = Settings(
+            data=Path(), cache=Path(), storage=place, tracking=mode(offline=False),
+            project=args.project or os.environ.get("WANDB_PROJECT") or "wbc-study",
+            entity=args.entity or os.environ.get("WANDB_ENTITY") or None,
+        )  # fmt: skip
+        check(settings)
+        storage = Storage(place)
+        found = [storage.trial(name).record() for name in sorted(storage.finished())]
+        records = [record for record in found if record]
+        return report(records, settings, repair=args.repair)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def report(records: Sequence[RunRecord], settings: Settings, *, repair: bool = False) -> int:
+    """Say what differs, and after a repair what still does; 0 where nothing does."""
+    where = "W&B's server" if settings.tracking == "online" else "the run logs in storage"
+    told = compare(tqdm(records, desc=f"comparing with {where}", unit=" trials", disable=None), settings)
+    differing = [(record, found) for record, found in told if found]
+    if repair:
+        for record, _ in tqdm(differing, desc="repairing", unit=" runs", disable=None):
+            replay(record, settings)
+        differing = [pair for pair in compare([record for record, _ in differing], settings) if pair[1]]
+    for record, found in differing:
+        print(f"{record.trial.id}  {record.trial.name}: {'; '.join(found)}", file=sys.stderr)
+    print(f"{len(records) - len(differing)} of {len(records)} finished trials agree with {where}, every epoch once.",
+          file=sys.stderr)  # fmt: skip
+    if differing and not repair:
+        print("python -m study.reconcile --repair writes what is missing.", file=sys.stderr)
+    return int(bool(differing))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""A search: Optuna chooses configs, validation accuracy judges them, storage remembers. The only file with a sampler.
+
+STORAGE/searches/<name>/ is a storage of its own, whose trials see no test data. Beside them:
+  samples/<n>.json    what was chosen, and how it was drawn: written before it is trained, so that no kill loses it
+  winner.json         the best so far, and how much each parameter mattered
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import distribution_to_json, json_to_distribution
+from optuna.trial import TrialState, create_trial
+
+from search_spaces.tuning import SEARCHES
+from study.plan import Trial
+from study.storage import Storage, create
+
+OBJECTIVE = "validation_accuracy"
+PRUNED = "pruned.json"
+"""In the folder of a trial that the scheduler stopped before its last epoch."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One choice of the sampler."""
+
+    trial: Trial
+    params: dict[str, Any]
+    distributions: dict[str, str]
+
+
+class Search:
+    """The samples of one space, their outcomes, and the next one."""
+
+    def __init__(self, name: str, storage: Storage, *, samples: int, overrides: dict[str, Any], seed: int) -> None:
+        """
+        Raises:
+            LookupError: no such space.
+        """
+        if name not in SEARCHES:
+            raise LookupError(f"no search {name}: there are {', '.join(SEARCHES)}")
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.name, self.storage, self.samples = name, storage, samples
+        self.overrides, self.seed = overrides, seed
+        self.unfinished = [sample.trial for sample in self.known() if not self._ended(sample.trial)]
+
+    def known(self) -> list[Sample]:
+        """In the order in which they were drawn."""
+        files = sorted(self.storage.root.glob("samples/*.json"), key=lambda file: int(file.stem))
+        read = (json.loads(file.read_text()) for file in files)
+        return [Sample(Trial.from_json(one["trial"]), one["params"], one["distributions"]) for one in read]
+
+    def next(self) -> Trial | None:
+        """What earlier launches began, then new samples, until there are as many as asked for."""
+        if self.unfinished:
+            return self.unfinished.pop(0)
+        while len(known := self.known()) < self.samples:
+            sample = self._draw(known)
+            content = {"trial": sample.trial.to_json(), "params": sample.params, "distributions": sample.distributions}
+            try:
+                create(self.storage.root / "samples" / f"{len(known)}.json", json.dumps(content).encode())
+            except FileExistsError:
+                continue  # another launcher of this search was faster
+            return sample.trial
+        return None
+
+    def example(self) -> Trial:
+        """A trial as the space makes them."""
+        return self._draw(self.known()).trial
+
+    def study(self) -> optuna.Study:
+        """Every sample with its outcome, for Optuna's sampler, plots and importances."""
+        study = optuna.create_study(direction="maximize", study_name=self.name)
+        for sample in self.known():
+            study.add_trial(self._outcome(sample))
+        return study
+
+    def best(self) -> Sample | None:
+        """Of those that were trained to their end."""
+        ended = [(sample, self._outcome(sample)) for sample in self.known()]
+        values = [(outcome.value, sample) for sample, outcome in ended if outcome.state is TrialState.COMPLETE]
+        return max(values, key=lambda pair: pair[0] or 0)[1] if values else None
+
+    def _draw(self, known: list[Sample]) -> Sample:
+        """Each draw has a seed of its own, so that a search that was killed goes on as it would have."""
+        study = self.study()
+        study.sampler = optuna.samplers.TPESampler(seed=1000 * self.seed + len(known), constant_liar=True)
+        asked = study.ask()
+        chosen = SEARCHES[self.name].space(asked)
+        kept = {knob: value for knob, value in self.overrides.items() if knob not in asked.params}
+        trial = Trial(chosen.override(kept), self.seed, (), kept)
+        drawn = {name: distribution_to_json(each) for name, each in asked.distributions.items()}
+        return Sample(trial, asked.params, drawn)
+
+    def _outcome(self, sample: Sample) -> optuna.trial.FrozenTrial:
+        epochs = {int(row["epoch"]): row[OBJECTIVE] for row in self.storage.trial(sample.trial.id).epochs()}
+        files = self.storage.trial(sample.trial.id)
+        if len(epochs) == sample.trial.config.epochs:
+            state, value = TrialState.COMPLETE, max(epochs.values())
+        elif files.read(PRUNED) is not None:
+            state, value = TrialState.PRUNED, None
+        else:
+            state, value = (TrialState.FAIL if files.failure() else TrialState.RUNNING), None
+        return create_trial(
+            state=state,
+            value=value,
+            params=sample.params,
+            distributions={name: json_to_distribution(text) for name, text in sample.distributions.items()},
+            intermediate_values=epochs,
+        )
+
+    def _ended(self, trial: Trial) -> bool:
+        files = self.storage.trial(trial.id)
+        return files.read(PRUNED) is not None or len(files.epochs()) == trial.config.epochs
+
+    def conclude(self) -> str:
+        """Write `winner.json`; lines for the terminal: the winner, as the row that it makes, and what mattered."""
+        sample = self.best()
+        if sample is None:
+            return "no sample was trained to its end, so there is no winner"
+        study = self.study()
+        counts = {state: len(study.get_trials(states=[state])) for state in (TrialState.COMPLETE, TrialState.PRUNED)}
+        value, weights = study.best_value, _importances(study)
+        found = {"config": sample.trial.config.to_json(), "params": sample.params, OBJECTIVE: value,
+                 "importances": weights, "samples": len(study.trials)}  # fmt: skip
+        self.storage.write("winner.json", json.dumps(found, indent=1).encode())
+        bars = [f"  {name:14} {weight:5.0%} {'█' * round(20 * weight)}" for name, weight in weights.items()]
+        return "\n".join([
+            f"{counts[TrialState.COMPLETE]} samples trained, {counts[TrialState.PRUNED]} pruned; the best has a "
+            f"validation accuracy of {value:.2%}: {json.dumps(sample.params)}",
+            *(["what mattered (share of the variance, fANOVA):", *bars] if bars else []),
+            "as a row, in search_spaces/extensions.py, TUNED:",
+            f"    (DATASET, MODEL): TrialConfig.from_json({sample.trial.config.delta()!r}),",
+        ])  # fmt: skip
+
+
+def _importances(study: optuna.Study) -> dict[str, float]:
+    """None where there are too few samples, or all are equal."""
+    complete = study.get_trials(states=[TrialState.COMPLETE])
+    if len(complete) < 4 or len({trial.value for trial in complete}) == 1:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    return optuna.importance.get_param_importances(study, evaluator=evaluator)

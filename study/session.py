@@ -1,0 +1,121 @@
+"""One launch from the planned trials to the digest: what `study/run.py` does when something is to run."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from study.costs import Costs
+from study.digest import digest
+from study.launch import calibrate, launch, start, tell_if_waiting
+from study.plan import RunRecord, Trial, remaining
+from study.progress import BEST, Progress
+from study.reconcile import report
+from study.schedule import Schedule
+from study.search import Search
+from study.settings import Settings
+from study.stale import stale
+from study.status import write_plan
+from study.storage import Storage
+
+STOPPED = 130
+"""Exit status of a study that was asked to stop, as of any command after Ctrl-C."""
+
+
+def set_stale_aside(finished: Sequence[Trial], settings: Settings, *, rerun: bool) -> bool:
+    """Tell of records that were made from other data or weights; whether any are left."""
+    reasons = stale(finished, settings)
+    for name, reason in reasons.items():
+        print(f"stale: {name} was made from {reason}", file=sys.stderr)
+        if rerun:
+            Storage(settings.storage).trial(name).set_aside()
+    if reasons and not rerun:
+        print(f"{len(reasons)} finished trials are stale, and are left alone: --rerun-stale repeats them",
+              file=sys.stderr)  # fmt: skip
+    return bool(reasons) and not rerun
+
+
+def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
+    """What storage knows, with a short calibration of what it does not know of this machine."""
+    costs = _costs(settings)
+    unknown = costs.unknown(trials)
+    for done, (trial, cost) in enumerate(calibrate(unknown, settings), start=1):
+        print(f"[{done}/{len(unknown)}] {trial.name}: {cost.epoch:.3g} s an epoch, and {cost.rest:.3g} s",
+              file=sys.stderr, flush=True)  # fmt: skip
+        costs.learn(trial, cost)
+        costs.write(Storage(settings.storage))
+    return costs
+
+
+def run(trials: Sequence[Trial], settings: Settings, *, budget: float | None, quiet: bool) -> int:
+    """Launch what is not finished, then say what failed and what is missing; the exit status.
+
+    Args:
+        budget: seconds of whole GPUs (of cores, without any).
+
+    Raises:
+        ValueError: a budget, and trials of unknown cost.
+    """
+    storage = Storage(settings.storage)
+    done = {trial.id: _best(storage, trial) for trial in trials if trial.id in storage.finished()}
+    to_run = remaining(trials, done)
+    print(f"{len(trials)} trials: {len(done)} finished, {len(to_run)} to run. Results: {settings.storage}. "
+          f"W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
+    if settings.tracking == "disabled":
+        print("W&B is disabled: python -m analysis reads W&B, and will find nothing of these trials.", file=sys.stderr)
+    write_plan(storage, trials)
+    if not to_run:
+        return 0
+    costs = _costs(settings)
+    if budget is not None and (unknown := costs.unknown(to_run)):
+        raise ValueError(f"--budget wants to know what trials cost, and {len(unknown)} kinds of them were never "
+                         f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
+    schedule = _schedule(to_run, settings, costs, budget=budget)
+    progress = Progress(trials, finished=done, seconds=costs.seconds, quiet=quiet)
+    launch(schedule, progress, costs, settings)
+    missing = remaining(trials, storage.finished())
+    print(digest(schedule, missing, planned=len(trials)), end="", file=sys.stderr)
+    if missing:
+        return STOPPED if schedule.stopping else 1
+    return report([_record(storage, trial) for trial in to_run], settings) if settings.tracking == "online" else 0
+
+
+def run_search(search: Search, settings: Settings, *, asha: bool, budget: float | None, quiet: bool) -> int:
+    """Train samples until there are as many as asked for, then name the winner; the exit status."""
+    print(f"search {search.name}: {len(search.known())} of {search.samples} samples drawn. Results: "
+          f"{settings.storage}. W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
+    costs = _costs(settings)
+    schedule = _schedule([], settings, costs, budget=budget, search=search)
+    launch(schedule, Progress([], finished={}, seconds=costs.seconds, quiet=quiet), costs, settings, asha=asha)
+    lost = [job.trial for job in (*schedule.failed.values(), *schedule.waiting.values())]
+    print(digest(schedule, lost, planned=search.samples), end="", file=sys.stderr)
+    print(search.conclude())
+    return STOPPED if schedule.stopping else int(bool(lost))
+
+
+def _costs(settings: Settings) -> Costs:
+    """Storage's, on the machine that is joined or started now."""
+    costs = Costs.read(Storage(settings.storage))
+    machine, before = start(), costs.machine
+    costs.machine = replace(machine, start=before.start if before and before.device == machine.device else 0)
+    tell_if_waiting(cpus=settings.cpus, gpus=settings.gpus or min(1, machine.gpus))
+    return costs
+
+
+def _schedule(
+    trials: Sequence[Trial], settings: Settings, costs: Costs, *, budget: float | None, search: Search | None = None
+) -> Schedule:
+    def gpus(trial: Trial) -> float:
+        return settings.gpus if settings.gpus is not None else costs.share(trial, cpus=settings.cpus)
+
+    more = search.next if search else None
+    return Schedule(trials, gpus=gpus, seconds=costs.seconds, budget=budget, more=more)
+
+
+def _record(storage: Storage, trial: Trial) -> RunRecord:
+    record = storage.trial(trial.id).record()
+    assert record is not None
+    return record
+
+
+def _best(storage: Storage, trial: Trial) -> float:
+    return max((row[BEST] for row in storage.trial(trial.id).epochs()), default=0.0)

@@ -1,0 +1,82 @@
+"""Loaded by every Python that has this folder on PYTHONPATH: makes trainings fail as $WBC_FAULTS says.
+
+WBC_FAULTS is JSON: {"log": file, "rules": [{"network", "epoch", "do", "once"}]}. Every epoch that begins is logged.
+`once` is a file that remembers that the rule was followed.
+"""
+
+import errno
+import importlib.util
+import json
+import os
+import signal
+import sys
+import time
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+
+TARGET = "wbc_model.train"
+FAULTS = json.loads(os.environ.get("WBC_FAULTS", "{}"))
+
+
+def act(what, model, **_):
+    import torch
+
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif what == "term":
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    elif what == "nan":
+        with torch.no_grad():
+            next(model.parameters()).fill_(float("nan"))
+    elif what == "memory":
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    elif what == "io":
+        raise OSError(errno.EIO, "Input/output error")
+    elif what == "sleep":
+        time.sleep(3)
+    elif what == "code":
+        raise ZeroDivisionError("division by zero")
+
+
+def follow(model, config, epoch):
+    network = getattr(config.model, "network", "ours")
+    for rule in FAULTS.get("rules", []):
+        once = Path(rule["once"]) if "once" in rule else None
+        if rule["network"] in (network, "any") and rule["epoch"] in (epoch, "any") and not (once and once.exists()):
+            if once:
+                once.touch()
+            act(rule["do"], model)
+
+
+def patched(fit):
+    def faulty(model, train, validation, config, *, seed, resume=None, **arguments):
+        epoch = resume.epoch if resume else 0
+        reports = fit(model, train, validation, config, seed=seed, resume=resume, **arguments)
+        while epoch < config.epochs:
+            with Path(FAULTS["log"]).open("a") as log:
+                log.write(f"{config.id}-s{seed} {epoch}\n")
+            follow(model, config, epoch)
+            yield next(reports)
+            epoch += 1
+
+    return faulty
+
+
+class Finder(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):  # noqa: ARG002
+        if name != TARGET or not FAULTS:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        run = spec.loader.exec_module
+
+        def exec_module(module):
+            run(module)
+            module.fit = patched(module.fit)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+sys.meta_path.insert(0, Finder())

@@ -1,0 +1,96 @@
+"""A launcher as a process, on a study of seconds, with faults planted in its workers."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from study.plan import RunRecord
+from study.storage import Storage
+from study.wandb_log import read_log
+
+RUN = Path(__file__).parents[1] / "study" / "run.py"
+FAULTS = Path(__file__).parent / "faults"
+
+
+@dataclass
+class Place:
+    """A folder with a study's storage, and how to launch it."""
+
+    folder: Path
+    data: Path
+    weights: Path
+    cache: Path
+    storage_at: Path | None = None
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    epochs: int = 3
+
+    @property
+    def storage(self) -> Path:
+        return self.storage_at or self.folder / "runs"
+
+    def command(self, *words: str) -> list[str]:
+        knobs = (
+            "images=drawn",
+            "trunks=tiny",
+            "image_size=32",
+            "augmentation=none",
+            f"epochs={self.epochs}",
+            "lr=0.003",
+        )
+        return [sys.executable, str(RUN), "--data", str(self.data), "--weights", str(self.weights), "--cache",
+                str(self.cache), "--storage", str(self.storage), *words, "--set", *knobs]  # fmt: skip
+
+    def environment(self) -> dict[str, str]:
+        faults = {"log": str(self.folder / "epochs.log"), "rules": self.rules}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+        return kept | {"PYTHONPATH": str(FAULTS), "WBC_FAULTS": json.dumps(faults)} | self.env
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command(*words), cwd=self.folder, env=self.environment(), capture_output=True,
+                              text=True, check=False, timeout=300)  # fmt: skip
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(self.command(*words), cwd=self.folder, env=self.environment(), text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+
+    def once(self, network: str, epoch: int | str, do: str) -> None:
+        self.rules.append(
+            {"network": network, "epoch": epoch, "do": do, "once": str(self.folder / f"once-{network}-{do}")}
+        )
+
+    def always(self, network: str, epoch: int | str, do: str) -> None:
+        self.rules.append({"network": network, "epoch": epoch, "do": do})
+
+    def begun(self) -> Counter[tuple[str, int]]:
+        """How often each epoch of each trial was begun."""
+        log = self.folder / "epochs.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        return Counter((name, int(epoch)) for name, epoch in (line.split() for line in lines))
+
+    def records(self) -> dict[str, RunRecord]:
+        storage = Storage(str(self.storage))
+        found = {name: storage.trial(name).record() for name in storage.finished()}
+        return {record.trial.name: record for record in found.values() if record}
+
+    def histories(self) -> dict[str, list[tuple[list[int], int]]]:
+        """Of each trial, by its name: epochs and exit code of each of its W&B logs."""
+        found: dict[str, list[tuple[list[int], int]]] = {}
+        for log in sorted(self.storage.glob("wandb/*/run-*.wandb")):
+            name, epochs, code = "", [], -1
+            for record in read_log(log):
+                kind = record.WhichOneof("record_type")
+                if kind == "run":
+                    name = record.run.display_name.split(" seed=")[0]
+                elif kind == "history":
+                    row = {item.key or item.nested_key[0]: item.value_json for item in record.history.item}
+                    epochs += [int(row["epoch"])] if "epoch" in row else []
+                elif kind == "exit":
+                    code = record.exit.exit_code
+            found.setdefault(name, []).append((epochs, code))
+        return found
