@@ -43,11 +43,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LookupError, ValueError, OSError, ImportError) as error:
         print(f"python -m analysis: {error}", file=sys.stderr)
         return 2
-    _write(outputs(study) | {freshness.NAME: freshness.sources(args, study)}, args.out)
+    files = outputs(study)
+    _write(files | {freshness.NAME: freshness.sources(args, study)}, args.out)
     print("\n".join(_summary(study)))
     print(compile_pdf(args.out / "tables.tex"))
     figures = _draw(study, args) if args.figures else []
-    page = report.render(study.tables, study.reading, left_out=study.left_out, storage=study.storage, figures=figures)
+    page = report.render(
+        study.tables,
+        study.reading,
+        left_out=study.left_out,
+        storage=study.storage,
+        beside=_beside(study, files),
+        figures=figures,
+    )
     (args.out / "report.html").write_text(page, encoding="utf-8")
     for line in (*study.reading.notes, *(f"not read: {problem}" for problem in study.reading.problems)):
         print(line)
@@ -82,6 +90,15 @@ def _write(files: Mapping[str, str], out: Path) -> None:
         stale.unlink(missing_ok=True)
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
+
+
+def _beside(study: Study, files: Mapping[str, str]) -> dict[str, str]:
+    """Number of each table that is not one of runs (1-3, ranks), and its HTML."""
+    numbers = {filled.table.number for filled in study.tables}
+    tables = {
+        name.removeprefix("table_").removesuffix(".html"): text for name, text in files.items() if ".html" in name
+    }
+    return {number: text for number, text in tables.items() if number not in numbers}
 
 
 def _draw(study: Study, args: argparse.Namespace) -> list[report.Figure]:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.power import detectable, smallest_significant
-from analysis.predictions import PredictionsOf
-from analysis.significance import ALPHA, Called, Comparison, Labels, Photographs, called_by, compare, mark
+from analysis.significance import ALPHA, Called, Calls, Comparison, Labels, compare, mark
 from analysis.tables import NOT_APART, Filled
 from search_spaces.paper import LABELS
 from wbc_model.choices import Dataset
@@ -28,13 +27,13 @@ class Evidence:
     comparisons: Sequence[Comparison]
 
 
-def gather(filled: Filled, predictions: PredictionsOf, photographs: Photographs) -> Evidence:
+def gather(filled: Filled, calls: Calls) -> Evidence:
     """Test every cell against the best of its column.
 
     Raises:
         ValueError: predictions that are not those a record counts.
     """
-    found = {row.labels: called_by(row, predictions, photographs) for row in filled.rows}
+    found = {row.labels: calls.of(row) for row in filled.rows}
     called = {labels: one for labels, one in found.items() if one}
     comparisons = compare(filled, called)
     marked = mark(filled, comparisons)

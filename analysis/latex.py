@@ -1,4 +1,4 @@
-"""Tables as LaTeX. They need the packages amssymb, booktabs, graphicx and multirow."""
+"""Tables as LaTeX, for a document that uses `PACKAGES`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,13 +12,15 @@ ESCAPES = str.maketrans(
     | {"α": r"$\alpha$", "±": r"$\pm$", "×": r"$\times$", "–": "--", TICK: r"\checkmark{}", NOT_APART: r"$\dagger$"}
 )
 
-DOCUMENT = r"""\documentclass[a4paper]{article}
-\usepackage[utf8]{inputenc}
-\usepackage[margin=25mm]{geometry}
-\usepackage{amssymb,booktabs,graphicx,multirow}
-\begin{document}
+PACKAGES = "amssymb,booktabs,graphicx,multirow"
+
+DOCUMENT = rf"""\documentclass[a4paper]{{article}}
+\usepackage[utf8]{{inputenc}}
+\usepackage[margin=25mm]{{geometry}}
+\usepackage{{{PACKAGES}}}
+\begin{{document}}
 %s
-\end{document}
+\end{{document}}
 """
 
 TABLE = r"""\begin{table}[tbp]
@@ -45,8 +47,8 @@ TABLE = r"""\begin{table}[tbp]
 def render(grid: Grid) -> str:
     """A complete `table` environment."""
     width = len(grid.body[0])
-    made_from = "".join(f"% {line}\n" for line in grid.made_from)
-    return made_from + TABLE % {
+    comments = "".join(f"% {line}\n" for line in (f"wants \\usepackage{{{PACKAGES}}}", *grid.made_from))
+    return comments + TABLE % {
         "title": escape(grid.title),
         "number": grid.number,
         "columns": "".join(_alignment(grid, column) for column in range(width)),

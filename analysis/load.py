@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from analysis.evidence import Evidence, gather
 from analysis.runs import Reading, read
-from analysis.significance import Photographs
+from analysis.significance import Calls, Photographs
 from analysis.tables import Filled, fill
 from analysis.which import choose, tables_under
 from search_spaces.table import Table, configs, effective, parse_overrides
@@ -55,8 +57,9 @@ def load(args: argparse.Namespace, reading: Reading | None = None) -> Study:
     overrides = choose(records, wanted, where=args.wandb or str(args.runs))
     possible, left_out = tables_under(overrides, numbers=args.tables, datasets=args.datasets)
     tables = _fill(possible, records, seeds=args.seeds, overrides=overrides)
-    photographs = _photographs(args.photographs)
-    evidence = [gather(filled, reading.predictions, photographs) for filled in tables]
+    calls = Calls(reading.predictions, _photographs(args.photographs))
+    bar = tqdm(tables, desc="compare rows by image", unit=" tables", leave=False, disable=None)
+    evidence = [gather(filled, calls) for filled in bar]
     storage = None if args.wandb else args.runs
     return Study([one.filled for one in evidence], evidence, reading, left_out, overrides, storage, not args.tables)
 

@@ -5,6 +5,8 @@ The client itself waits and asks again where the server answers 429 (too many re
 
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlparse
@@ -30,10 +32,17 @@ def read_online(path: str, *, cache: Path | None = None) -> Reading:
     """
     if not re.fullmatch(r"[^/]+/[^/]+", path):
         raise LookupError(f"--wandb wants ENTITY/PROJECT, got {path!r}")
-    try:
+    with _asking_for(path):
         if not wandb.login(prompt=False):
             raise LookupError("no W&B key: type `wandb login`, or set WANDB_API_KEY")
         return _read(wandb.Api(timeout=PATIENCE), path, cache or default_cache())
+
+
+@contextmanager
+def _asking_for(path: str) -> Iterator[None]:
+    """What the client raises, as a LookupError that names what was asked for."""
+    try:
+        yield
     except (wandb.Error, WandbApiFailedError, ValueError) as error:
         raise LookupError(f"cannot read {path} from W&B: {error}") from error
 
@@ -77,16 +86,21 @@ def _download(api: wandb.Api, path: str, folders: dict[str, Path], *, home: Path
 
 
 def _fetch(api: wandb.Api, where: str, folder: Path, name: str) -> bytes | None:
-    """A file of a run; asked for once, also where there is none."""
+    """A file of a run, asked for once.
+
+    Raises:
+        LookupError: W&B cannot be asked.
+    """
     kept = folder / name
     if not kept.exists():
-        run = api.run(where)
-        files = {file.name: file for file in run.files()}
-        found = match(name, files)
-        if found is None:
-            return None
-        with files[found].download(root=str(folder), replace=True) as file:
-            Path(file.name).replace(kept)
+        with _asking_for(f"{name} of {where}"):
+            files = {file.name: file for file in api.run(where).files()}
+            found = match(name, files)
+            if found is None:
+                return None
+            # Elsewhere first: what is cut off must not be taken for the whole.
+            with files[found].download(root=str(folder / "part"), replace=True) as file:
+                Path(file.name).replace(kept)
     return kept.read_bytes()
 
 

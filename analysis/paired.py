@@ -126,7 +126,8 @@ def randomised(images: Images, a: Sequence[np.ndarray], b: Sequence[np.ndarray],
     differ = (first != second).any((0, 2))
     change = (first - second)[:, differ]
     rng = np.random.default_rng(seed)
-    exchange = rng.integers(0, 2, (PERMUTATIONS, change.shape[1]), dtype=np.uint8).astype(np.float32)
+    coins = rng.integers(0, 256, (PERMUTATIONS, -(-change.shape[1] // 8)), dtype=np.uint8)
+    exchange = np.unpackbits(coins, axis=1, count=change.shape[1]).astype(np.float32)
     moved = exchange @ change  # (seeds, PERMUTATIONS, classes^2)
     total_a, total_b = first.sum(1)[:, None], second.sum(1)[:, None]
     found = _difference(total_a, total_b, images.cells)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 from analysis.grid import head, ticks
@@ -41,12 +42,14 @@ def render(
     *,
     left_out: Mapping[str, str],
     storage: Path | None = None,
+    beside: Mapping[str, str] | None = None,
     figures: Sequence[Figure] = (),
 ) -> str:
     """The page. It depends on the runs alone, so that printing them twice gives equal files.
 
     Args:
         left_out: number of each table that is not among `tables`, and why.
+        beside: number of each table that is not of runs, and its HTML.
         storage: where the runs were read from; None: from a server.
     """
     rows = {row.config.id: row for filled in tables for row in filled.rows}.values()
@@ -62,6 +65,7 @@ def render(
     pages.policies["json.dumps_kwargs"] = {"ensure_ascii": False}  # keys as they come: cell types keep their order
     return pages.get_template("report.html").render(
         tables=[_context(filled, command(filled, storage=storage)) for filled in tables],
+        beside={number: Markup(table) for number, table in (beside or {}).items()},
         figures=figures,
         left_out=left_out,
         finished=len(runs),

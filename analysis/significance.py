@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from statistics import fmean
 
 import numpy as np
 from statsmodels.stats.multitest import multipletests
 
-from analysis.paired import Images, interval, mcnemar, over_seeds, randomised, resampled, scores
+from analysis.paired import Images, Scores, interval, mcnemar, over_seeds, randomised, resampled, scores
 from analysis.predictions import PredictionsOf, of_record
 from analysis.tables import Cell, Filled, Row
 from wbc_model.config import TrialConfig
@@ -30,12 +31,17 @@ class Called:
     """The class that each image was called (N,)."""
 
     def scores(self, seed: int) -> dict[str, float]:
+        """Every score of one seed's trial, in [0, 1]."""
         counts = self.images.counts(self.by_seed[seed]).sum(0)
         return {name: float(value) for name, value in scores(counts, self.images.cells).items()}
 
+    @cached_property
+    def _resampled(self) -> dict[int, Scores]:
+        return {seed: resampled(self.images, called) for seed, called in self.by_seed.items()}
+
     def resampled(self, seeds: Sequence[int]) -> dict[str, np.ndarray]:
         """The mean over seeds of each score in every resample of the images."""
-        each = [resampled(self.images, self.by_seed[seed]) for seed in seeds]
+        each = [self._resampled[seed] for seed in seeds]
         return {name: np.mean([values[name] for values in each], axis=0) for name in each[0]}
 
 
@@ -65,22 +71,36 @@ class Comparison:
     """p by Holm's correction over all comparisons of the table."""
 
 
-def called_by(row: Row, predictions: PredictionsOf, photographs: Photographs) -> Called | None:
-    """None where the row has no run, or one of its runs has no predictions."""
-    found = [of_record(run, predictions) for run in row.runs]
-    first = next(iter(found), None)
-    if first is None:
-        return None
-    each = {}
-    for seed, one in zip(row.seeds, found, strict=True):
-        if one is None or not np.array_equal(one.ids, first.ids):
+class Calls:
+    """What rows called their test images, read once however many tables a row is in."""
+
+    def __init__(self, predictions: PredictionsOf, photographs: Photographs) -> None:
+        self._predictions, self._photographs = predictions, photographs
+        self._known: dict[tuple[str, ...], Called | None] = {}
+
+    def of(self, row: Row) -> Called | None:
+        """None where the row has no run, or one of its runs has no predictions of the same images.
+
+        Raises:
+            ValueError: predictions that are not those a record counts.
+        """
+        trials = tuple(run.trial.id for run in row.runs)
+        if trials not in self._known:
+            self._known[trials] = self._read(row)
+        return self._known[trials]
+
+    def _read(self, row: Row) -> Called | None:
+        found = [of_record(run, self._predictions) for run in row.runs]
+        first = next(iter(found), None)
+        if first is None or not all(one and np.array_equal(one.ids, first.ids) for one in found):
             return None
-        each[seed] = one.called
-    of = {image: photographs.get(image, image) for image in map(str, first.ids)}
-    units = np.unique([of[image] for image in map(str, first.ids)], return_inverse=True)[1]
-    return Called(row.config, Images(first.ids, first.truth, row.runs[0].test.classes, units), each)
+        names = list(map(str, first.ids))
+        units = np.unique([self._photographs.get(name, name) for name in names], return_inverse=True)[1]
+        images = Images(first.ids, first.truth, row.runs[0].test.classes, units)
+        return Called(row.config, images, {s: one.called for s, one in zip(row.seeds, found, strict=True) if one})
 
 
+@cache
 def differences(a: Called, b: Called) -> tuple[tuple[int, ...], dict[str, Difference]]:
     """The seeds that both rows have, and every score of `a` less that of `b`; nothing where they cannot be paired."""
     seeds = tuple(sorted(set(a.by_seed) & set(b.by_seed)))

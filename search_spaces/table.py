@@ -49,7 +49,7 @@ class Table:
     def __post_init__(self) -> None:
         for labels in (*self.rows, *self.heads):
             if len(labels) != len(self.stub):
-                raise ValueError(f"Table {self.number}: {labels} wants one label for each of {self.stub}")
+                raise ValueError(f"Table {self.number}: row {labels} wants one label for each of {self.stub}")
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:

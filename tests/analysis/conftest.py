@@ -1,9 +1,11 @@
 """Runs as data: `make_record` builds one in a line, `write_run` leaves its W&B files as a trial does."""
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from study.plan import RunRecord, Trial
@@ -42,6 +44,22 @@ def make_record() -> MakeRecord:
     return make
 
 
+def predictions_of(record: RunRecord) -> bytes:
+    """A `predictions.npz` that the record's counts are those of."""
+    n = len(record.test.classes)
+    calls = [(i, j) for i in range(n) for j in range(n) for _ in range(record.test.counts[i][j])]
+    truth, called = np.array(calls).T
+    buffer = io.BytesIO()
+    ids = np.array([f"{i}.png" for i in range(len(truth))])
+    np.savez_compressed(buffer, ids=ids, truth=truth, probabilities=np.eye(n, dtype=np.float32)[called])
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def save_predictions() -> Callable[[RunRecord], bytes]:
+    return predictions_of
+
+
 @pytest.fixture
 def write_run(tmp_path: Path) -> Callable[..., Path]:
     def write(storage: Path, record: RunRecord, *, fails: bool = False) -> Path:
@@ -53,7 +71,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         try:
             with tracked(record.trial, settings) as run:
                 run.log({"epoch": 0, "train/loss": 1.0}, step=0)
-                summarise(run, record)
+                summarise(run, record, predictions=predictions_of(record), picture=None)
                 if fails:
                     raise InterruptedError
         except InterruptedError:

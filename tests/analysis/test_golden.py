@@ -10,6 +10,7 @@ import pytest
 from analysis.evidence import gather
 from analysis.grid import grid
 from analysis.latex import document, render
+from analysis.significance import Calls
 from analysis.tables import fill
 from search_spaces.paper import PROPOSED, TABLES
 from tests.analysis.simulated import Simulation
@@ -25,7 +26,7 @@ def rendered(number: str) -> str:
     _, *others, last = table.rows.values()
     trials = [*((config, seed) for config in others for seed in (0, 1)), (last, 0)]
     records = [simulation.trial(config, seed, worse=0.02 * (config != PROPOSED)) for config, seed in trials]
-    evidence = gather(fill(table, records, seeds=(0, 1)), simulation.predictions.get, {})
+    evidence = gather(fill(table, records, seeds=(0, 1)), Calls(simulation.predictions.get, {}))
     return render(grid(evidence.filled))
 
 

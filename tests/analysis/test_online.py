@@ -38,7 +38,7 @@ def asked(stub: WandbStub) -> list[str]:
 
 
 @pytest.mark.usefixtures("wandb_stub")
-def test_online_and_offline_give_equal_records(make_record, tmp_path, monkeypatch):
+def test_online_and_offline_give_equal_records(make_record, save_predictions, tmp_path, monkeypatch):
     records = [make_record(PROPOSED), make_record(vary(mixup_alpha=0.0), provenance={"note": "α = ½"})]
     for mode in ("online", "offline"):
         monkeypatch.setenv("WANDB_MODE", mode)
@@ -46,7 +46,7 @@ def test_online_and_offline_give_equal_records(make_record, tmp_path, monkeypatc
             settings = Settings(data=tmp_path, storage=str(tmp_path / "runs"), cache=tmp_path, tracking=mode)
             with tracked(record.trial, settings) as run:
                 run.log({"epoch": 0, "train_loss": 1.0}, step=0)
-                summarise(run, record)
+                summarise(run, record, predictions=save_predictions(record), picture=None)
     monkeypatch.setenv("WANDB_MODE", "online")
     there, here = read(wandb=HERE, cache=tmp_path / "cache"), read(tmp_path / "runs")
     for reading in (there, here):
@@ -127,6 +127,15 @@ def test_a_runs_files_come_when_they_are_asked_for_and_once(wandb_stub: WandbStu
             None,
         )
     assert len([request for request in wandb_stub.log if request.method == "GET"]) == 2
+
+
+def test_a_file_that_the_server_refuses_is_told(wandb_stub: WandbStub, make_record, tmp_path):
+    (record,) = some(make_record, 1)
+    put(wandb_stub, record).files = {"predictions.npz": b"numbers"}
+    reading = read(wandb=HERE, cache=tmp_path)
+    wandb_stub.fault = lambda request: 403 if request.operation == "RunFiles" else None
+    with pytest.raises(LookupError, match=f"cannot read predictions.npz of {HERE}/{record.trial.id} from W&B"):
+        reading.predictions(record.trial.id)
 
 
 def test_other_runs_of_the_project_are_left_alone(wandb_stub: WandbStub, tmp_path):

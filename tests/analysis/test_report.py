@@ -101,6 +101,14 @@ def test_each_number_leads_to_its_runs_and_each_table_to_what_fills_it(make_reco
     assert "<code>study/run.py --tables 4 --seeds 0 1</code>" in html
 
 
+def test_tables_that_are_not_of_runs_stand_beside():
+    tables, _ = tables_under({})
+    table = '<table id="table_1"><caption>Table 1. Images</caption></table>'
+    html = render([fill(tables[0], [])], Reading(), left_out={}, beside={"1": table})
+    assert table in html
+    assert '<a href="#table-1">Table 1</a>' in html
+
+
 def test_what_was_not_read_is_told():
     html = page()
     assert "<dd>a note</dd>" in html

@@ -6,7 +6,7 @@ import pytest
 
 from analysis import paired
 from analysis.evidence import gather
-from analysis.significance import called_by
+from analysis.significance import Calls
 from analysis.tables import Filled, fill
 from search_spaces.paper import TABLES
 from search_spaces.table import Table
@@ -22,7 +22,7 @@ def first(rows: int) -> Table:
 
 
 def judged(simulation: Simulation, table: Table, records, seeds=(0,)) -> Filled:
-    return gather(fill(table, records, seeds=seeds), simulation.predictions.get, simulation.photographs).filled
+    return gather(fill(table, records, seeds=seeds), Calls(simulation.predictions.get, simulation.photographs)).filled
 
 
 def winners(filled: Filled) -> int:
@@ -56,7 +56,7 @@ def test_predictions_of_another_test_are_refused():
     simulation.predictions[record.trial.id] = simulation.predictions[other.trial.id]
     row = fill(first(1), [record]).rows[0]
     with pytest.raises(ValueError, match=f"predictions.npz of trial {record.trial.id} is not what its record counts"):
-        called_by(row, simulation.predictions.get, {})
+        Calls(simulation.predictions.get, {}).of(row)
 
 
 def test_a_difference_of_one_seed_must_show_in_the_others():
@@ -76,7 +76,7 @@ def test_rows_are_compared_over_the_seeds_that_both_have():
     simulation = Simulation(SIZES, seed=0)
     a, b = first(2).rows.values()
     records = [simulation.trial(a, 0), simulation.trial(a, 1), simulation.trial(b, 1, worse=0.5)]
-    evidence = gather(fill(first(2), records, seeds=(0, 1)), simulation.predictions.get, {})
+    evidence = gather(fill(first(2), records, seeds=(0, 1)), Calls(simulation.predictions.get, {}))
     assert {one.seeds for one in evidence.comparisons} == {(1,)}
 
 
@@ -93,7 +93,7 @@ def test_copies_on_bccd_are_the_unit_of_its_tests_and_told():
 
 def test_holms_correction_is_over_the_whole_table():
     simulation = Simulation(SIZES, seed=3)
-    evidence = gather(fill(first(3), simulation.table(first(3))), simulation.predictions.get, {})
+    evidence = gather(fill(first(3), simulation.table(first(3))), Calls(simulation.predictions.get, {}))
     smallest = min(evidence.comparisons, key=lambda one: one.difference.p)
     assert smallest.adjusted == pytest.approx(min(1, len(evidence.comparisons) * smallest.difference.p))
     assert len(evidence.comparisons) == 8
@@ -107,7 +107,7 @@ def test_holms_correction_is_over_the_whole_table():
 def test_equally_good_rows_give_a_lone_winner_in_at_most_one_table_of_twenty(rows, seeds, spread, copies, monkeypatch):
     monkeypatch.setattr(paired, "PERMUTATIONS", 499)
     won = []
-    for seed in range(150):
+    for seed in range(60):
         simulation = Simulation(SIZES, seed=seed, copies=copies)
         records = simulation.table(first(rows), seeds=seeds, spread=spread)
         won.append(winners(judged(simulation, first(rows), records, seeds)) > 0)

@@ -8,6 +8,7 @@ from analysis.evidence import gather
 from analysis.load import Study
 from analysis.predictions import Predictions
 from analysis.published import printed
+from analysis.significance import Calls
 from analysis.tables import fill
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.rehearsal import REHEARSAL
@@ -31,7 +32,7 @@ def study(make_record, right: dict, *, overrides=None, lost=(), tables=("9",)) -
         records.append(make_record(config, counts=counts, overrides=overrides))
         predictions[records[-1].trial.id] = Predictions(np.arange(len(truth)).astype(str), truth, np.eye(5)[called])
     kept = {trial: one for trial, one in predictions.items() if trial not in lost}
-    evidence = [gather(fill(BY_NUMBER[n], records, overrides=overrides), kept.get, {}) for n in tables]
+    evidence = [gather(fill(BY_NUMBER[n], records, overrides=overrides), Calls(kept.get, {})) for n in tables]
     return Study([one.filled for one in evidence], evidence, records, {}, overrides or {}, None)
 
 
