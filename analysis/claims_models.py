@@ -8,7 +8,7 @@ from statsmodels.stats.proportion import proportions_ztest
 
 from analysis.across import critical_difference
 from analysis.claim import Claim, Rows, lower, rank, verdict
-from analysis.published import TRAINING_IN_TEXT, of_table, test_images
+from analysis.published import TRAINING_IN_TEXT, images_tested, of_table
 from search_spaces.paper import PROPOSED
 
 OURS = "Our model"
@@ -77,7 +77,7 @@ def _best_over_datasets(rows: Rows) -> Claim:
 def _differences_are_real(rows: Rows) -> Claim:
     """An unpaired test: the predictions that a paired one needs are not published."""
     ours = next(row for row in rows if row.config == PROPOSED and "OA" in row.numbers)
-    n = test_images(PROPOSED)
+    n = images_tested(PROPOSED)
     changed = {row.config.id: row for row in rows if row.table in ("4", "5", "7", "8") and row.config != PROPOSED}
     apart = []
     for row in changed.values():
