@@ -15,9 +15,9 @@ from analysis.published import (
     Numbers,
     Printed,
     dataset_of,
+    images_tested,
     printed,
     read_csv,
-    test_images,
 )
 from search_spaces.paper import PROPOSED
 from wbc_model.choices import Dataset
@@ -67,7 +67,7 @@ def audit(rows: Sequence[Printed]) -> Iterator[Check]:
     yield _eq_6(rows)
 
 
-def test_sets(rows: Sequence[Printed]) -> dict[Dataset, dict[str, int]]:
+def sets_tested(rows: Sequence[Printed]) -> dict[Dataset, dict[str, int]]:
     """Images of each class, by label, in each dataset's test set, as the printed recalls allow them and no other."""
     overall = {row.config.id: row for row in rows if "OA" in row.numbers}
     return {dataset: _possible(part, overall)[0] for dataset, part in _by_dataset(rows).items()}
@@ -84,7 +84,7 @@ def _by_dataset(rows: Sequence[Printed]) -> dict[Dataset, list[Printed]]:
 
 def _possible(rows: Sequence[Printed], overall: Mapping[str, Printed]) -> list[dict[str, int]]:
     accuracies = [overall[row.config.id].numbers["OA"] for row in rows]
-    return compositions([row.numbers for row in rows], accuracies, images=test_images(rows[0].config))
+    return compositions([row.numbers for row in rows], accuracies, images=images_tested(rows[0].config))
 
 
 def _count(what: str, results: Mapping[str, bool], *, expected: bool = True) -> Check:
@@ -121,7 +121,7 @@ def _repeated(rows: Sequence[Printed]) -> Check:
 
 def _accuracies(rows: Sequence[Printed]) -> Check:
     distinct = {(row.config.id, row.numbers["OA"]): row for row in rows if "OA" in row.numbers}
-    results = {f"{row}: OA {oa}": bool(hits(oa, test_images(row.config))) for (_, oa), row in distinct.items()}
+    results = {f"{row}: OA {oa}": bool(hits(oa, images_tested(row.config))) for (_, oa), row in distinct.items()}
     images = TABLE_2[PROPOSED.dataset][1]
     for alpha, accuracy in VALIDATION_IN_TEXT.items():
         results[f"validation accuracy {accuracy} at alpha {alpha}"] = bool(hits(accuracy, images))

@@ -79,7 +79,7 @@ def of_table(number: str, rows: Sequence[Printed]) -> dict[Labels, Numbers]:
     return {row.labels: row.numbers for row in rows if row.table == number}
 
 
-def test_images(config: TrialConfig) -> int:
+def images_tested(config: TrialConfig) -> int:
     """Table 2: images of the dataset's test set."""
     return TABLE_2[config.dataset][2]
 

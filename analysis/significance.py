@@ -132,18 +132,14 @@ def _tests(a: Called, b: Called, seeds: Sequence[int]) -> dict[str, tuple[float,
 
 def compare(filled: Filled, called: Mapping[Labels, Called]) -> list[Comparison]:
     """Every cell beside the best of its column and group, where both rows have predictions of the same images."""
-    pairs: dict[tuple[Labels, Labels], tuple[tuple[int, ...], dict[str, Difference]]] = {}
     found = []
-    for column, key in enumerate(column.key for column in filled.table.columns):
-        for row, best in _rivals(filled, column):
-            names = row.labels, best.labels
-            if names not in pairs and all(name in called for name in names):
-                pairs[names] = differences(called[row.labels], called[best.labels])
-            seeds, each = pairs.get(names, ((), {}))
-            if key in each:
-                found.append(
-                    Comparison(row=row, best=best, column=column, seeds=seeds, difference=each[key], adjusted=1.0)
-                )
+    for i, column in enumerate(filled.table.columns):
+        for row, best in _rivals(filled, i):
+            if not {row.labels, best.labels} <= set(called):
+                continue
+            seeds, each = differences(called[row.labels], called[best.labels])
+            if d := each.get(column.key):
+                found.append(Comparison(row=row, best=best, column=i, seeds=seeds, difference=d, adjusted=1.0))
     if not found:
         return []
     adjusted = multipletests([one.difference.p for one in found], method="holm")[1]
@@ -161,8 +157,9 @@ def _rivals(filled: Filled, column: int) -> list[tuple[Row, Row]]:
 
 
 def mark(filled: Filled, comparisons: Sequence[Comparison]) -> Filled:
-    """Mark every cell that is not shown to differ from the best; what was not tested is not shown to."""
-    apart = {(one.row.labels, one.column) for one in comparisons if one.adjusted < ALPHA}
+    """Mark every cell that is not shown to be worse than the best; what was not tested is not shown to."""
+    worse = [one for one in comparisons if one.adjusted < ALPHA and one.difference.value < 0]
+    apart = {(one.row.labels, one.column) for one in worse}
     marked = {(row.labels, i) for i in range(len(filled.table.columns)) for row, _ in _rivals(filled, i)} - apart
 
     def cells(row: Row) -> tuple[Cell, ...]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from math import hypot
 
-from analysis.audit import test_sets
+from analysis.audit import sets_tested
 from analysis.evidence import Evidence, Line
 from analysis.lines import Ends, intervals, to_csv
 from analysis.load import Study, add_arguments, load
 from analysis.paired import share_interval
-from analysis.published import SOURCE, Printed, printed, test_images
+from analysis.published import SOURCE, Printed, images_tested, printed
 from analysis.tables import Row
 from analysis.which import arguments, command
 from search_spaces.table import PER_CLASS, Column
@@ -145,13 +145,13 @@ def _measured(row: Row, evidence: Evidence, column: Column) -> Ends:
 
 @cache
 def _sets() -> Mapping[Dataset, Mapping[str, int]]:
-    return test_sets(printed())
+    return sets_tested(printed())
 
 
 def _own_interval(source: Printed, score: str) -> Ends:
     """What the printed numbers alone allow."""
     if score == "OA":
-        return _share(float(source.numbers[score]), test_images(source.config))
+        return _share(float(source.numbers[score]), images_tested(source.config))
     sizes = _sets()[source.config.dataset]
     if score in sizes:
         return _share(float(source.numbers[score]), sizes[score])

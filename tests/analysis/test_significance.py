@@ -112,3 +112,16 @@ def test_equally_good_rows_give_a_lone_winner_in_at_most_one_table_of_twenty(row
         records = simulation.table(first(rows), seeds=seeds, spread=spread)
         won.append(winners(judged(simulation, first(rows), records, seeds)) > 0)
     assert np.mean(won) <= 0.05
+
+
+def test_a_row_that_beats_the_best_on_the_seeds_both_have_is_not_called_worse():
+    simulation = Simulation((100, 200, 150, 400, 400), seed=0)
+    a, b = first(2).rows.values()
+    records = [
+        simulation.trial(a, 0, worse=0.3),
+        simulation.trial(a, 1, worse=-0.2),
+        simulation.trial(a, 2, worse=-0.2),
+    ]
+    records.append(simulation.trial(b, 0, worse=0.15))
+    cells = judged(simulation, first(2), records, seeds=(0, 1, 2)).rows[1].cells
+    assert all(cell.not_apart for cell in cells)
