@@ -44,6 +44,9 @@ class Rehearsal(Place):
 def ours(folder: Path, *, kills: int, draw: random.Random) -> Facts:
     """Kill until it was killed often enough, then let it finish."""
     place = Rehearsal(folder, Path(), Path(), folder / "cache")
+    made = place.run("--calibrate")  # draws the data and trains the trunks to transfer from
+    assert made.returncode == 0, made.stderr
+    (folder / "epochs.log").unlink()
     done = Counter[str]()
     while done.total() < kills and len(list(place.storage.glob("trials/*/record.json"))) < TRIALS:
         done[_disturb(place, draw, worker=done.total() % 2 == 1)] += 1

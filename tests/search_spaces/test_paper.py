@@ -62,7 +62,7 @@ def test_the_retraction_travels_with_every_table_that_shows_sharma():
 
 
 def test_a_row_wants_a_label_for_each_heading():
-    with pytest.raises(ValueError, match=r"Table 99: \('only one',\) wants one label"):
+    with pytest.raises(ValueError, match=r"Table 99: row \('only one',\) wants one label"):
         Table("99", "", ("a", "b"), {("only one",): PROPOSED}, OVERALL)
 
 

@@ -120,7 +120,9 @@ def test_a_worker_that_did_another_trial_before_does_this_one_alike(
     assert timeless(run(trials[-1], after)) == timeless(alone)
 
 
-def test_wandb_sync_brings_a_server_one_whole_run(trials: list[Trial], settings: Settings, wandb_stub: WandbStub):
+def test_wandb_sync_brings_a_server_one_whole_run(
+    trials: list[Trial], settings: Settings, wandb_stub: WandbStub, tmp_path: Path
+):
     """Of a trial that was killed and went on, offline."""
     trial = trials[-1]
     killed = complete(trial, settings)
@@ -129,7 +131,7 @@ def test_wandb_sync_brings_a_server_one_whole_run(trials: list[Trial], settings:
     record = run(trial, settings)
     (log,) = logs(settings)
     sync = [str(Path(sys.executable).with_name("wandb")), "sync", "--yes", "--entity", ENTITY, str(log.parent)]
-    done = subprocess.run(sync, capture_output=True, text=True, check=False, env=os.environ)
+    done = subprocess.run(sync, capture_output=True, text=True, check=False, env=os.environ, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (there,) = wandb_stub.runs.values()
     assert (there.id, there.state) == (trial.id, "finished")
