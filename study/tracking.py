@@ -162,6 +162,7 @@ def _init(trial: Trial, settings: Settings, *, folder: str, mode: Tracking) -> R
             git_root=str(ROOT),
             init_timeout=FLUSH_SECONDS,
             finish_timeout=FLUSH_SECONDS,
+            reinit="create_new",  # never the run of another trial that was not closed
         ),
     )
 
