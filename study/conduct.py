@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import replace
+from itertools import chain, islice
 from typing import Any
 
 from ray import tune
@@ -20,6 +21,9 @@ from study.schedule import Schedule, Verdict
 from study.search import PRUNED
 from study.settings import Settings
 from study.storage import Storage
+
+MOST_ASKED_FOR = 1000
+"""Trials that a cluster is asked to have room for: none grows beyond, and asking takes time."""
 
 
 class Runner(tune.Trainable):
@@ -92,9 +96,10 @@ class Listener(Unsaved, tune.Callback):
         self.began = time.monotonic()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
+        self.schedule.begin(_ours(trial))
         self.progress.started(_ours(trial))
-        jobs = [*self.schedule.running.values(), *self.schedule.waiting.values()]
         # A cluster that can grow is told of all that is to run, not only of what Tune asks for next.
+        jobs = list(islice(chain(self.schedule.running.values(), self.schedule.waiting.values()), MOST_ASKED_FOR))
         request_resources(bundles=[_bundle(self.settings.cpus, job.gpus) for job in jobs])
 
     def on_trial_result(
@@ -179,11 +184,9 @@ class Brake(Unsaved, FIFOScheduler):
             return TrialScheduler.STOP
         if result.get("epoch") == _ours(trial).config.epochs - 1:  # there is nothing left to be saved
             return TrialScheduler.CONTINUE
-        return (
-            TrialScheduler.CONTINUE
-            if OUTCOME in result
-            else self.scheduler.on_trial_result(tune_controller, trial, result)
-        )
+        if OUTCOME in result:
+            return TrialScheduler.CONTINUE
+        return self.scheduler.on_trial_result(tune_controller, trial, result)
 
 
 def _bundle(cpus: float, gpus: float) -> dict[str, float]:

@@ -61,9 +61,10 @@ def _study(
 
     settings = _settings(args)
     storage = Storage(settings.storage)
-    _check_inputs(remaining(trials, storage.finished()), settings, rehearse=args.rehearse)
-    finished = [trial for trial in trials if trial.id in storage.finished()]
-    outdated = set_stale_aside(finished, settings, rerun=args.rerun_stale)
+    finished = storage.finished()
+    _check_inputs(remaining(trials, finished), settings, rehearse=args.rehearse)
+    done = [trial for trial in trials if trial.id in finished]
+    outdated = set_stale_aside(done, settings, rerun=args.rerun_stale)
     if args.calibrate:
         costs = calibrated(remaining(trials, storage.finished()), settings)
         print(show(estimate(tables, trials, storage.finished(), costs, args)))

@@ -78,6 +78,10 @@ class Schedule:
         self.more = None
         return None
 
+    def begin(self, trial: Trial) -> None:
+        """It has what it needs now: until then it costs nothing."""
+        self.running[trial.id].started = self.clock()
+
     @property
     def done(self) -> bool:
         """Nothing runs, and nothing that waits will ever start."""

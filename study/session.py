@@ -61,12 +61,11 @@ def run(trials: Sequence[Trial], settings: Settings, *, budget: float | None, qu
         ValueError: a budget, and trials of unknown cost.
     """
     storage = Storage(settings.storage)
-    done = {trial.id: _best(storage, trial) for trial in trials if trial.id in storage.finished()}
+    finished = storage.finished()
+    done = {trial.id: _best(storage, trial) for trial in trials if trial.id in finished}
     to_run = remaining(trials, done)
     print(f"{len(trials)} trials: {len(done)} finished, {len(to_run)} to run. Results: {settings.storage}. "
           f"W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
-    if settings.tracking == "disabled":
-        print("W&B is disabled: python -m analysis reads W&B, and will find nothing of these trials.", file=sys.stderr)
     write_plan(storage, trials)
     if not to_run:
         return 0

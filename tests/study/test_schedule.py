@@ -151,6 +151,9 @@ def test_no_trial_starts_that_the_budget_does_not_reach_for(clock: Clock):
     schedule = schedule_of(TRIALS[:4], clock, gpus=0.5, seconds=lambda _: 100.0, budget=120.0)
     first, second = begin(schedule), begin(schedule)
     assert schedule.next() is None
+    clock.now += 1000  # until there is room for them
+    schedule.begin(first.trial)
+    schedule.begin(second.trial)
     clock.now += 100
     schedule.finish(first.trial)
     schedule.finish(second.trial)
