@@ -1,11 +1,14 @@
-"""One attempt at a trial, under its lease: rows of epochs, then how it ended. No ray."""
+"""One attempt at a trial, under its lease: rows of epochs, then how it ended. No ray; torch only once it begins.
+
+Tune takes a trial away from a worker that is still starting, if another is free. So a worker starts with little, and
+loads the rest when the trial is its own.
+"""
 
 import time
 from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
 
-from study.execute import complete
 from study.failures import Failure
 from study.leases import Held, Lease
 from study.plan import Trial
@@ -24,6 +27,8 @@ def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None,
     Nothing is raised but what ends the process, so that a reason reaches the launcher even where no storage can be
     written.
     """
+    from study.execute import complete
+
     files = Storage(settings.storage).trial(trial.id)
     try:
         lease = Lease.take(files.folder)

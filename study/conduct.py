@@ -18,9 +18,8 @@ from study.failures import Failure
 from study.plan import Trial
 from study.progress import Progress
 from study.schedule import Schedule, Verdict
-from study.search import PRUNED
 from study.settings import Settings
-from study.storage import Storage
+from study.storage import PRUNED, Storage
 
 MOST_ASKED_FOR = 1000
 """Trials that a cluster is asked to have room for: none grows beyond, and asking takes time."""

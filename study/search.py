@@ -15,11 +15,9 @@ from optuna.trial import TrialState, create_trial
 
 from search_spaces.tuning import SEARCHES
 from study.plan import Trial
-from study.storage import Storage, create
+from study.storage import PRUNED, Storage, create
 
 OBJECTIVE = "validation_accuracy"
-PRUNED = "pruned.json"
-"""In the folder of a trial that the scheduler stopped before its last epoch."""
 
 
 @dataclass(frozen=True)

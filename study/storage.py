@@ -24,6 +24,9 @@ from upath import UPath
 from study.failures import Failure
 from study.plan import RunRecord
 
+PRUNED = "pruned.json"
+"""In the folder of a search's trial that was stopped before its last epoch."""
+
 
 class Storage:
     """The root of a study's results."""

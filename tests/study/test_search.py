@@ -8,8 +8,8 @@ from optuna.trial import FixedTrial
 from search_spaces.tuning import SEARCHES, architecture
 from study.failures import Failure
 from study.plan import Trial
-from study.search import PRUNED, Search
-from study.storage import Storage
+from study.search import Search
+from study.storage import PRUNED, Storage
 from wbc_model.choices import AttentionAt, ParallelBy
 from wbc_model.config import TrialConfig, TwoBranch
 
