@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from analysis import audit, dashboard, freshness, report, verify
+from analysis import audit, dashboard, freshness, report, searched, verify
 from analysis.load import Study, add_arguments, load
 from analysis.notes import REHEARSAL_NOTE
 from analysis.outputs import LINES, SUFFIXES, outputs
@@ -23,12 +23,19 @@ examples:
   python -m analysis --set                          of several studies, the paper itself: nothing set
   python -m analysis audit                          hold the article's tables against themselves (needs no runs)
   python -m analysis verify                         hold the study's numbers against the article's
+  python -m analysis search NAME                    draw a search: its samples, and what mattered
   python -m analysis dashboard --wandb ENTITY/...   a W&B workspace and report, made or brought up to date
   python -m analysis check                          are the files still those of the runs?
 
 exit status: 0 every row is filled, 1 rows are missing (each is named, with what runs it), 2 nothing could be printed
 """
-COMMANDS = {"audit": audit.main, "dashboard": dashboard.main, "check": freshness.main, "verify": verify.main}
+COMMANDS = {
+    "audit": audit.main,
+    "dashboard": dashboard.main,
+    "check": freshness.main,
+    "search": searched.main,
+    "verify": verify.main,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

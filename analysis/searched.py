@@ -1,0 +1,67 @@
+"""What a search found: `python -m analysis search NAME` draws its samples, and how much each parameter mattered."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis.figures.style import COLOURS, canvas, percent_axis, styled, warn_of_rehearsal
+from search_spaces.tuning import SEARCHES
+from study.search import Search
+from study.storage import Storage
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="python -m analysis search",
+        description="Draw a search: validation accuracy of each sample, and each parameter's share of its variance.",
+    )
+    p.add_argument("name", help="the search, as study/run.py --search has it")
+    p.add_argument("--runs", default="runs", metavar="STORAGE", help="where the study's results are [%(default)s]")
+    p.add_argument("--out", type=Path, default="build", metavar="FOLDER", help="where to write [%(default)s]")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0: drawn. 2: there is no such search, or no sample of it was trained to its end."""
+    args = parser().parse_args(argv)
+    storage = Storage(f"{args.runs}/searches/{args.name}")
+    try:
+        search = Search(args.name, storage, samples=0, overrides={}, seed=0)
+        winner = storage.read("winner.json")
+        if winner is None:
+            raise LookupError(f"no winner of {args.name} in {args.runs}: run study/run.py --search {args.name}")
+        args.out.mkdir(parents=True, exist_ok=True)
+    except (LookupError, OSError) as error:
+        print(f"python -m analysis search: {error}", file=sys.stderr)
+        return 2
+    with styled():
+        figure = draw(search, json.loads(winner)["importances"])
+        for suffix in ("pdf", "png"):
+            figure.savefig(args.out / f"search_{args.name}.{suffix}")
+    print(f"Written to {args.out.absolute()}: search_{args.name}.pdf and .png")
+    return 0
+
+
+def draw(search: Search, importances: dict[str, float]) -> Figure:
+    """Left: validation accuracy by sample, and the best so far. Right: shares of the variance (fANOVA), if known."""
+    values = [100 * max(trial.intermediate_values.values(), default=0.0) for trial in search.study().trials]
+    figure = canvas(2.6)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    best = [max(values[: i + 1]) for i in range(len(values))]
+    left.plot(range(1, len(values) + 1), values, "o", color=COLOURS[1], label="sample")
+    left.step(range(1, len(values) + 1), best, where="post", color=COLOURS[0], label="best so far")
+    left.set_title(SEARCHES[search.name].title)
+    left.set_xlabel("Sample")
+    percent_axis(left, "Validation accuracy")
+    left.legend()
+    names = list(importances)[::-1]
+    right.barh(names, [100 * importances[name] for name in names], color=COLOURS[1])
+    right.set_title("What mattered" if names else "What mattered: too few samples to tell")
+    right.set_xlabel("Share of the variance (%)")
+    if any(sample.trial.config.rehearsal for sample in search.known()):
+        warn_of_rehearsal(figure)
+    return figure
