@@ -11,7 +11,7 @@ from tqdm import tqdm
 from study.plan import RunRecord
 from study.replica import Replica, differences, in_storage
 from study.settings import Settings
-from study.storage import Storage
+from study.storage import Storage, place
 from study.tracking import check, mode, on_server, replay
 
 EXAMPLES = """examples:
@@ -58,15 +58,14 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    place = args.storage if "://" in args.storage else str(Path(args.storage).absolute())
+    storage = Storage(place(args.storage))
     try:
         settings = Settings(
-            data=Path(), cache=Path(), storage=place, tracking=mode(offline=False),
+            data=Path(), cache=Path(), storage=place(args.storage), tracking=mode(offline=False),
             project=args.project or os.environ.get("WANDB_PROJECT") or "wbc-study",
             entity=args.entity or os.environ.get("WANDB_ENTITY") or None,
         )  # fmt: skip
         check(settings)
-        storage = Storage(place)
         found = [storage.trial(name).record() for name in sorted(storage.finished())]
         records = [record for record in found if record]
         return report(records, settings, repair=args.repair)

@@ -11,7 +11,7 @@ from upath import UPath
 
 from study.plan import RunRecord
 from study.storage import Storage
-from study.wandb_log import read_log
+from study.wandb_log import read_log, values
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ def _read(file: UPath) -> Replica:
     for each in read_log(file):
         kind = each.WhichOneof("record_type")
         if kind == "history":
-            row = {item.key or item.nested_key[0]: item.value_json for item in each.history.item}
+            row = values(each.history.item)
             rows += [{name: json.loads(value) for name, value in row.items()}] if "epoch" in row else []
         elif kind == "summary":
-            kept = {item.key or item.nested_key[0]: item.value_json for item in each.summary.update}
+            kept = values(each.summary.update)
             record = json.loads(kept["record"]) if "record" in kept else record
         elif kind == "exit":
             state = "finished" if each.exit.exit_code == 0 else "failed"

@@ -18,7 +18,7 @@ from study.costs import Costs
 from study.estimate import estimate, show
 from study.plan import Trial, plan, remaining
 from study.settings import Settings
-from study.storage import Storage
+from study.storage import Storage, place
 from wbc_model.datasets import DataError, default_cache
 
 
@@ -66,8 +66,9 @@ def _study(
     done = [trial for trial in trials if trial.id in finished]
     outdated = set_stale_aside(done, settings, rerun=args.rerun_stale)
     if args.calibrate:
-        costs = calibrated(remaining(trials, storage.finished()), settings)
-        print(show(estimate(tables, trials, storage.finished(), costs, args)))
+        finished = storage.finished()
+        costs = calibrated(remaining(trials, finished), settings)
+        print(show(estimate(tables, trials, finished, costs, args)))
         return 0
     budget = None if args.budget is None else 3600 * args.budget
     status = run(trials, settings, budget=budget, quiet=args.quiet)
@@ -94,8 +95,7 @@ def _search(args: argparse.Namespace, overrides: dict[str, Any]) -> int:
 
 
 def _storage(args: argparse.Namespace) -> str:
-    place = args.storage or ("runs/rehearsal" if args.rehearse else "runs")
-    return place if "://" in place else str(Path(place).absolute())
+    return place(args.storage or ("runs/rehearsal" if args.rehearse else "runs"))
 
 
 def _settings(args: argparse.Namespace) -> Settings:

@@ -93,8 +93,8 @@ class Search:
         return Sample(trial, asked.params, drawn)
 
     def _outcome(self, sample: Sample) -> optuna.trial.FrozenTrial:
-        epochs = {int(row["epoch"]): row[OBJECTIVE] for row in self.storage.trial(sample.trial.id).epochs()}
         files = self.storage.trial(sample.trial.id)
+        epochs = {int(row["epoch"]): row[OBJECTIVE] for row in files.epochs()}
         if len(epochs) == sample.trial.config.epochs:
             state, value = TrialState.COMPLETE, max(epochs.values())
         elif files.read(PRUNED) is not None:

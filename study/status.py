@@ -5,7 +5,6 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
@@ -14,7 +13,7 @@ from study.costs import Costs
 from study.leases import newest
 from study.plan import Trial
 from study.progress import BEST
-from study.storage import Storage
+from study.storage import Storage, place
 
 PLAN = "plan.json"
 
@@ -59,8 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--storage", default="runs", metavar="DIR|URL", help="where its results go (runs)")
     p.add_argument("--watch", type=float, metavar="SECONDS", help="look again and again, until everything is done")
     args = p.parse_args(argv)
-    place = args.storage if "://" in args.storage else str(Path(args.storage).absolute())
-    storage = Storage(place)
+    storage = Storage(place(args.storage))
     console = Console()
     while True:
         try:

@@ -6,11 +6,13 @@ trials/<trial id>/record.json       written last: the trial is finished
                   gradcam.png       test images of each class and what decided them, of two-branch models
                   checkpoint.pt     the state after the last epoch, while unfinished
                   error.json        why the last attempt failed, while unfinished
+                  pruned.json       of a search: stopped before its last epoch
                   lease-<n>.json    who is at work on it (study/leases.py)
                   stale-<n>.json    records made from other data or weights, set aside
 data/<dataset>-<fingerprint>.csv    which file was in which set, its hash, or why it was left out
 wandb/<run folder>/                 the W&B files of each finished or failed trial
-plan.json, cluster.json             what was launched last, and on what
+searches/<name>/                    a storage of its own for each search (study/search.py)
+plan.json, costs.json               what was launched last; what trials take, and on what
 """
 
 import json
@@ -26,6 +28,11 @@ from study.plan import RunRecord
 
 PRUNED = "pruned.json"
 """In the folder of a search's trial that was stopped before its last epoch."""
+
+
+def place(text: str) -> str:
+    """A storage as a person names it: a URL as it is, a folder from the root."""
+    return text if "://" in text else str(Path(text).absolute())
 
 
 class Storage:

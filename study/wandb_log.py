@@ -6,8 +6,9 @@ length, type, data) of protobuf records.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from upath import UPath
 from wandb.proto.wandb_internal_pb2 import Record  # pyrefly: ignore[missing-module-attribute]
@@ -32,6 +33,11 @@ def read_log(file: Path | UPath) -> Iterator[Record]:
         yield from map(Record.FromString, _messages(data))
     except ValueError as error:
         raise ValueError(f"{file} is a damaged W&B log: {error}") from error
+
+
+def values(items: Iterable[Any]) -> dict[str, str]:
+    """Of a record of history or summary: its entries as JSON, by name."""
+    return {item.key or item.nested_key[0]: item.value_json for item in items}
 
 
 def is_complete(file: Path) -> bool:

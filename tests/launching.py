@@ -11,7 +11,7 @@ from typing import Any
 
 from study.plan import RunRecord
 from study.storage import Storage
-from study.wandb_log import read_log
+from study.wandb_log import read_log, values
 
 RUN = Path(__file__).parents[1] / "study" / "run.py"
 FAULTS = Path(__file__).parent / "faults"
@@ -88,7 +88,7 @@ class Place:
                 if kind == "run":
                     name = record.run.display_name.split(" seed=")[0]
                 elif kind == "history":
-                    row = {item.key or item.nested_key[0]: item.value_json for item in record.history.item}
+                    row = values(record.history.item)
                     epochs += [int(row["epoch"])] if "epoch" in row else []
                 elif kind == "exit":
                     code = record.exit.exit_code
