@@ -3,6 +3,7 @@
 # Needs Python 3.11 to 3.13 and pip. PYTHON=python3.12 chooses another interpreter.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+PATH=${PATH//$PWD\/.venv\/bin:/}  # an environment is not made from itself
 python=${PYTHON:-python3}
 stamp=$(cat requirements.txt pyproject.toml cluster/setup.sh | sha256sum | cut -d' ' -f1)
 if [ "$(cat .venv/wbc-study.stamp 2>/dev/null || true)" = "$stamp" ]; then exit 0; fi

@@ -1,0 +1,136 @@
+"""Real SSH hosts on one machine: each has its own network, processes, name, home, /tmp, /run, /dev/shm and sshd.
+
+The rest of the disk is shared, as a network folder would be. Needs root, iproute2, openssh-server and rsync.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+NETWORK, BRIDGE = "10.77.0", "wbcbr0"
+TOOLS = ("ip", "sshd", "ssh", "ssh-keygen", "rsync", "unshare", "mount")
+HIDDEN = (Path("/tmp"), Path("/root"))
+"""Of the machine that runs the tests: each host has its own in their place."""
+ENVIRONMENT = (Path(sys.base_prefix), Path(sys.prefix))
+"""Of Python: shown on every host at its own path, even below what is hidden."""
+
+BOOT = """
+set -e
+hostname {name}
+for path in {shown}; do mkdir -p {files}$path; mount --rbind $path {files}$path; done
+for path in {hidden}; do mount --rbind {files}$path $path; done
+mount -t tmpfs tmpfs /run; mkdir -p /run/sshd
+mount -t tmpfs -o size=4g tmpfs /dev/shm
+exec $(command -v sshd) -D -e -o PermitRootLogin=yes -o UsePAM=no
+"""
+
+
+def missing() -> str:
+    """Why there can be no hosts here; empty if there can."""
+    if os.geteuid() != 0:
+        return "hosts with networks of their own want root"
+    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    return f"not installed: {', '.join(absent)}" if absent else ""
+
+
+@dataclass
+class Hosts:
+    """Hosts 1 to n, up while it is open. The first is meant to be the head."""
+
+    n: int
+    folder: Path
+    """Their keys, and what each has of its own."""
+    booted: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __enter__(self) -> "Hosts":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key))
+        _run("ssh-keygen", "-A")
+        _run("ip", "link", "add", BRIDGE, "type", "bridge")
+        try:
+            _run("ip", "addr", "add", f"{NETWORK}.254/24", "dev", BRIDGE)
+            _run("ip", "link", "set", BRIDGE, "up")
+            for host in range(1, self.n + 1):
+                self.boot(host)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for host in list(self.booted):
+            self.power_off(host)
+        subprocess.run(["ip", "link", "del", BRIDGE], check=False)
+
+    @property
+    def key(self) -> Path:
+        return self.folder / "key"
+
+    def files(self, host: int) -> Path:
+        """What stands for / in what is the host's own."""
+        return self.folder / f"h{host}"
+
+    def boot(self, host: int) -> None:
+        space, inside, outside = f"wbch{host}", f"wbce{host}", f"wbcv{host}"
+        home = self.files(host) / "root"
+        for hidden in HIDDEN:
+            (self.files(host) / hidden.relative_to("/")).mkdir(parents=True, exist_ok=True)
+        (home / ".ssh").mkdir(mode=0o700, exist_ok=True)
+        shutil.copy(self.key.with_suffix(".pub"), home / ".ssh" / "authorized_keys")
+        _run("ip", "netns", "add", space)
+        _run("ip", "link", "add", outside, "type", "veth", "peer", "name", inside)
+        _run("ip", "link", "set", outside, "master", BRIDGE, "up")
+        _run("ip", "link", "set", inside, "netns", space)
+        _run("ip", "-n", space, "addr", "add", f"{address(host)}/24", "dev", inside)
+        _run("ip", "-n", space, "link", "set", inside, "up")
+        _run("ip", "-n", space, "link", "set", "lo", "up")
+        # Nothing is routed, but a host without a default route does not know which of its addresses is its own.
+        _run("ip", "-n", space, "route", "add", "default", "via", f"{NETWORK}.254")
+        shown = [path for path in ENVIRONMENT if any(path.is_relative_to(hidden) for hidden in HIDDEN)]
+        script = BOOT.format(name=space, files=self.files(host), shown=_words(shown), hidden=_words(HIDDEN))
+        command = ["ip", "netns", "exec", space, "unshare", "--pid", "--mount", "--uts", "--fork", "--mount-proc",
+                   "--kill-child", "bash", "-c", script]  # fmt: skip
+        with (self.folder / f"h{host}.log").open("wb") as log:
+            self.booted[host] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + 20
+        while self.ssh(host, "true", check=False).returncode:
+            if time.monotonic() > deadline:
+                raise TimeoutError((self.folder / f"h{host}.log").read_text())
+            time.sleep(0.1)
+
+    def ssh(self, host: int, command: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        options = ("-q", "-i", str(self.key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null")
+        return subprocess.run(["ssh", *options, f"root@{address(host)}", command], capture_output=True, text=True,
+                              check=check, timeout=60)  # fmt: skip
+
+    def power_off(self, host: int) -> None:
+        """At once: nothing on it gets to say a word."""
+        process = self.booted.pop(host)
+        process.kill()
+        process.wait()
+        subprocess.run(["ip", "netns", "del", f"wbch{host}"], check=False)
+        subprocess.run(["ip", "link", "del", f"wbcv{host}"], check=False, stderr=subprocess.DEVNULL)
+
+    def cut(self, host: int) -> None:
+        """Unplug it from the network."""
+        _run("ip", "link", "set", f"wbcv{host}", "down")
+
+    def mend(self, host: int) -> None:
+        _run("ip", "link", "set", f"wbcv{host}", "up")
+
+
+def address(host: int) -> str:
+    return f"{NETWORK}.{host}"
+
+
+def _words(paths: Sequence[Path]) -> str:
+    return " ".join(f"'{path}'" for path in paths)
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)
