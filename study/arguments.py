@@ -13,6 +13,7 @@ EXAMPLES = """examples:
   study/run.py --data ~/wbc --tables 5 6 --seeds 0 1 2
   study/run.py --data ~/wbc --tables E1         beyond the paper: what do its unstated choices matter?
   study/run.py --data ~/wbc --tables 11 --datasets bccd --set epochs=2 image_size=96
+  study/run.py --data ~/wbc --doctor                              is every node of the cluster fit for it?
   study/run.py --data ~/wbc --calibrate --gpu-price 2.5           seconds and money, from a few steps of each model
   study/run.py --data ~/wbc --budget 40                           no trial starts that 40 GPU-hours do not reach for
   study/run.py --data ~/wbc --search architecture --samples 30 --asha
@@ -64,6 +65,7 @@ def _search(group: argparse._ArgumentGroup) -> None:
 
 def _instead(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--plan", action="store_true", help="say per table what is to run and what it costs")
+    group.add_argument("--doctor", action="store_true", help="examine every node, as a run on several does first")
     group.add_argument("--calibrate", action="store_true", help="time a few steps of each model first, then plan")
     group.add_argument("--gpu-price", type=float, metavar="X", help="with these: what a GPU-hour costs")
     group.add_argument("--json", action="store_true", help="with --plan: as JSON")
@@ -77,6 +79,7 @@ def _where(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--cache-limit", type=float, metavar="GB", help="let the cache grow no larger (its disk)")
     group.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores a trial (1)")
     group.add_argument("--gpus", type=float, metavar="X", help="GPUs a trial (what its measured memory allows, or 1)")
+    group.add_argument("--leave-out-unfit", action="store_true", help="run on the other nodes where some are unfit")
     group.add_argument("--project", metavar="P", help="W&B project (WANDB_PROJECT, or wbc-study)")
     group.add_argument("--entity", metavar="E", help="W&B entity (WANDB_ENTITY, or the key's own)")
     group.add_argument("--quiet", action="store_true", help="tell only how it ended")

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
@@ -50,7 +51,8 @@ class Runner(tune.Trainable):
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        return tune.PlacementGroupFactory([_bundle(config["cpus"], config["gpus"])])
+        elsewhere = [{"ray.io/node-id": f"!in({','.join(config['avoid'])})"}] if config["avoid"] else None
+        return tune.PlacementGroupFactory([_bundle(config["cpus"], config["gpus"])], bundle_label_selector=elsewhere)
 
 
 class Unsaved:
@@ -63,9 +65,9 @@ class Unsaved:
 class Feed(Unsaved, Searcher):
     """Tune asks it what to start."""
 
-    def __init__(self, schedule: Schedule, settings: Settings) -> None:
+    def __init__(self, schedule: Schedule, settings: Settings, avoid: Sequence[str]) -> None:
         super().__init__()
-        self.schedule, self.settings = schedule, settings
+        self.schedule, self.settings, self.avoid = schedule, settings, avoid
 
     def suggest(self, trial_id: str) -> Any:
         if self.schedule.done:
@@ -77,6 +79,7 @@ class Feed(Unsaved, Searcher):
             "settings": self.settings.to_json(),
             "cpus": self.settings.cpus,
             "gpus": job.gpus,
+            "avoid": self.avoid,
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002

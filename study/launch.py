@@ -58,10 +58,19 @@ def _measure(trial: dict[str, Any], settings: dict[str, Any]) -> tuple[dict[str,
     return asdict(measure(Trial.from_json(trial), Settings.from_json(settings))), time.monotonic() - began
 
 
-def launch(schedule: Schedule, progress: Progress, costs: Costs, settings: Settings, *, asha: bool = False) -> None:
+def launch(
+    schedule: Schedule,
+    progress: Progress,
+    costs: Costs,
+    settings: Settings,
+    *,
+    avoid: Sequence[str] = (),
+    asha: bool = False,
+) -> None:
     """Run what the schedule gives to its end; what became of each trial is in the schedule, and in storage.
 
     Args:
+        avoid: ids of nodes that get no trial.
         asha: stop trials early that do worse than half of the others at the same epoch. For searches only: a trial
             that was stopped fills no table.
     """
@@ -70,7 +79,7 @@ def launch(schedule: Schedule, progress: Progress, costs: Costs, settings: Setti
         tune.Tuner(
             tune.with_parameters(Runner, environment=environment(settings)),
             tune_config=tune.TuneConfig(
-                search_alg=Feed(schedule, settings),
+                search_alg=Feed(schedule, settings, avoid),
                 scheduler=Brake(schedule, halving if asha else FIFOScheduler()),
                 num_samples=MANY,
                 reuse_actors=True,

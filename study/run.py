@@ -17,6 +17,7 @@ from study.arguments import parser
 from study.costs import Costs
 from study.estimate import estimate, show
 from study.plan import Trial, plan, remaining
+from study.provenance import ROOT
 from study.settings import Settings
 from study.storage import Storage, place
 from wbc_model.datasets import DataError, default_cache
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0: every planned trial is finished. 1: some are not. 2: the input would not do. 130: stopped before the end."""
     args = parser().parse_args(argv)
     try:
+        _require_installed(Path(__file__))
         overrides = effective((REHEARSAL if args.rehearse else {}) | parse_overrides(args.overrides))
         if args.search:
             return _search(args, overrides)
@@ -37,6 +39,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LookupError, ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _require_installed(script: Path) -> None:
+    """`ray submit` copies this file alone: what it runs on is what was installed before.
+
+    Raises:
+        ValueError: the installed program is another than the one that the script is of.
+    """
+    if script.read_bytes() != (installed := ROOT / "study" / "run.py").read_bytes():
+        raise ValueError(
+            f"{script} is not {installed}: the cluster has another version of the program than was submitted. "
+            "Send it with `ray up --no-restart cluster/cluster.yaml`, then submit again"
+        )
 
 
 def _plan(args: argparse.Namespace, tables: Sequence[Table], trials: Sequence[Trial]) -> int:
@@ -57,9 +72,13 @@ def _study(
     args: argparse.Namespace, tables: Sequence[Table], trials: Sequence[Trial], overrides: dict[str, Any]
 ) -> int:
     """Run what is not finished."""
-    from study.session import calibrated, run, set_stale_aside  # torch and ray load only when something is to run
+    from study.session import calibrated, doctor, run, set_stale_aside  # torch and ray load only when something runs
 
     settings = _settings(args)
+    if args.doctor:
+        if args.rehearse:
+            _draw(trials, settings)
+        return doctor(trials, settings)
     storage = Storage(settings.storage)
     finished = storage.finished()
     _check_inputs(remaining(trials, finished), settings, rehearse=args.rehearse)
@@ -71,7 +90,7 @@ def _study(
         print(show(estimate(tables, trials, finished, costs, args)))
         return 0
     budget = None if args.budget is None else 3600 * args.budget
-    status = run(trials, settings, budget=budget, quiet=args.quiet)
+    status = run(trials, settings, budget=budget, leave_out_unfit=args.leave_out_unfit, quiet=args.quiet)
     return max(status, int(outdated), _tabulate(args, settings, overrides) if args.rehearse else 0)
 
 
@@ -91,7 +110,9 @@ def _search(args: argparse.Namespace, overrides: dict[str, Any]) -> int:
     search = Search(args.search, storage, samples=args.samples, overrides=overrides, seed=seed)
     _check_inputs([search.example()], settings, rehearse=args.rehearse)
     budget = None if args.budget is None else 3600 * args.budget
-    return run_search(search, settings, asha=args.asha, budget=budget, quiet=args.quiet)
+    return run_search(
+        search, settings, asha=args.asha, budget=budget, leave_out_unfit=args.leave_out_unfit, quiet=args.quiet
+    )
 
 
 def _storage(args: argparse.Namespace) -> str:
@@ -138,14 +159,19 @@ def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool
 
     check(settings)
     if rehearse:
-        from study.rehearsal import set_up
-
-        set_up(trials, settings)
+        _draw(trials, settings)
     try:
         for note in check_inputs(trials, settings):
             print(note, file=sys.stderr)
     except DataError as error:
         raise DataError(f"{error}\nPoint --data at the folder of the datasets; --rehearse needs none.") from error
+
+
+def _draw(trials: Sequence[Trial], settings: Settings) -> None:
+    """A rehearsal's data and weights, where they are missing."""
+    from study.rehearsal import set_up
+
+    set_up(trials, settings)
 
 
 def _tabulate(args: argparse.Namespace, settings: Settings, overrides: dict[str, Any]) -> int:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from study.costs import Costs
 from study.digest import digest
 from study.launch import calibrate, launch, start, tell_if_waiting
+from study.nodes import Checkup, examined, nodes
 from study.plan import RunRecord, Trial, remaining
 from study.progress import BEST, Progress
 from study.reconcile import report
@@ -51,14 +52,23 @@ def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
     return costs
 
 
-def run(trials: Sequence[Trial], settings: Settings, *, budget: float | None, quiet: bool) -> int:
+def doctor(trials: Sequence[Trial], settings: Settings) -> int:
+    """Say of each node whether it is fit, and what would make it so; 0 if all are, else 1."""
+    found = _examined(trials, settings, _costs(settings))
+    print(*found, sep="\n")
+    return int(not all(checkup.fit for checkup in found))
+
+
+def run(
+    trials: Sequence[Trial], settings: Settings, *, budget: float | None, leave_out_unfit: bool, quiet: bool
+) -> int:
     """Launch what is not finished, then say what failed and what is missing; the exit status.
 
     Args:
         budget: seconds of whole GPUs (of cores, without any).
 
     Raises:
-        ValueError: a budget, and trials of unknown cost.
+        ValueError: a budget, and trials of unknown cost; or nodes that are unfit.
     """
     storage = Storage(settings.storage)
     finished = storage.finished()
@@ -73,10 +83,11 @@ def run(trials: Sequence[Trial], settings: Settings, *, budget: float | None, qu
     if budget is not None and (unknown := costs.unknown(to_run)):
         raise ValueError(f"--budget wants to know what trials cost, and {len(unknown)} kinds of them were never "
                          f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
+    unfit = _unfit(to_run, settings, costs, leave_out=leave_out_unfit)
     schedule = _schedule(to_run, settings, costs, budget=budget)
     progress = Progress(trials, finished=done, seconds=costs.seconds, quiet=quiet)
     began = time.monotonic()
-    launch(schedule, progress, costs, settings)
+    launch(schedule, progress, costs, settings, avoid=unfit)
     unit = "GPU" if costs.machine and costs.machine.gpus else "core"
     print(f"{len(schedule.finished)} trials in {timedelta(seconds=round(time.monotonic() - began))}, "
           f"{schedule.spent / 3600:.3g} {unit}-hours.", file=sys.stderr)  # fmt: skip
@@ -87,13 +98,17 @@ def run(trials: Sequence[Trial], settings: Settings, *, budget: float | None, qu
     return report([_record(storage, trial) for trial in to_run], settings) if settings.tracking == "online" else 0
 
 
-def run_search(search: Search, settings: Settings, *, asha: bool, budget: float | None, quiet: bool) -> int:
+def run_search(
+    search: Search, settings: Settings, *, asha: bool, budget: float | None, leave_out_unfit: bool, quiet: bool
+) -> int:
     """Train samples until there are as many as asked for, then name the winner; the exit status."""
     print(f"search {search.name}: {len(search.known())} of {search.samples} samples drawn. Results: "
           f"{settings.storage}. W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
     costs = _costs(settings)
+    unfit = _unfit([search.example()], settings, costs, leave_out=leave_out_unfit)
     schedule = _schedule([], settings, costs, budget=budget, search=search)
-    launch(schedule, Progress([], finished={}, seconds=costs.seconds, quiet=quiet), costs, settings, asha=asha)
+    progress = Progress([], finished={}, seconds=costs.seconds, quiet=quiet)
+    launch(schedule, progress, costs, settings, avoid=unfit, asha=asha)
     lost = [job.trial for job in (*schedule.failed.values(), *schedule.waiting.values())]
     print(digest(schedule, lost, planned=search.samples), end="", file=sys.stderr)
     print(search.conclude())
@@ -107,6 +122,36 @@ def _costs(settings: Settings) -> Costs:
     costs.machine = replace(machine, start=before.start if before and before.device == machine.device else 0)
     tell_if_waiting(cpus=settings.cpus, gpus=settings.gpus or min(1, machine.gpus))
     return costs
+
+
+def _examined(trials: Sequence[Trial], settings: Settings, costs: Costs) -> list[Checkup]:
+    began = time.monotonic()
+    largest = max((cost.memory for trial in trials if (cost := costs.of(trial))), default=0.0)
+    found = examined(trials, settings, share=largest)
+    fit = sum(checkup.fit for checkup in found)
+    print(f"doctor: {fit} of {len(found)} nodes are fit ({time.monotonic() - began:.0f} s)", file=sys.stderr)
+    return found
+
+
+def _unfit(trials: Sequence[Trial], settings: Settings, costs: Costs, *, leave_out: bool) -> list[str]:
+    """Ids of the nodes that get no trial. Where there are several, all are examined first.
+
+    Raises:
+        ValueError: some are unfit, and are not to be left out, or no other could run a trial.
+    """
+    if len(nodes()) == 1:
+        return []
+    found = _examined(trials, settings, costs)
+    told = [checkup for checkup in found if checkup.findings]
+    print(*told, sep="\n", end="\n" * bool(told), file=sys.stderr)
+    unfit = [checkup for checkup in found if not checkup.fit]
+    gpus = settings.gpus or min(1, costs.machine.gpus if costs.machine else 0)
+    left = [c for c in found if c.fit and c.node.cpus >= settings.cpus and c.node.gpus >= gpus]
+    if unfit and not left:
+        raise ValueError("no fit node could run a trial")
+    if unfit and not leave_out:
+        raise ValueError(f"{len(unfit)} nodes are unfit: mend them, or run on the others with --leave-out-unfit")
+    return [checkup.node.id for checkup in unfit]
 
 
 def _schedule(

@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from wandb_stub import WandbStub
 
+from wbc_model import drawn_data
+from wbc_model.backbones import build_trunk
 from wbc_model.cache import ImageSet
-from wbc_model.choices import CELLS, Init
+from wbc_model.choices import CELLS, Dataset, Init, Network, Trunks
 from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.weights import TrunkSpec
 
 torch.set_num_threads(1)  # as a trial with one core has; two threads fight where tests run beside something else
 
@@ -38,6 +42,26 @@ def tiny() -> TrialConfig:
     """The proposed model in miniature, from random weights."""
     model = TwoBranch(resnet=Init.RANDOM, densenet=Init.RANDOM)
     return TrialConfig(model=model, trunks="tiny", image_size=32, epochs=2, lr=1e-2, batch_size=8)
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with LISC, drawn."""
+    root = tmp_path_factory.mktemp("drawn") / "data"
+    drawn_data.write(root, datasets=[Dataset.LISC], share=1 / 60, side=40)
+    return root
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of weights for tiny trunks, trained on nothing."""
+    folder = tmp_path_factory.mktemp("weights")
+    for network in (Network.RESNET50, Network.DENSENET121):
+        spec = TrunkSpec(network, Trunks.TINY)
+        save_file(
+            build_trunk(spec, init=Init.RANDOM, seed=9).body.state_dict(), folder / f"{spec.file_stem}.safetensors"
+        )
+    return folder
 
 
 @pytest.fixture(scope="session")

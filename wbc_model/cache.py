@@ -86,7 +86,7 @@ def prepare(
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
-                _require_room(cache, images=len(samples), image_size=image_size, limit=limit)
+                require_room(cache, images=len(samples), image_size=image_size, limit=limit)
                 draft = folder.with_suffix(".part")
                 shutil.rmtree(draft, ignore_errors=True)
                 draft.mkdir()
@@ -127,7 +127,7 @@ def _groups(
     return origins(samples, data=data, cache=cache, workers=workers).cells()
 
 
-def _require_room(cache: Path, *, images: int, image_size: int, limit: float | None) -> None:
+def require_room(cache: Path, *, images: int, image_size: int, limit: float | None) -> None:
     """Before anything is written: the arrays, as many copies, and a draft, are at most thrice the images.
 
     Raises:

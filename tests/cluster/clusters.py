@@ -1,0 +1,80 @@
+"""What a user at the keyboard has: `ray up`, `ray submit` and ssh, with hosts to use them on."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from hosts import Hosts, address
+from launching import FAULTS
+
+ROOT = Path(__file__).parents[2]
+RAY = Path(sys.executable).with_name("ray")
+N = 3
+HEAD, *WORKERS = range(1, N + 1)
+
+
+@dataclass
+class Cluster:
+    """Hosts, and what they are told."""
+
+    hosts: Hosts
+    config: Path
+    shared: Path
+    """A folder that is one on all hosts; none of a host's own."""
+
+    def prepare(self, name: str) -> None:
+        """What a person sees to before `ray up`: hosts with Python, and the lines on top of cluster.yaml."""
+        self.shared.mkdir()
+        faults = json.dumps({"log": str(self.shared / "epochs.log"), "rules": []})
+        for host in range(1, N + 1):
+            bashrc = self.hosts.files(host) / "root" / ".bashrc"
+            bashrc.write_text(f"export PYTHONPATH=$HOME/wbc-study:{FAULTS} WBC_FAULTS='{faults}'\n")
+            bashrc.with_name(".bash_profile").write_text(". ~/.bashrc\n")
+            bashrc.with_name("wbc-study").mkdir()
+            bashrc.with_name("wbc-study").joinpath(".venv").symlink_to(sys.prefix)
+        self.config.write_text(_config(self.hosts, name=name))
+
+    def ray(self, verb: str, *words: str) -> subprocess.Popen[str]:
+        environment = {"PATH": f"{RAY.parent}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.config.parent)}
+        command = [str(RAY), verb, str(self.config), *words]
+        return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+
+    def submit(self, *words: str) -> subprocess.Popen[str]:
+        return self.ray("submit", "--no-config-cache", "study/run.py", "--", *words)
+
+    def alive(self) -> int:
+        """Nodes that Ray knows to be up."""
+        code = "import ray; ray.init(log_to_driver=False); print(sum(node['Alive'] for node in ray.nodes()))"
+        said = self.hosts.ssh(HEAD, f'bash -ic "python -c \\"{code}\\""', check=False).stdout.split()
+        return int(said[-1]) if said else 0
+
+    def await_nodes(self, n: int) -> None:
+        deadline = time.monotonic() + 240
+        while (there := self.alive()) != n:
+            assert time.monotonic() < deadline, f"{there} of {n} nodes after 240 s"
+            time.sleep(2)
+
+
+def output(process: subprocess.Popen[str], *, seconds: float = 300) -> str:
+    """What it printed, to its end."""
+    try:
+        return process.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(process.communicate()[0]) from None
+
+
+def _config(hosts: Hosts, *, name: str) -> str:
+    """cluster/cluster.yaml with its lines on top filled in; a core a host, of the few that there are."""
+    config = yaml.safe_load((ROOT / "cluster" / "cluster.yaml").read_text())
+    config["cluster_name"] = name
+    config["provider"] |= {"head_ip": address(HEAD), "worker_ips": [address(host) for host in WORKERS]}
+    config["auth"] = {"ssh_user": "root", "ssh_private_key": str(hosts.key)}
+    for commands in ("head_start_ray_commands", "worker_start_ray_commands"):
+        config[commands] = [line.replace("ray start", "ray start --num-cpus=1") for line in config[commands]]
+    return yaml.safe_dump(config)

@@ -1,0 +1,122 @@
+"""The doctor names what is planted, and on which host."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from clusters import HEAD, WORKERS, Cluster, output
+from hosts import Hosts
+
+from study.plan import RunRecord
+from study.storage import Storage
+from wbc_model.choices import Dataset
+from wbc_model.datasets import find
+
+pytestmark = pytest.mark.cluster
+OLD, BLIND = WORKERS
+"""A worker with other versions and data and a full disk; one without a library, that cannot write to storage."""
+TABLE = ("--tables", "11", "--datasets", "lisc")
+KNOBS = ("--set", "images=drawn", "trunks=tiny", "image_size=32", "augmentation=none", "epochs=2", "lr=0.003")
+PLACES = ("--data", "/root/data", "--weights", "/root/weights", "--cache", "/root/cache")
+
+
+@pytest.fixture(scope="module")
+def settled(cluster: Cluster, drawn: Path, weights: Path) -> Cluster:
+    """Every host has data and weights of its own, under one path."""
+    cluster.await_nodes(3)
+    for host in (HEAD, *WORKERS):
+        home = cluster.hosts.files(host) / "root"
+        shutil.copytree(drawn, home / "data")
+        shutil.copytree(weights, home / "weights")
+    return cluster
+
+
+@contextmanager
+def planted(hosts: Hosts, storage: Path) -> Iterator[None]:
+    """Every fault there is on two workers, and none afterwards."""
+    home = hosts.files(OLD) / "root"
+    image = find(Dataset.LISC, home / "data")[100].path.relative_to(home)
+    package = "wbc-study/timm-0.0.1.dist-info"
+    metadata = "Metadata-Version: 2.1\\nName: timm\\nVersion: 0.0.1\\n"
+    hosts.ssh(
+        OLD,
+        f"""
+        echo '# planted' >> wbc-study/study/plan.py
+        mkdir -p {package} cache && printf '{metadata}' > {package}/METADATA
+        image=$(find data -name '*.bmp' ! -name '*_*' | sort | head -1); cp $image image; echo more >> $image
+        rm -rf cache/* && mount -t tmpfs -o size=4k tmpfs cache
+        echo $image > planted""",
+    )
+    hosts.ssh(
+        BLIND,
+        f"""
+        echo 'raise ImportError("planted")' > wbc-study/cv2.py
+        mount --bind {storage} {storage} && mount -o remount,bind,ro {storage}""",
+    )
+    try:
+        yield
+    finally:
+        hosts.ssh(
+            OLD,
+            f"""
+            umount cache; rm -r {package}; mv image {image}
+            sed -i '/^# planted$/d' wbc-study/study/plan.py""",
+        )
+        hosts.ssh(BLIND, f"rm wbc-study/cv2.py; umount {storage}")
+
+
+def test_the_doctor_names_each_fault_on_its_host_and_a_study_runs_on_the_others(settled: Cluster):
+    storage = settled.shared / "doctor"
+    words = (*TABLE, *PLACES, "--storage", str(storage), *KNOBS)
+    healthy = settled.submit(*words, "--doctor")
+    printed = output(healthy)
+    assert healthy.returncode == 0, printed
+    assert printed.count("fit    wbch") == 3
+    with planted(settled.hosts, storage):
+        ill = settled.submit(*words, "--doctor")
+        printed = output(ill)
+        assert ill.returncode != 0
+        for host, causes in {
+            OLD: ("the program is ", "timm is 0.0.1, and ", "data of lisc is ", "its disk has 0.0 GB left"),
+            BLIND: ("cv2 cannot be imported: planted", "Read-only file system"),
+        }.items():
+            said = [line for line in printed.splitlines() if line.startswith(f"unfit  wbch{host} ")]
+            assert len(said) == len(causes), printed
+            assert all(any(cause in line for line in said) for cause in causes), printed
+        assert "fit    wbch1 (10.77.0.1)" in printed
+
+        refused = settled.submit(*words)
+        assert "2 nodes are unfit" in output(refused)
+        assert refused.returncode != 0
+        assert not records(storage)
+        left_out = settled.submit(*words, "--leave-out-unfit")
+        printed = output(left_out)
+        assert left_out.returncode == 0, printed
+    assert [record.provenance["node"] for record in records(storage)] == 6 * ["wbch1"]
+
+
+def records(folder: Path) -> list[RunRecord]:
+    storage = Storage(str(folder))
+    return [record for name in storage.finished() if (record := storage.trial(name).record())]
+
+
+def test_storage_that_is_each_hosts_own_is_refused(settled: Cluster):
+    submitted = settled.submit(*TABLE, *PLACES, "--storage", "/root/runs", *KNOBS)
+    printed = output(submitted)
+    assert submitted.returncode != 0
+    assert printed.count("/root/runs is not the one that wbch1 has") == len(WORKERS), printed
+
+
+def test_a_program_other_than_the_submitted_is_told(cluster: Cluster):
+    installed = "wbc-study/study/run.py"
+    cluster.hosts.ssh(HEAD, f"echo '# older' >> {installed}")
+    submitted = cluster.submit("--plan")
+    printed = output(submitted)
+    assert submitted.returncode != 0
+    assert "ray up --no-restart" in printed
+    sent = cluster.ray("up", "--yes", "--no-config-cache", "--no-restart")
+    assert sent.wait() == 0, sent.communicate()[0]
+    again = cluster.submit("--plan")
+    assert "46 trainings" in output(again)
