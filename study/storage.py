@@ -11,6 +11,7 @@ trials/<trial id>/record.json       written last: the trial is finished
                   stale-<n>.json    records made from other data or weights, set aside
 data/<dataset>-<fingerprint>.csv    which file was in which set, its hash, or why it was left out
 wandb/<run folder>/                 the W&B files of each finished or failed trial
+doctor/<address>                    what each node of a cluster wrote for the others to read (study/doctor.py)
 searches/<name>/                    a storage of its own for each search (study/search.py)
 plan.json, costs.json               what was launched last; what trials take, and on what
 """
