@@ -44,6 +44,13 @@ class Cluster:
         return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
 
+    def up(self) -> None:
+        """`ray up`, until all nodes are there."""
+        started = self.ray("up", "--yes", "--no-config-cache")
+        printed = output(started)
+        assert started.returncode == 0, printed
+        self.await_nodes(N)
+
     def submit(self, *words: str) -> subprocess.Popen[str]:
         return self.ray("submit", "--no-config-cache", "study/run.py", "--", *words)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusters import Cluster, N, output
+from clusters import Cluster, N
 from hosts import Hosts, missing
 
 
@@ -22,10 +22,7 @@ def cluster() -> Iterator[Cluster]:
         with Hosts(N, folder / "hosts") as hosts:
             cluster = Cluster(hosts, folder / "cluster.yaml", folder / "shared")
             cluster.prepare(folder.name)
-            up = cluster.ray("up", "--yes", "--no-config-cache")
-            printed = output(up)
-            assert up.returncode == 0, printed
-            cluster.await_nodes(N)
+            cluster.up()
             yield cluster
     finally:
         shutil.rmtree(folder, ignore_errors=True)
