@@ -16,7 +16,8 @@ from study.plan import RunRecord, Trial
 from study.provenance import code
 from study.settings import Settings
 from study.storage import Storage, TrialFiles
-from study.tracking import Run, log_again, summarise, tell_origin, tracked
+from study.tracking import Run, tracked
+from study.wandb_content import log_again, summarise, tell_origin
 from wbc_model.backbones import build_trunk
 from wbc_model.cache import ImageSet, Prepared, prepare
 from wbc_model.choices import Init

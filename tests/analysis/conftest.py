@@ -10,7 +10,8 @@ import pytest
 
 from study.plan import RunRecord, Trial
 from study.settings import Settings
-from study.tracking import summarise, tracked
+from study.tracking import tracked
+from study.wandb_content import summarise
 from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix
 

@@ -13,7 +13,8 @@ from analysis.runs import Reading, read
 from search_spaces.paper import PROPOSED, vary
 from study.plan import Trial
 from study.settings import Settings
-from study.tracking import summarise, tracked
+from study.tracking import tracked
+from study.wandb_content import summarise
 
 pytestmark = pytest.mark.slow
 HERE = "lab/wbc-study"
