@@ -8,7 +8,8 @@ from dataclasses import replace
 from analysis.evidence import Evidence, Line
 from analysis.paired import interval, mean_interval, share_interval
 from analysis.significance import Called, Comparison, differences
-from analysis.tables import Filled, Row, percent
+from analysis.tables import Filled, Row, percent, values
+from search_spaces.table import Column
 from wbc_model.config import TrialConfig
 
 Ends = tuple[float, float] | None
@@ -22,7 +23,7 @@ def cell_lines(evidence: Evidence) -> list[Line]:
     for row in filled.rows:
         for i, (column, cell) in enumerate(zip(filled.table.columns, row.cells, strict=True)):
             line = {"table": filled.table.number, "row": filled.describe(row), "score": column.label}
-            seeds, images, by = intervals(row, evidence.called.get(row.labels), column.key)
+            seeds, images, by = intervals(row, evidence.behind(row, column), column)
             line |= {"n": len(row.runs), "mean": cell.mean, "sd": cell.sd}
             line |= _ends("over seeds", seeds) | _ends("over images", images) | {"images by": by}
             line |= {"best": cell.best, "not apart": cell.not_apart}
@@ -31,23 +32,23 @@ def cell_lines(evidence: Evidence) -> list[Line]:
     return lines
 
 
-def intervals(row: Row, called: Called | None, key: str) -> tuple[Ends, Ends, str]:
+def intervals(row: Row, called: Called | None, column: Column) -> tuple[Ends, Ends, str]:
     """Of a score in [0, 1]: 95 % over the seeds, 95 % over the test images, and how the latter was found."""
-    values = [score[key] for run in row.runs if key in (score := run.test.scores())]
-    seeds = mean_interval(values) if len(values) > 1 else None
-    if not values:
+    scores = values(column, row.runs)
+    seeds = mean_interval(scores) if len(scores) > 1 else None
+    if not scores:
         return None, None, ""
-    if len(values) == 1 and not (called and called.images.grouped) and (counted := _share(row, key)):
+    if len(scores) == 1 and not (called and called.images.grouped) and (counted := _share(row, column)):
         return seeds, share_interval(*counted), "Wilson"
     if called:
         of = "photographs" if called.images.grouped else "images"
-        return seeds, interval(called.resampled(row.seeds)[key]), f"bootstrap of {of}"
+        return seeds, interval(called.resampled(row.seeds)[column.key]), f"bootstrap of {of}"
     return seeds, None, ""
 
 
-def _share(row: Row, key: str) -> tuple[int, int] | None:
+def _share(row: Row, column: Column) -> tuple[int, int] | None:
     """Hits and images behind a score of one run that is a share of images."""
-    matrix = row.runs[0].test
+    key, matrix = column.key, row.runs[0].tests[column.on or row.config.dataset]
     if key == "accuracy":
         return sum(line[i] for i, line in enumerate(matrix.counts)), sum(map(sum, matrix.counts))
     if not key.startswith("recall/"):

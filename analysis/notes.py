@@ -1,11 +1,13 @@
 """What a reader is told round a table, the same in every format."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from string import ascii_lowercase
 
 from analysis.tables import TICK, Filled
 from analysis.which import command
 from search_spaces.paper import LABELS
+from wbc_model.choices import Dataset
 
 REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn images. These numbers say nothing about the paper."
 
@@ -74,18 +76,26 @@ def _usual_seeds(filled: Filled) -> tuple[int, ...]:
 
 
 def _images(filled: Filled) -> str:
-    """How many images each dataset's numbers are over."""
-    sizes = {
-        run.trial.config.dataset: "/".join(str(sum(row)) for row in run.test.counts)
-        + f" {'/'.join(cell[0].upper() for cell in run.test.classes)}, {sum(map(sum, run.test.counts))} in all"
-        for row in filled.rows
-        for run in row.runs
-    }
-    return "Test images: " + "; ".join(f"{LABELS[dataset]} {told}" for dataset, told in sizes.items()) + "."
+    """How many images of each dataset the numbers are over, and what a model was not shown."""
+    tests = [(run.trial.config.dataset, *test) for row in filled.rows for run in row.runs for test in run.tests.items()]
+    sizes, lacking = {}, defaultdict(dict)
+    for trained_on, on, test in tests:
+        images = dict(zip(test.classes, map(sum, test.counts), strict=True))
+        if unknown := set(on.cells) - set(images):
+            lacking[trained_on, *sorted(unknown)][on] = f"{LABELS[on]} {sum(images.values())}"
+        else:
+            numbers, letters = ("/".join(each) for each in zip(*((str(images[c]), c[0].upper()) for c in on.cells)))
+            sizes[on] = f"{LABELS[on]} {numbers} {letters}, {sum(images.values())} in all"
+    told = [
+        f" Trained on {LABELS[trained_on]}, a model knows no {'s, '.join(unknown)}s and was shown none; left are "
+        f"{', '.join(left.values())}."
+        for (trained_on, *unknown), left in lacking.items()
+    ]
+    return f"Test images: {'; '.join(sizes.values())}.{''.join(told)}"
 
 
-def _list(numbers: Iterable[int]) -> str:
-    return ", ".join(map(str, numbers))
+def _list(items: Iterable[object]) -> str:
+    return ", ".join(map(str, items))
 
 
 def _headings(filled: Filled) -> str:
@@ -102,6 +112,8 @@ def repeats(filled: Filled) -> list[bool]:
 
 
 def groups_begin(filled: Filled) -> list[bool]:
-    """For each row but the first, whether it begins a new group of rows that compete for bold."""
+    """For each row but the first, whether it begins a new group of rows that compete for bold, if any compete."""
     heads = [row.labels[: filled.table.best_within] for row in filled.rows]
+    if len(set(heads)) == len(heads):
+        return [False] * len(heads)
     return [False] + [now != above for above, now in zip(heads, heads[1:], strict=False)]

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from analysis.predictions import Predictions
 from study.plan import RunRecord
+from study.storage import predictions_file
+from wbc_model.choices import Dataset
 
 Fetch = Callable[[str], bytes | None]
 """A file of a run by its name; None where the run has no such file."""
@@ -47,9 +49,9 @@ class Reading:
         """A file of a run, read when it is asked for."""
         return self.runs[trial_id].fetch(name) if trial_id in self.runs else None
 
-    def predictions(self, trial_id: str) -> Predictions | None:
-        """Of the test images, by a finished trial."""
-        content = self.fetch(trial_id, "predictions.npz")
+    def predictions(self, trial_id: str, on: Dataset | None = None) -> Predictions | None:
+        """Of its own test images, or of another dataset's, by a finished trial."""
+        content = self.fetch(trial_id, predictions_file(on))
         return None if content is None else Predictions.from_npz(content)
 
     def add(self, run_id: str, text: str, fetch: Fetch, *, where: str) -> None:

@@ -129,7 +129,9 @@ def _require_equal_inputs(table: Table, runs: Sequence[RunRecord]) -> None:
     for run in runs:
         config = run.trial.config
         kind = "".join(f", {knob}" for knob in (config.split, config.augmentation) if knob not in USUAL_DATA)
-        seen[f"data of {config.dataset}{kind}"][run.provenance.get("data", "?")].add(run.trial.id)
+        data = {config.dataset.value: run.provenance.get("data", "?")} | run.provenance.get("data_elsewhere", {})
+        for dataset, fingerprint in data.items():
+            seen[f"data of {dataset}{kind}"][fingerprint].add(run.trial.id)
         for name, weights in run.provenance.get("weights", {}).items():
             seen[f"weights of {name}"][weights["sha256"]].add(run.trial.id)
     for what, kinds in seen.items():
@@ -149,8 +151,14 @@ def _row(table: Table, labels: tuple[str, ...], *, runs: Sequence[RunRecord], se
 
 
 def _cells(columns: Sequence[Column], runs: Sequence[RunRecord]) -> list[Cell]:
-    scores = [run.test.scores() for run in runs]
-    return [_cell([score[column.key] for score in scores if column.key in score]) for column in columns]
+    return [_cell(values(column, runs)) for column in columns]
+
+
+def values(column: Column, runs: Sequence[RunRecord]) -> list[float]:
+    """The score in [0, 1] of each run that has it."""
+    tests = [run.tests.get(column.on or run.trial.config.dataset) for run in runs]
+    scores = [test.scores() for test in tests if test]
+    return [score[column.key] for score in scores if column.key in score]
 
 
 def _cell(scores: Sequence[float]) -> Cell:

@@ -17,6 +17,13 @@ class Column:
 
     key: str
     label: str
+    on: Dataset | None = None
+    """The dataset whose test images it is over; None: the row's own."""
+
+    @property
+    def path(self) -> str:
+        """`accuracy`, or `lisc/accuracy`: what W&B's summary has below `test/`."""
+        return f"{self.on}/{self.key}" if self.on else self.key
 
 
 OVERALL = (

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from study.plan import RunRecord
 from study.replica import Replica, differences, in_storage
 from study.settings import Settings
-from study.storage import Storage, place
+from study.storage import Storage, place, predictions_file
 from study.tracking import check, mode, on_server, tracked
 from study.wandb_content import log_again, summarise, tell_origin
 
@@ -54,7 +54,8 @@ def replay(record: RunRecord, settings: Settings) -> None:
         tell_origin(run, record.provenance)
         log_again(run, record.curves)
         shown = np.asarray(Image.open(io.BytesIO(picture))) if picture else None
-        summarise(run, record, predictions=files.read("predictions.npz") or b"", picture=shown)
+        names = map(predictions_file, (None, *record.elsewhere))
+        summarise(run, record, predictions={name: files.read(name) or b"" for name in names}, picture=shown)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 trials/<trial id>/record.json       written last: the trial is finished
                   epochs.jsonl      one row an epoch
                   predictions.npz   ids, truth and class probabilities of the test images
+                  predictions-<dataset>.npz    the same of another dataset's (test_on=all)
                   gradcam.png       test images of each class and what decided them, of two-branch models
                   checkpoint.pt     the state after the last epoch, while unfinished
                   error.json        why the last attempt failed, while unfinished
@@ -25,9 +26,15 @@ from upath import UPath
 
 from study.failures import Failure
 from study.plan import RunRecord
+from wbc_model.choices import Dataset
 
 PRUNED = "pruned.json"
 """In the folder of a search's trial that was stopped before its last epoch."""
+
+
+def predictions_file(on: Dataset | None = None) -> str:
+    """Where a trial keeps what it called the test images of another dataset; None: of its own."""
+    return f"predictions-{on}.npz" if on else "predictions.npz"
 
 
 def place(text: str) -> str:

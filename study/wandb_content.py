@@ -13,6 +13,7 @@ from wandb import Run
 
 from study.plan import RunRecord
 from study.provenance import changes
+from study.storage import predictions_file
 
 
 def tell_origin(run: Run, made_from: dict[str, Any]) -> None:
@@ -29,14 +30,15 @@ def log_again(run: Run, rows: Sequence[Mapping[str, float]]) -> None:
             run.log(dict(row), step=epoch)
 
 
-def summarise(run: Run, record: RunRecord, *, predictions: bytes, picture: np.ndarray | None) -> None:
+def summarise(run: Run, record: RunRecord, *, predictions: Mapping[str, bytes], picture: np.ndarray | None) -> None:
     """Put every table column and the whole record into the run's summary, and what stands behind them beside it.
 
     Args:
-        predictions: the content of `predictions.npz`, a file of the run.
+        predictions: the content of `predictions.npz` and its like, by name: files of the run.
         picture: heat maps (H, W, 3).
     """
-    _add_file(run, "predictions.npz", predictions)
+    for name, content in predictions.items():
+        _add_file(run, name, content)
     last = len(record.curves) - 1
     if picture is not None:
         run.log({"gradcam": wandb.Image(picture)}, step=last)
@@ -44,6 +46,9 @@ def summarise(run: Run, record: RunRecord, *, predictions: bytes, picture: np.nd
         with suppress(wandb.errors.Error):  # it asks the server, which may not answer; files and summary have it all
             run.log({"confusion_matrix": _matrix(record), "predictions": _rows(record, predictions)}, step=last)
     scores = {f"test/{name}": value for name, value in record.test.scores().items()}
+    if record.elsewhere:
+        tests = {dataset: matrix.scores() for dataset, matrix in record.tests.items()}
+        scores |= {f"test/{dataset}/{name}": value for dataset, each in tests.items() for name, value in each.items()}
     run.summary.update(
         {"record": json.dumps(record.to_json()), "best_epoch": record.best_epoch, "seconds": record.seconds}
         | scores
@@ -64,9 +69,9 @@ def _matrix(record: RunRecord) -> wandb.Table:
     return wandb.Table(columns=["truth", *classes], data=np.array(rows, dtype=object))
 
 
-def _rows(record: RunRecord, predictions: bytes) -> wandb.Table:
+def _rows(record: RunRecord, predictions: Mapping[str, bytes]) -> wandb.Table:
     """A row a test image."""
-    with np.load(io.BytesIO(predictions)) as file:
+    with np.load(io.BytesIO(predictions[predictions_file()])) as file:
         ids, truth, probabilities = file["ids"], file["truth"], file["probabilities"]
     cells = record.test.classes
     rows = [

@@ -5,7 +5,7 @@ Needs no torch, so that planning answers at once.
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from typing import Annotated, Any
 
@@ -29,6 +29,7 @@ from wbc_model.choices import (
     Schedule,
     SplitBy,
     Trunks,
+    WhoseTests,
 )
 
 PROTOCOL = 2
@@ -101,10 +102,13 @@ class TrialConfig:
     split: SplitBy = SplitBy.RANDOM
     trunks: Trunks = Trunks.FULL
     images: Images = Images.PUBLISHED
+    test_on: WhoseTests = WhoseTests.OWN
 
     def __post_init__(self) -> None:
         if self.split is SplitBy.SOURCE_GROUPED and self.dataset is not Dataset.BCCD:
             raise ValueError(f"split=source_grouped wants bccd: which cells {self.dataset} shows twice cannot be told")
+        if self.split is SplitBy.SOURCE_GROUPED and self.test_on is WhoseTests.ALL:
+            raise ValueError("test_on=all wants a split that every dataset has: source_grouped is of bccd alone")
         if isinstance(self.model, TwoBranch):
             if self.image_size % 32:
                 raise ValueError(
@@ -145,6 +149,12 @@ class TrialConfig:
             elif tail in value["model"]:
                 value["model"][tail] = new
         return TrialConfig.from_json(value)
+
+    @property
+    def elsewhere(self) -> tuple["TrialConfig", ...]:
+        """Itself on each other dataset whose test set its model sees too."""
+        others = Dataset if self.test_on is WhoseTests.ALL else ()
+        return tuple(replace(self, dataset=dataset) for dataset in others if dataset is not self.dataset)
 
     @property
     def rehearsal(self) -> bool:

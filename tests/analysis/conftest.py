@@ -72,7 +72,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         try:
             with tracked(record.trial, settings) as run:
                 run.log({"epoch": 0, "train/loss": 1.0}, step=0)
-                summarise(run, record, predictions=predictions_of(record), picture=None)
+                summarise(run, record, predictions={"predictions.npz": predictions_of(record)}, picture=None)
                 if fails:
                     raise InterruptedError
         except InterruptedError:

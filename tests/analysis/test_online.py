@@ -47,7 +47,7 @@ def test_online_and_offline_give_equal_records(make_record, save_predictions, tm
             settings = Settings(data=tmp_path, storage=str(tmp_path / "runs"), cache=tmp_path, tracking=mode)
             with tracked(record.trial, settings) as run:
                 run.log({"epoch": 0, "train_loss": 1.0}, step=0)
-                summarise(run, record, predictions=save_predictions(record), picture=None)
+                summarise(run, record, predictions={"predictions.npz": save_predictions(record)}, picture=None)
     monkeypatch.setenv("WANDB_MODE", "online")
     there, here = read(wandb=HERE, cache=tmp_path / "cache"), read(tmp_path / "runs")
     for reading in (there, here):
