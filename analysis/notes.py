@@ -7,7 +7,7 @@ from string import ascii_lowercase
 from analysis.tables import TICK, Filled
 from analysis.which import command
 from search_spaces.paper import LABELS
-from wbc_model.choices import Dataset
+from wbc_model.choices import CELLS, Dataset
 
 REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn images. These numbers say nothing about the paper."
 
@@ -78,18 +78,20 @@ def _usual_seeds(filled: Filled) -> tuple[int, ...]:
 def _images(filled: Filled) -> str:
     """How many images of each dataset the numbers are over, and what a model was not shown."""
     tests = [(run.trial.config.dataset, *test) for row in filled.rows for run in row.runs for test in run.tests.items()]
-    sizes, lacking = {}, defaultdict(dict)
-    for trained_on, on, test in tests:
+    sizes: dict[Dataset, str] = {}
+    fewer: dict[Dataset, dict[Dataset, str]] = defaultdict(dict)
+    for own, on, test in tests:
         images = dict(zip(test.classes, map(sum, test.counts), strict=True))
-        if unknown := set(on.cells) - set(images):
-            lacking[trained_on, *sorted(unknown)][on] = f"{LABELS[on]} {sum(images.values())}"
+        if set(on.cells) > set(own.cells):
+            fewer[own][on] = f"{LABELS[on]} {sum(images.values())}"
         else:
-            numbers, letters = ("/".join(each) for each in zip(*((str(images[c]), c[0].upper()) for c in on.cells)))
+            numbers = "/".join(str(images[cell]) for cell in on.cells)
+            letters = "/".join(cell[0].upper() for cell in on.cells)
             sizes[on] = f"{LABELS[on]} {numbers} {letters}, {sum(images.values())} in all"
     told = [
-        f" Trained on {LABELS[trained_on]}, a model knows no {'s, '.join(unknown)}s and was shown none; left are "
-        f"{', '.join(left.values())}."
-        for (trained_on, *unknown), left in lacking.items()
+        f" Trained on {LABELS[own]}, a model knows no {_list(f'{cell}s' for cell in CELLS if cell not in own.cells)} "
+        f"and was shown none; left are {_list(left.values())}."
+        for own, left in fewer.items()
     ]
     return f"Test images: {'; '.join(sizes.values())}.{''.join(told)}"
 
