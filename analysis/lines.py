@@ -1,4 +1,4 @@
-"""The study as lines of CSV: a line a cell, a difference, a trial."""
+"""The study as lines of CSV: a line a row of a table, a cell, a difference, a trial."""
 
 import csv
 import io
@@ -6,13 +6,37 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from analysis.evidence import Evidence, Line
+from analysis.fingerprints import told
 from analysis.paired import interval, mean_interval, share_interval
 from analysis.significance import Called, Comparison, differences
-from analysis.tables import Filled, Row, percent, values
+from analysis.tables import Filled, Row, cells, percent, values
 from search_spaces.table import Column
 from wbc_model.config import TrialConfig
 
+EQ_6 = Column("macro_f1_eq6", "AF1 by Eq. (6)")
+
 Ends = tuple[float, float] | None
+
+
+def table_csv(filled: Filled) -> str:
+    """One line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score.
+
+    Beside AF1 stands what the paper's Eq. (6) would give for it, and last what the row's runs were made from.
+    """
+    stub = [heading or f"group {i}" for i, heading in enumerate(filled.table.stub, start=1)]
+    columns = [*filled.table.columns, *([EQ_6] if any(c.key == "macro_f1" for c in filled.table.columns) else [])]
+    scores = [name for column in columns for name in (column.label, f"{column.label} sd")]
+    text = io.StringIO()
+    out = csv.writer(text, lineterminator="\n")
+    out.writerow(["kind", "overrides", "config", *stub, "seeds", *scores, "made from"])
+    kind = "rehearsal" if filled.rehearsal else "measured"
+    overrides = " ".join(f"{key}={value}" for key, value in filled.overrides.items())
+    for row in filled.rows:
+        seeds = " ".join(map(str, row.seeds))
+        numbers = [number for cell in cells(columns, row.runs) for number in (cell.mean, cell.sd)]
+        made_from = "; ".join(map(told, row.runs))
+        out.writerow([kind, overrides, row.config.id, *row.labels, seeds, *numbers, made_from])
+    return text.getvalue()
 
 
 def cell_lines(evidence: Evidence) -> list[Line]:

@@ -17,7 +17,7 @@ from analysis.runs import Reading
 from analysis.tables import NOT_APART, Filled, Row, percent
 from analysis.which import arguments, command
 from study.plan import RunRecord, Trial
-from wbc_model.config import flatten
+from wbc_model.nested import flatten
 
 CURVES = ("train_accuracy", "validation_accuracy", "train_loss")
 PICTURE = {"format": "JPEG", "quality": 80, "optimize": True}

@@ -10,8 +10,9 @@ from pydantic.dataclasses import dataclass
 
 from search_spaces.table import Table, configs
 from wbc_model.choices import Dataset
-from wbc_model.config import TrialConfig, flatten
+from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix
+from wbc_model.nested import flatten
 
 
 @dataclass(frozen=True)

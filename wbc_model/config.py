@@ -31,6 +31,7 @@ from wbc_model.choices import (
     Trunks,
     WhoseTests,
 )
+from wbc_model.nested import difference
 
 PROTOCOL = 2
 """Bumped when code changes what a config means: every id changes, and no old run can fill a table."""
@@ -166,7 +167,7 @@ class TrialConfig:
         mine, default = self.to_json(), TrialConfig().to_json()
         if isinstance(self.model, Baseline):
             default["model"] = {"init": Init.IMAGENET.value}
-        return _difference(mine, default)
+        return difference(mine, default)
 
     @property
     def id(self) -> str:
@@ -189,22 +190,3 @@ KNOBS = tuple(
     )
 )
 """What `override` can set. The rows of a table choose the dataset and the kind of model."""
-
-
-def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"model": {"attention": "se"}}` as `{"model.attention": "se"}`."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _difference(mine: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
-    """Entries of `mine` that `default` has not or has otherwise, nested dicts likewise; no empty dicts."""
-    changed: dict[str, Any] = {}
-    for key, value in mine.items():
-        if isinstance(value, dict):
-            value = _difference(value, default[key])
-        if value != default.get(key) and value != {}:
-            changed[key] = value
-    return changed
