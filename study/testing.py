@@ -19,7 +19,7 @@ from wbc_model.train import TrainState
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class Answers:
     """What a model called the images of a test set."""
 
     classes: tuple[str, ...]
@@ -45,12 +45,12 @@ class Tested:
         return file.getvalue()
 
 
-def look(model: nn.Module, images: ImageSet, *, classes: tuple[str, ...], device: str) -> Tested:
+def look(model: nn.Module, images: ImageSet, *, classes: tuple[str, ...], device: str) -> Answers:
     """A model's calls of those images whose true class is among its own: of the others it could call none right."""
     probabilities = predict(model, images, device=device)
     truth = np.array([classes.index(cell) if cell in classes else -1 for cell in images.cells])[images.labels]
     known = truth >= 0
-    return Tested(classes, np.array(images.ids)[known], truth[known], probabilities[known])
+    return Answers(classes, np.array(images.ids)[known], truth[known], probabilities[known])
 
 
 def conclude(
@@ -62,7 +62,7 @@ def conclude(
     *,
     made_from: dict[str, Any],
     device: str,
-) -> tuple[RunRecord, dict[Dataset, Tested]]:
+) -> tuple[RunRecord, dict[Dataset, Answers]]:
     """Test a model, which has its best weights, on every dataset of `sets`: the record, and what is behind it.
 
     Args:
@@ -85,6 +85,6 @@ def conclude(
     return record, tests
 
 
-def npz_files(tests: Mapping[Dataset, Tested], *, own: Dataset) -> dict[str, bytes]:
+def npz_files(tests: Mapping[Dataset, Answers], *, own: Dataset) -> dict[str, bytes]:
     """The files of predictions by name."""
     return {predictions_file(None if name is own else name): tested.npz() for name, tested in tests.items()}

@@ -14,7 +14,7 @@ from study.plan import Trial
 from study.settings import Settings
 from study.stale import stale
 from study.storage import Storage
-from study.testing import Tested, look
+from study.testing import Answers, look
 from tests.study.conftest import QUICK
 from wbc_model import drawn_data
 from wbc_model.cache import ImageSet
@@ -37,7 +37,7 @@ def grey(*pairs: tuple[str, int], cells: tuple[str, ...]) -> ImageSet:
     return ImageSet(pixels, labels, tuple(f"{i}.png" for i in range(len(pairs))), cells)
 
 
-def asked(images: ImageSet, classes: tuple[str, ...]) -> Tested:
+def asked(images: ImageSet, classes: tuple[str, ...]) -> Answers:
     return look(Grey(), images, classes=classes, device="cpu")
 
 
