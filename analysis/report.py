@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
+from upath import UPath
 
 from analysis.grid import head, ticks
 from analysis.notes import REHEARSAL_NOTE, footnotes, groups_begin, notes, repeats, title
@@ -41,7 +42,7 @@ def render(
     reading: Reading,
     *,
     left_out: Mapping[str, str],
-    storage: Path | None = None,
+    storage: UPath | None = None,
     beside: Mapping[str, str] | None = None,
     figures: Sequence[Figure] = (),
 ) -> str:

@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from pydantic import ValidationError
+from upath import UPath
 
 from analysis.predictions import Predictions
 from study.plan import RunRecord
@@ -65,14 +66,14 @@ class Reading:
             self.runs[run_id] = Run(record, fetch, where)
 
 
-def read(storage: Path | None = None, *, wandb: str | None = None, cache: Path | None = None) -> Reading:
-    """The runs below a folder of results, or those of `ENTITY/PROJECT` on a W&B server: both give equal records.
+def read(storage: UPath | None = None, *, wandb: str | None = None, cache: Path | None = None) -> Reading:
+    """The runs in a storage, or those of `ENTITY/PROJECT` on a W&B server: both give equal records.
 
     Args:
         cache: where what came from a server is kept, so that it is asked for once; None: the user's cache folder.
 
     Raises:
-        OSError: no such folder, or it cannot be read.
+        OSError: no such storage, or it cannot be read.
         LookupError: the server cannot be asked, or has no such project.
     """
     if wandb is not None:

@@ -42,11 +42,16 @@ def place(text: str) -> str:
     return text if "://" in text else str(Path(text).absolute())
 
 
+def root_of(text: str) -> UPath:
+    """A folder or a URL as a path that sees what others write to it."""
+    return UPath(text, use_listings_cache=False) if "://" in text else UPath(text)
+
+
 class Storage:
     """The root of a study's results."""
 
     def __init__(self, root: str) -> None:
-        self.root = UPath(root, use_listings_cache=False) if "://" in root else UPath(root)
+        self.root = root_of(root)
 
     def finished(self) -> set[str]:
         """Ids of the trials that have a record."""
