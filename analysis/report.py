@@ -17,6 +17,7 @@ from analysis.notes import REHEARSAL_NOTE, footnotes, groups_begin, notes, repea
 from analysis.runs import Reading
 from analysis.tables import NOT_APART, Filled, Row, percent
 from analysis.which import arguments, command
+from search_spaces.paper import LABELS
 from study.plan import RunRecord, Trial
 from wbc_model.nested import flatten
 
@@ -135,6 +136,7 @@ def _run(run: RunRecord, where: str) -> dict[str, Any]:
         "scores": {name: float(percent(score)) for name, score in run.test.scores().items()},
         "classes": run.test.classes,
         "counts": run.test.counts,
+        "elsewhere": {LABELS[on]: test.counts for on, test in run.elsewhere.items()},
         "curves": {name: [round(e[name], 4) for e in run.curves if name in e] for name in CURVES},
         "made": {
             "commit": made.get("git", "unknown"),
