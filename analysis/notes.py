@@ -114,8 +114,6 @@ def repeats(filled: Filled) -> list[bool]:
 
 
 def groups_begin(filled: Filled) -> list[bool]:
-    """For each row but the first, whether it begins a new group of rows that compete for bold, if any compete."""
+    """For each row but the first, whether it begins a new group of rows that compete for bold."""
     heads = [row.labels[: filled.table.best_within] for row in filled.rows]
-    if len(set(heads)) == len(heads):
-        return [False] * len(heads)
     return [False] + [now != above for above, now in zip(heads, heads[1:], strict=False)]

@@ -174,6 +174,8 @@ def percent(score: float) -> Decimal:
 
 def _best(table: Table, rows: Sequence[Row], column: int) -> set[tuple[str, ...]]:
     """Labels of the rows with the highest printed number of their group, of two numbers or more."""
+    if table.columns[column].on:
+        return set()
     groups: dict[tuple[str, ...], dict[tuple[str, ...], Decimal]] = defaultdict(dict)
     for row in rows:
         if (mean := row.cells[column].mean) is not None:

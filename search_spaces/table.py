@@ -18,7 +18,8 @@ class Column:
     key: str
     label: str
     on: Dataset | None = None
-    """The dataset whose test images it is over; None: the row's own."""
+    """The dataset whose test images it is over; None: the row's own. Such a column has no best: models that know
+    other cell types see other images."""
 
     @property
     def path(self) -> str:
