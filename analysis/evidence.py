@@ -10,8 +10,9 @@ import numpy as np
 
 from analysis.power import detectable, smallest_significant
 from analysis.significance import ALPHA, Called, Calls, Comparison, Labels, compare, mark
-from analysis.tables import NOT_APART, Filled
+from analysis.tables import NOT_APART, Filled, Row
 from search_spaces.paper import LABELS
+from search_spaces.table import Column
 from wbc_model.choices import Dataset
 
 Line = dict[str, Any]
@@ -25,6 +26,12 @@ class Evidence:
     called: Mapping[Labels, Called]
     """What the rows called the test images; rows without predictions are not in it."""
     comparisons: Sequence[Comparison]
+    elsewhere: Mapping[tuple[Labels, Dataset], Called]
+    """The same of a named dataset's test images, where a column is over them."""
+
+    def behind(self, row: Row, column: Column) -> Called | None:
+        """What a cell's number was counted from."""
+        return self.elsewhere.get((row.labels, column.on)) if column.on else self.called.get(row.labels)
 
 
 def gather(filled: Filled, calls: Calls) -> Evidence:
@@ -35,9 +42,12 @@ def gather(filled: Filled, calls: Calls) -> Evidence:
     """
     found = {row.labels: calls.of(row) for row in filled.rows}
     called = {labels: one for labels, one in found.items() if one}
+    others = {column.on for column in filled.table.columns if column.on}
+    elsewhere = {(row.labels, on): one for row in filled.rows for on in others if (one := calls.of(row, on=on))}
     comparisons = compare(filled, called)
     marked = mark(filled, comparisons)
-    return Evidence(replace(marked, tested=tuple(_told(marked, called, comparisons))), called, comparisons)
+    marked = replace(marked, tested=tuple(_told(marked, called, comparisons)))
+    return Evidence(marked, called, comparisons, elsewhere)
 
 
 def _told(filled: Filled, called: Mapping[Labels, Called], comparisons: Sequence[Comparison]) -> Iterable[str]:

@@ -10,9 +10,11 @@ def fingerprints(record: RunRecord) -> dict[str, str]:
     """Of the data, the weights and the code behind a run, and of its record: what it counted and how it learnt."""
     made_from = record.provenance
     weights = {name: found["sha256"][:16] for name, found in sorted(made_from.get("weights", {}).items())}
-    counted = json.dumps([record.test.counts, record.validation.counts, record.best_epoch, record.curves])
+    elsewhere = [[dataset, test.counts] for dataset, test in record.elsewhere.items()]
+    counted = json.dumps([record.test.counts, record.validation.counts, record.best_epoch, record.curves, *elsewhere])
+    others = [f"{dataset}={data}" for dataset, data in made_from.get("data_elsewhere", {}).items()]
     return {
-        "data": str(made_from.get("data", "unknown")),
+        "data": " ".join([str(made_from.get("data", "unknown")), *others]),
         "weights": " ".join(f"{name}={sha256}" for name, sha256 in weights.items()) or "none",
         "code": str(made_from.get("code", "unknown")),
         "record": hashlib.sha256(counted.encode()).hexdigest()[:16],

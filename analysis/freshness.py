@@ -16,6 +16,7 @@ from analysis.outputs import outputs
 from analysis.runs import read
 from analysis.tables import Filled
 from study.plan import RunRecord
+from study.storage import root_of
 
 NAME = "made_from.json"
 
@@ -27,8 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         kept = json.loads((args.out / NAME).read_text(encoding="utf-8"))
         for name, value in kept["arguments"].items():
             if getattr(args, name) in (None, []):
-                setattr(args, name, value)
-        args.runs = Path(args.runs)
+                setattr(args, name, root_of(value) if name == "runs" else value)
         reading = read(args.runs, wandb=args.wandb)
     except (LookupError, ValueError, OSError, ImportError) as error:
         print(f"python -m analysis check: {error}", file=sys.stderr)
@@ -58,9 +58,9 @@ def parser() -> argparse.ArgumentParser:
 def sources(args: argparse.Namespace, study: Study) -> str:
     """What was asked for, and of every trial its fingerprints and rows: the content of `made_from.json`."""
     asked = ("runs", "wandb", "set", "tables", "datasets", "seeds", "photographs")
-    said = {name: str(value) if isinstance(value := getattr(args, name), Path) else value for name in asked}
+    said = {name: getattr(args, name) for name in asked}
     if study.storage:
-        said["runs"] = str(study.storage.absolute())
+        said["runs"] = study.storage.absolute()
     trials: dict[str, dict[str, Any]] = {}
     for filled in study.tables:
         for row in filled.rows:
@@ -68,7 +68,7 @@ def sources(args: argparse.Namespace, study: Study) -> str:
                 trial = trials.setdefault(run.trial.id, fingerprints(run) | {"rows": []})
                 trial["rows"].append(f"Table {filled.table.number}, {filled.describe(row)}")
     content = {"kind": study.kind, "arguments": said, "trials": trials}
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
 
 
 def _trials(before: dict[str, dict[str, Any]], records: Sequence[RunRecord]) -> Iterator[str]:

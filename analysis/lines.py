@@ -1,4 +1,4 @@
-"""The study as lines of CSV: a line a cell, a difference, a trial."""
+"""The study as lines of CSV: a line a row of a table, a cell, a difference, a trial."""
 
 import csv
 import io
@@ -6,12 +6,37 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from analysis.evidence import Evidence, Line
+from analysis.fingerprints import told
 from analysis.paired import interval, mean_interval, share_interval
 from analysis.significance import Called, Comparison, differences
-from analysis.tables import Filled, Row, percent
+from analysis.tables import Filled, Row, cells, percent, values
+from search_spaces.table import Column
 from wbc_model.config import TrialConfig
 
+EQ_6 = Column("macro_f1_eq6", "AF1 by Eq. (6)")
+
 Ends = tuple[float, float] | None
+
+
+def table_csv(filled: Filled) -> str:
+    """One line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score.
+
+    Beside AF1 stands what the paper's Eq. (6) would give for it, and last what the row's runs were made from.
+    """
+    stub = [heading or f"group {i}" for i, heading in enumerate(filled.table.stub, start=1)]
+    columns = [*filled.table.columns, *([EQ_6] if any(c.key == "macro_f1" for c in filled.table.columns) else [])]
+    scores = [name for column in columns for name in (column.label, f"{column.label} sd")]
+    text = io.StringIO()
+    out = csv.writer(text, lineterminator="\n")
+    out.writerow(["kind", "overrides", "config", *stub, "seeds", *scores, "made from"])
+    kind = "rehearsal" if filled.rehearsal else "measured"
+    overrides = " ".join(f"{key}={value}" for key, value in filled.overrides.items())
+    for row in filled.rows:
+        seeds = " ".join(map(str, row.seeds))
+        numbers = [number for cell in cells(columns, row.runs) for number in (cell.mean, cell.sd)]
+        made_from = "; ".join(map(told, row.runs))
+        out.writerow([kind, overrides, row.config.id, *row.labels, seeds, *numbers, made_from])
+    return text.getvalue()
 
 
 def cell_lines(evidence: Evidence) -> list[Line]:
@@ -22,7 +47,7 @@ def cell_lines(evidence: Evidence) -> list[Line]:
     for row in filled.rows:
         for i, (column, cell) in enumerate(zip(filled.table.columns, row.cells, strict=True)):
             line = {"table": filled.table.number, "row": filled.describe(row), "score": column.label}
-            seeds, images, by = intervals(row, evidence.called.get(row.labels), column.key)
+            seeds, images, by = intervals(row, evidence.behind(row, column), column)
             line |= {"n": len(row.runs), "mean": cell.mean, "sd": cell.sd}
             line |= _ends("over seeds", seeds) | _ends("over images", images) | {"images by": by}
             line |= {"best": cell.best, "not apart": cell.not_apart}
@@ -31,23 +56,23 @@ def cell_lines(evidence: Evidence) -> list[Line]:
     return lines
 
 
-def intervals(row: Row, called: Called | None, key: str) -> tuple[Ends, Ends, str]:
+def intervals(row: Row, called: Called | None, column: Column) -> tuple[Ends, Ends, str]:
     """Of a score in [0, 1]: 95 % over the seeds, 95 % over the test images, and how the latter was found."""
-    values = [score[key] for run in row.runs if key in (score := run.test.scores())]
-    seeds = mean_interval(values) if len(values) > 1 else None
-    if not values:
+    scores = values(column, row.runs)
+    seeds = mean_interval(scores) if len(scores) > 1 else None
+    if not scores:
         return None, None, ""
-    if len(values) == 1 and not (called and called.images.grouped) and (counted := _share(row, key)):
+    if len(scores) == 1 and not (called and called.images.grouped) and (counted := _share(row, column)):
         return seeds, share_interval(*counted), "Wilson"
     if called:
         of = "photographs" if called.images.grouped else "images"
-        return seeds, interval(called.resampled(row.seeds)[key]), f"bootstrap of {of}"
+        return seeds, interval(called.resampled(row.seeds)[column.key]), f"bootstrap of {of}"
     return seeds, None, ""
 
 
-def _share(row: Row, key: str) -> tuple[int, int] | None:
+def _share(row: Row, column: Column) -> tuple[int, int] | None:
     """Hits and images behind a score of one run that is a share of images."""
-    matrix = row.runs[0].test
+    key, matrix = column.key, row.runs[0].tests[column.on or row.config.dataset]
     if key == "accuracy":
         return sum(line[i] for i, line in enumerate(matrix.counts)), sum(map(sum, matrix.counts))
     if not key.startswith("recall/"):

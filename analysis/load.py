@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
+from upath import UPath
 
 from analysis.evidence import Evidence, gather
 from analysis.runs import Reading, read
@@ -15,6 +16,7 @@ from analysis.tables import Filled, fill
 from analysis.which import choose, tables_under
 from search_spaces.table import Table, configs, effective, parse_overrides
 from study.plan import RunRecord
+from study.storage import root_of
 from wbc_model.datasets import default_cache
 from wbc_model.photographs import read_origins
 
@@ -31,7 +33,7 @@ class Study:
     left_out: dict[str, str]
     """Number of each table that cannot be printed under the overrides, and why."""
     overrides: dict[str, Any]
-    storage: Path | None
+    storage: UPath | None
     """None: a W&B server."""
     whole: bool = True
     """Whether no tables were picked, so that those round them (1-3, ranks) are wanted too."""
@@ -68,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which study, and which part of it."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
-        "--runs", type=Path, default="runs", metavar="STORAGE", help="folder of offline runs [%(default)s]"
+        "--runs", type=_storage, default="runs", metavar="DIR|URL", help="the study's storage [%(default)s]"
     )
     source.add_argument("--wandb", metavar="ENTITY/PROJECT", help="a project on the W&B server")
     parser.add_argument("--set", nargs="*", metavar="KNOB=VALUE", help="which study, if there are runs of several")
@@ -85,6 +87,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which photograph each BCCD image is a copy of, as `python -m wbc_model.audit bccd` finds it "
         "[the newest bccd-photographs-*.csv in the cache]",
     )
+
+
+def _storage(text: str) -> UPath:
+    try:
+        return root_of(text)
+    except (ValueError, ImportError) as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}; wanted a folder, s3://... or gs://...") from error
 
 
 def _fill(

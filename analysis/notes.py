@@ -1,11 +1,13 @@
 """What a reader is told round a table, the same in every format."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from string import ascii_lowercase
 
 from analysis.tables import TICK, Filled
 from analysis.which import command
 from search_spaces.paper import LABELS
+from wbc_model.choices import CELLS, Dataset
 
 REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn images. These numbers say nothing about the paper."
 
@@ -74,18 +76,28 @@ def _usual_seeds(filled: Filled) -> tuple[int, ...]:
 
 
 def _images(filled: Filled) -> str:
-    """How many images each dataset's numbers are over."""
-    sizes = {
-        run.trial.config.dataset: "/".join(str(sum(row)) for row in run.test.counts)
-        + f" {'/'.join(cell[0].upper() for cell in run.test.classes)}, {sum(map(sum, run.test.counts))} in all"
-        for row in filled.rows
-        for run in row.runs
-    }
-    return "Test images: " + "; ".join(f"{LABELS[dataset]} {told}" for dataset, told in sizes.items()) + "."
+    """How many images of each dataset the numbers are over, and what a model was not shown."""
+    tests = [(run.trial.config.dataset, *test) for row in filled.rows for run in row.runs for test in run.tests.items()]
+    sizes: dict[Dataset, str] = {}
+    fewer: dict[Dataset, dict[Dataset, str]] = defaultdict(dict)
+    for own, on, test in tests:
+        images = dict(zip(test.classes, map(sum, test.counts), strict=True))
+        if set(on.cells) > set(own.cells):
+            fewer[own][on] = f"{LABELS[on]} {sum(images.values())}"
+        else:
+            numbers = "/".join(str(images[cell]) for cell in on.cells)
+            letters = "/".join(cell[0].upper() for cell in on.cells)
+            sizes[on] = f"{LABELS[on]} {numbers} {letters}, {sum(images.values())} in all"
+    told = [
+        f" Trained on {LABELS[own]}, a model knows no {_list(f'{cell}s' for cell in CELLS if cell not in own.cells)} "
+        f"and was shown none; left are {_list(left.values())}."
+        for own, left in fewer.items()
+    ]
+    return f"Test images: {'; '.join(sizes.values())}.{''.join(told)}"
 
 
-def _list(numbers: Iterable[int]) -> str:
-    return ", ".join(map(str, numbers))
+def _list(items: Iterable[object]) -> str:
+    return ", ".join(map(str, items))
 
 
 def _headings(filled: Filled) -> str:

@@ -4,7 +4,8 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+
+from upath import UPath
 
 from analysis.runs import Reading, match
 from study.storage import Storage
@@ -15,7 +16,7 @@ from study.wandb_log import read_log
 class Log:
     """What a run's log holds in the end."""
 
-    file: Path
+    file: UPath
     run_id: str = ""
     record: str | None = None
     """JSON, from the summary."""
@@ -25,17 +26,16 @@ class Log:
     """Why it cannot be read."""
 
 
-def read_offline(root: Path) -> Reading:
+def read_offline(root: UPath) -> Reading:
     """Finished runs below `root/wandb`; and of trials that W&B was not told of, the records in `root/trials`.
 
     A trial whose run lies in several files counts by the one that ended well. Several that ended well, and differ, are
     a problem, and none counts.
 
     Raises:
-        OSError: no such folder, or it cannot be read.
+        OSError: no such folder or bucket, or it cannot be read.
     """
-    if not root.is_dir():
-        raise NotADirectoryError(f"{root} is not a folder of runs")
+    _require(root)
     reading, storage = Reading(), Storage(str(root))
     finished: dict[str, list[Log]] = defaultdict(list)
     logs = [_read(file) for file in _files(root / "wandb")]
@@ -56,13 +56,25 @@ def read_offline(root: Path) -> Reading:
     return reading
 
 
-def _files(root: Path) -> list[Path]:
+def _require(root: UPath) -> None:
+    try:
+        there = root.is_dir()
+    except Exception as error:  # the client of each object store raises its own
+        raise OSError(
+            f"{root} cannot be read: {error}; name a folder, or give what its client wants (AWS_ACCESS_KEY_ID, "
+            "AWS_ENDPOINT_URL, GOOGLE_APPLICATION_CREDENTIALS, ...)"
+        ) from error
+    if not there:
+        raise NotADirectoryError(f"{root} is not a folder of runs")
+
+
+def _files(root: UPath) -> list[UPath]:
     """Log files, by name. `glob` alone would take a folder that cannot be read for an empty one."""
     folders = sorted(root.iterdir()) if root.is_dir() else []
     return [file for f in folders if "run-" in f.name for file in sorted(f.glob("run-*.wandb"))]
 
 
-def _read(file: Path) -> Log:
+def _read(file: UPath) -> Log:
     """Nothing is kept of the history: a table stands on the record in the summary."""
     run_id, record, exit_code = "", None, None
     try:
@@ -79,10 +91,12 @@ def _read(file: Path) -> Log:
     return Log(file, run_id, json.loads(record) if record else None, exit_code)
 
 
-def _fetch(storage: Storage, trial_id: str, files: Path, name: str) -> bytes | None:
+def _fetch(storage: Storage, trial_id: str, files: UPath, name: str) -> bytes | None:
     """From the run's own files, else from what the trial left in storage."""
-    there = [file.relative_to(files).as_posix() for file in files.rglob("*") if file.is_file()]
-    found = match(name, there)
+    if (files / name).is_file():
+        return (files / name).read_bytes()
+    pictures = [f"media/images/{picture.name}" for picture in (files / "media" / "images").glob("*")]
+    found = match(name, pictures)
     return (files / found).read_bytes() if found else storage.trial(trial_id).read(name)
 
 

@@ -4,11 +4,10 @@ from analysis import latex
 from analysis.across import ranks
 from analysis.evidence import power_lines
 from analysis.grid import Grid, grid
-from analysis.lines import cell_lines, cost_lines, delta_lines, to_csv
+from analysis.lines import cell_lines, cost_lines, delta_lines, table_csv, to_csv
 from analysis.load import Study
 from analysis.markup import to_html, to_markdown
 from analysis.setting import setting
-from analysis.tables import table_csv
 from search_spaces.paper import PROPOSED
 
 SUFFIXES = ("tex", "csv", "md", "html")

@@ -59,12 +59,12 @@ def scores(counts: np.ndarray, cells: Sequence[str]) -> Scores:
     k = len(cells)
     counts = counts.reshape(*counts.shape[:-1], k, k)
     hits, truth, called = np.einsum("...ii->...i", counts), counts.sum(-1), counts.sum(-2)
-    recall, precision = _ratio(hits, truth), _ratio(hits, called)
+    recall, precision, occurs = _ratio(hits, truth), _ratio(hits, called), truth > 0
     f1 = _ratio(2 * hits, truth + called)
     averages = {"macro_precision": precision, "macro_recall": recall, "macro_f1": f1}
     return (
         {"accuracy": _ratio(hits.sum(-1), truth.sum(-1))}
-        | {name: values.mean(-1) for name, values in averages.items()}
+        | {name: _ratio((values * occurs).sum(-1), occurs.sum(-1)) for name, values in averages.items()}
         | {f"recall/{cell}": recall[..., i] for i, cell in enumerate(cells)}
     )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.plan import RunRecord
+from study.storage import predictions_file
+from wbc_model.choices import Dataset
 from wbc_model.metrics import ConfusionMatrix
 
 
@@ -32,22 +34,22 @@ class Predictions:
             return cls(arrays["ids"], arrays["truth"], arrays["probabilities"])
 
 
-PredictionsOf = Callable[[str], Predictions | None]
-"""By trial id; None where a run has left none."""
+PredictionsOf = Callable[[str, Dataset | None], Predictions | None]
+"""By trial id, of its own test images (None) or another dataset's; None where a run has left none."""
 
 
-def of_record(record: RunRecord, predictions: PredictionsOf) -> Predictions | None:
-    """A record's predictions, which must be those that it counts.
+def of_record(record: RunRecord, predictions: PredictionsOf, *, on: Dataset | None = None) -> Predictions | None:
+    """A record's predictions of its own test images (None) or a dataset's, which must be those that it counts.
 
     Raises:
         ValueError: they are another test's.
     """
-    found = predictions(record.trial.id)
-    if found is None:
+    own = record.trial.config.dataset
+    test, elsewhere = record.tests.get(on or own), None if on is own else on
+    found = predictions(record.trial.id, elsewhere) if test else None
+    if test is None or found is None:
         return None
-    counted = ConfusionMatrix.from_predictions(record.test.classes, truth=found.truth, predicted=found.called)
-    if counted != record.test:
-        raise ValueError(
-            f"predictions.npz of trial {record.trial.id} is not what its record counts: remove one of them"
-        )
+    if test != ConfusionMatrix.from_predictions(test.classes, truth=found.truth, predicted=found.called):
+        file = predictions_file(elsewhere)
+        raise ValueError(f"{file} of trial {record.trial.id} is not what its record counts: remove one of them")
     return found

@@ -45,17 +45,20 @@ function seeds(row) {
 
 const time = (s) => (s >= 3600 ? `${(s / 3600).toFixed(1)} h` : s >= 60 ? `${(s / 60).toFixed(1)} min` : `${s.toFixed(1)} s`);
 
-function matrix(row) {
+/** Of the row's own test images, or of those of another dataset. */
+function matrix(row, on = "") {
   const { classes } = row.runs[0];
-  const sum = classes.map((_, i) => classes.map((_, j) => row.runs.reduce((total, run) => total + run.counts[i][j], 0)));
+  const counted = row.runs.map((run) => (on ? run.elsewhere[on] : run.counts));
+  const sum = classes.map((_, i) => classes.map((_, j) => counted.reduce((total, counts) => total + counts[i][j], 0)));
   const lines = sum.map((counts, i) => {
     const all = counts.reduce((a, b) => a + b, 0) || 1;
     return [classes[i], ...counts.map((n) => make("td", { style: `--share: ${(n / all).toFixed(3)}` }, String(n)))];
   });
   const heads = ["", ...classes.map((cell) => cell[0].toUpperCase())];
   const note = row.runs.length > 1 ? ` (sum of ${row.runs.length} seeds)` : "";
-  return make("section", {}, make("h3", {}, `Test images: true by predicted${note}`),
-    table("matrix", "Confusion matrix: a row a true cell type, a column a predicted one", heads, lines));
+  const of = on ? ` of ${on}` : "";
+  return make("section", {}, make("h3", {}, `Test images${of}: true by predicted${note}`),
+    table("matrix", `Confusion matrix${of}: a row a true cell type, a column a predicted one`, heads, lines));
 }
 
 function curves(row) {
@@ -112,7 +115,8 @@ function open(id, name) {
   const panes = make("div", { class: "panes" }, lacking(row));
   if (row.runs.length) {
     const drawn = row.runs.some((run) => run.curves.validation_accuracy.length);
-    for (const pane of [seeds(row), matrix(row), drawn ? curves(row) : null, gradcam(row)]) if (pane) panes.append(pane);
+    const elsewhere = Object.keys(row.runs[0].elsewhere).map((on) => matrix(row, on));
+    for (const pane of [seeds(row), matrix(row), ...elsewhere, drawn ? curves(row) : null, gradcam(row)]) if (pane) panes.append(pane);
   }
   panes.append(provenance(row));
   dialog.replaceChildren(make("div", { class: "bar" }, make("h2", { id: "dialog-title" }, name), close), panes);

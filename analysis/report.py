@@ -10,14 +10,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
+from upath import UPath
 
 from analysis.grid import head, ticks
 from analysis.notes import REHEARSAL_NOTE, footnotes, groups_begin, notes, repeats, title
 from analysis.runs import Reading
 from analysis.tables import NOT_APART, Filled, Row, percent
 from analysis.which import arguments, command
+from search_spaces.paper import LABELS
 from study.plan import RunRecord, Trial
-from wbc_model.config import flatten
+from wbc_model.nested import flatten
 
 CURVES = ("train_accuracy", "validation_accuracy", "train_loss")
 PICTURE = {"format": "JPEG", "quality": 80, "optimize": True}
@@ -41,7 +43,7 @@ def render(
     reading: Reading,
     *,
     left_out: Mapping[str, str],
-    storage: Path | None = None,
+    storage: UPath | None = None,
     beside: Mapping[str, str] | None = None,
     figures: Sequence[Figure] = (),
 ) -> str:
@@ -134,6 +136,7 @@ def _run(run: RunRecord, where: str) -> dict[str, Any]:
         "scores": {name: float(percent(score)) for name, score in run.test.scores().items()},
         "classes": run.test.classes,
         "counts": run.test.counts,
+        "elsewhere": {LABELS[on]: test.counts for on, test in run.elsewhere.items()},
         "curves": {name: [round(e[name], 4) for e in run.curves if name in e] for name in CURVES},
         "made": {
             "commit": made.get("git", "unknown"),

@@ -7,9 +7,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from pydantic import ValidationError
+from upath import UPath
 
 from analysis.predictions import Predictions
 from study.plan import RunRecord
+from study.storage import predictions_file
+from wbc_model.choices import Dataset
 
 Fetch = Callable[[str], bytes | None]
 """A file of a run by its name; None where the run has no such file."""
@@ -47,9 +50,9 @@ class Reading:
         """A file of a run, read when it is asked for."""
         return self.runs[trial_id].fetch(name) if trial_id in self.runs else None
 
-    def predictions(self, trial_id: str) -> Predictions | None:
-        """Of the test images, by a finished trial."""
-        content = self.fetch(trial_id, "predictions.npz")
+    def predictions(self, trial_id: str, on: Dataset | None = None) -> Predictions | None:
+        """Of its own test images, or of another dataset's, by a finished trial."""
+        content = self.fetch(trial_id, predictions_file(on))
         return None if content is None else Predictions.from_npz(content)
 
     def add(self, run_id: str, text: str, fetch: Fetch, *, where: str) -> None:
@@ -63,14 +66,14 @@ class Reading:
             self.runs[run_id] = Run(record, fetch, where)
 
 
-def read(storage: Path | None = None, *, wandb: str | None = None, cache: Path | None = None) -> Reading:
-    """The runs below a folder of results, or those of `ENTITY/PROJECT` on a W&B server: both give equal records.
+def read(storage: UPath | None = None, *, wandb: str | None = None, cache: Path | None = None) -> Reading:
+    """The runs in a storage, or those of `ENTITY/PROJECT` on a W&B server: both give equal records.
 
     Args:
         cache: where what came from a server is kept, so that it is asked for once; None: the user's cache folder.
 
     Raises:
-        OSError: no such folder, or it cannot be read.
+        OSError: no such storage, or it cannot be read.
         LookupError: the server cannot be asked, or has no such project.
     """
     if wandb is not None:

@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 from analysis.paired import Images, Scores, interval, mcnemar, over_seeds, randomised, resampled, scores
 from analysis.predictions import PredictionsOf, of_record
 from analysis.tables import Cell, Filled, Row
+from wbc_model.choices import Dataset
 from wbc_model.config import TrialConfig
 
 ALPHA = 0.05
@@ -76,21 +77,24 @@ class Calls:
 
     def __init__(self, predictions: PredictionsOf, photographs: Photographs) -> None:
         self._predictions, self._photographs = predictions, photographs
-        self._known: dict[tuple[str, ...], Called | None] = {}
+        self._known: dict[tuple[Dataset | None, tuple[str, ...]], Called | None] = {}
 
-    def of(self, row: Row) -> Called | None:
+    def of(self, row: Row, *, on: Dataset | None = None) -> Called | None:
         """None where the row has no run, or one of its runs has no predictions of the same images.
+
+        Args:
+            on: the dataset whose test images they are; None: the row's own.
 
         Raises:
             ValueError: predictions that are not those a record counts.
         """
-        trials = tuple(run.trial.id for run in row.runs)
-        if trials not in self._known:
-            self._known[trials] = self._read(row)
-        return self._known[trials]
+        key = on, tuple(run.trial.id for run in row.runs)
+        if key not in self._known:
+            self._known[key] = self._read(row, on)
+        return self._known[key]
 
-    def _read(self, row: Row) -> Called | None:
-        found = [of_record(run, self._predictions) for run in row.runs]
+    def _read(self, row: Row, on: Dataset | None) -> Called | None:
+        found = [of_record(run, self._predictions, on=on) for run in row.runs]
         first = next(iter(found), None)
         if first is None or not all(one and np.array_equal(one.ids, first.ids) for one in found):
             return None

@@ -1,7 +1,5 @@
 """Fill a table's rows from the runs of their configs."""
 
-import csv
-import io
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +7,6 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from statistics import fmean, stdev
 from typing import Any
 
-from analysis.fingerprints import told
 from search_spaces.table import Column, Table
 from study.plan import RunRecord
 from wbc_model.config import TrialConfig
@@ -18,7 +15,6 @@ DASH = "–"
 TICK = "✓"
 NOT_APART = "†"
 USUAL_DATA = (TrialConfig().split, TrialConfig().augmentation)
-EQ_6 = Column("macro_f1_eq6", "AF1 by Eq. (6)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +125,9 @@ def _require_equal_inputs(table: Table, runs: Sequence[RunRecord]) -> None:
     for run in runs:
         config = run.trial.config
         kind = "".join(f", {knob}" for knob in (config.split, config.augmentation) if knob not in USUAL_DATA)
-        seen[f"data of {config.dataset}{kind}"][run.provenance.get("data", "?")].add(run.trial.id)
+        data = {config.dataset.value: run.provenance.get("data", "?")} | run.provenance.get("data_elsewhere", {})
+        for dataset, fingerprint in data.items():
+            seen[f"data of {dataset}{kind}"][fingerprint].add(run.trial.id)
         for name, weights in run.provenance.get("weights", {}).items():
             seen[f"weights of {name}"][weights["sha256"]].add(run.trial.id)
     for what, kinds in seen.items():
@@ -144,13 +142,20 @@ def _row(table: Table, labels: tuple[str, ...], *, runs: Sequence[RunRecord], se
         config=table.rows[labels],
         runs=tuple(runs),
         lacking=tuple(sorted(set(seeds) - {run.trial.seed for run in runs})),
-        cells=tuple(_cells(table.columns, runs)),
+        cells=tuple(cells(table.columns, runs)),
     )
 
 
-def _cells(columns: Sequence[Column], runs: Sequence[RunRecord]) -> list[Cell]:
-    scores = [run.test.scores() for run in runs]
-    return [_cell([score[column.key] for score in scores if column.key in score]) for column in columns]
+def cells(columns: Sequence[Column], runs: Sequence[RunRecord]) -> list[Cell]:
+    """One a column: the mean over the runs."""
+    return [_cell(values(column, runs)) for column in columns]
+
+
+def values(column: Column, runs: Sequence[RunRecord]) -> list[float]:
+    """The score in [0, 1] of each run that has it."""
+    tests = [run.tests.get(column.on or run.trial.config.dataset) for run in runs]
+    scores = [test.scores() for test in tests if test]
+    return [score[column.key] for score in scores if column.key in score]
 
 
 def _cell(scores: Sequence[float]) -> Cell:
@@ -169,6 +174,8 @@ def percent(score: float) -> Decimal:
 
 def _best(table: Table, rows: Sequence[Row], column: int) -> set[tuple[str, ...]]:
     """Labels of the rows with the highest printed number of their group, of two numbers or more."""
+    if table.columns[column].on:
+        return set()
     groups: dict[tuple[str, ...], dict[tuple[str, ...], Decimal]] = defaultdict(dict)
     for row in rows:
         if (mean := row.cells[column].mean) is not None:
@@ -179,24 +186,3 @@ def _best(table: Table, rows: Sequence[Row], column: int) -> set[tuple[str, ...]
 
 def _mark(row: Row, best: Sequence[set[tuple[str, ...]]]) -> list[Cell]:
     return [replace(cell, best=row.labels in labels) for cell, labels in zip(row.cells, best, strict=True)]
-
-
-def table_csv(filled: Filled) -> str:
-    """One line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score.
-
-    Beside AF1 stands what the paper's Eq. (6) would give for it, and last what the row's runs were made from.
-    """
-    stub = [heading or f"group {i}" for i, heading in enumerate(filled.table.stub, start=1)]
-    columns = [*filled.table.columns, *([EQ_6] if any(c.key == "macro_f1" for c in filled.table.columns) else [])]
-    scores = [name for column in columns for name in (column.label, f"{column.label} sd")]
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow(["kind", "overrides", "config", *stub, "seeds", *scores, "made from"])
-    kind = "rehearsal" if filled.rehearsal else "measured"
-    overrides = " ".join(f"{key}={value}" for key, value in filled.overrides.items())
-    for row in filled.rows:
-        seeds = " ".join(map(str, row.seeds))
-        numbers = [number for cell in _cells(columns, row.runs) for number in (cell.mean, cell.sd)]
-        made_from = "; ".join(map(told, row.runs))
-        out.writerow([kind, overrides, row.config.id, *row.labels, seeds, *numbers, made_from])
-    return text.getvalue()

@@ -138,7 +138,7 @@ def _verdict(number: float, theirs: Ends, mean: float, ours: Ends) -> str:
 
 def _measured(row: Row, evidence: Evidence, column: Column) -> Ends:
     """In percent; over the images and over the seeds, whichever reaches farther."""
-    seeds, images, _ = intervals(row, evidence.called.get(row.labels), column.key)
+    seeds, images, _ = intervals(row, evidence.behind(row, column), column)
     ends = [one for one in (seeds, images) if one]
     return (100 * min(low for low, _ in ends), 100 * max(high for _, high in ends)) if images else None
 

@@ -84,7 +84,7 @@ def name_of(study: Study) -> str:
 def panels(filled: Filled) -> list[wr.BarPlot | wr.LinePlot | wr.MediaBrowser]:
     """What matters of a table: its columns as bars, the curves behind them, and what decided."""
     bars = [
-        wr.BarPlot(title=column.label, metrics=[wr.SummaryMetric(f"test/{column.key}")], max_bars_to_show=50)
+        wr.BarPlot(title=column.label, metrics=[wr.SummaryMetric(f"test/{column.path}")], max_bars_to_show=50)
         for column in filled.table.columns
     ]
     lines = [wr.LinePlot(title=told, x="epoch", y=[name]) for name, told in CURVES.items()]

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from upath import UPath
+
 from analysis.tables import Filled
 from search_spaces.extensions import catalogue
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import Table, select
 from study.plan import RunRecord
+from study.storage import root_of
 from wbc_model.config import TrialConfig
 
 
@@ -21,7 +24,7 @@ def choose(records: Sequence[RunRecord], wanted: dict[str, Any] | None, *, where
         LookupError: there are no runs, or they were made under several sets of overrides.
     """
     if not records:
-        inside = Path(where) / "rehearsal"
+        inside = root_of(where) / "rehearsal"
         raise LookupError(
             f"no finished run in {where}; make some: study/run.py --tables 4, or in miniature: study/run.py --rehearse"
             + (f"; those of a rehearsal are there: --runs {inside}" if inside.is_dir() else "")
@@ -57,7 +60,7 @@ def tables_under(
     return tables, impossible
 
 
-def command(filled: Filled, *, storage: Path | None = None) -> str:
+def command(filled: Filled, *, storage: UPath | None = None) -> str:
     """What runs a table's missing trials, into the storage its runs were read from (None: wherever `run.py` does)."""
     overrides, words, usual = filled.overrides, ["study/run.py"], Path("runs")
     if all(overrides.get(knob) == REHEARSAL[knob] for knob in ("trunks", "images")):

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from search_spaces.paper import MACRO_F1, MODELS, PROPOSED, RIVALS, SHARMA, TABLES, vary
-from search_spaces.table import OVERALL, Rows, Table
+from search_spaces.paper import LABELS, MACRO_F1, MODELS, PROPOSED, RIVALS, SHARMA, TABLES, vary
+from search_spaces.table import OVERALL, Column, Rows, Table
 from wbc_model.choices import (
     Attention,
     AttentionAt,
@@ -19,6 +19,7 @@ from wbc_model.choices import (
     ParallelBy,
     Schedule,
     SplitBy,
+    WhoseTests,
 )
 from wbc_model.config import Baseline, TwoBranch
 
@@ -76,6 +77,18 @@ TUNED: Rows = {}
 """Winners of searches (`study/run.py --search`), each by the line that its search ended with: Table E5, if there are
 any."""
 
+CROSS: Rows = {(LABELS[dataset],): vary(dataset=dataset, test_on=WhoseTests.ALL) for dataset in Dataset}
+ON_EACH = tuple(
+    Column(score.key, f"{score.label} {LABELS[dataset]}", dataset)
+    for score in (OVERALL[0], OVERALL[3])
+    for dataset in Dataset
+)
+CROSS_NOTE = (
+    "A row is one trained model, a column a test set: where both have one name, the ordinary result. Cell types are "
+    "matched by name; a call of any type that the model knows counts, and nothing adapts it to the other images. "
+    "AF1 is over the cell types that occur among the images."
+)
+
 EXTENSIONS = (
     Table("E1", "Choices the paper leaves open", ("Choice", "Here"), OPEN_CHOICES, OVERALL, (UNIT, SHARMA, MACRO_F1)),
     Table("E2", "Inception v3 from ImageNet weights, by input size", ("Input",), INPUT_SIZE, OVERALL, (UNIT, MACRO_F1)),
@@ -83,6 +96,7 @@ EXTENSIONS = (
     Table("E4", "Effect of the split", ("Dataset", "Images assigned"), SPLIT, OVERALL, (MACRO_F1,), best_within=1),
     *([Table("E5", "Models, each tuned with one budget", ("Dataset", "Model"), TUNED, OVERALL, (*RIVALS, MACRO_F1),
              best_within=1)] if TUNED else []),
+    Table("E6", "Trained on one dataset, tested on each", ("Trained on",), CROSS, ON_EACH, (CROSS_NOTE,)),
 )  # fmt: skip
 
 

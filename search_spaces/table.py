@@ -17,6 +17,14 @@ class Column:
 
     key: str
     label: str
+    on: Dataset | None = None
+    """The dataset whose test images it is over; None: the row's own. Such a column has no best: models that know
+    other cell types see other images."""
+
+    @property
+    def path(self) -> str:
+        """`accuracy`, or `lisc/accuracy`: what W&B's summary has below `test/`."""
+        return f"{self.on}/{self.key}" if self.on else self.key
 
 
 OVERALL = (

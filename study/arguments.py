@@ -12,6 +12,7 @@ EXAMPLES = """examples:
   study/run.py --data ~/wbc                     the paper's study: 46 trainings, tables 4-12
   study/run.py --data ~/wbc --tables 5 6 --seeds 0 1 2
   study/run.py --data ~/wbc --tables E1         beyond the paper: what do its unstated choices matter?
+  study/run.py --data ~/wbc --tables E6         ... trained on one dataset, tested on each of the four
   study/run.py --data ~/wbc --tables 11 --datasets bccd --set epochs=2 image_size=96
   study/run.py --data ~/wbc --doctor                              is every node of the cluster fit for it?
   study/run.py --data ~/wbc --calibrate --gpu-price 2.5           seconds and money, from a few steps of each model
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 def _what(group: argparse._ArgumentGroup) -> None:
     names = ", ".join(Dataset)
     group.add_argument(
-        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E4)"
+        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E6)"
     )
     group.add_argument(
         "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help=f"only rows on these: {names}"

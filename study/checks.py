@@ -39,7 +39,6 @@ PROBE = "import json, torch; print(json.dumps([torch.cuda.mem_get_info(i) for i 
 SET_UP = "cluster/setup.sh on it installs the pinned packages, and `ray up` sends the program"
 SHARE = "--storage wants a folder that is the same on every node and that each may write, or a URL (s3://, gs://)"
 SAME_DATA = "--data and --weights want the same files on every node: mount one folder on all, or copy it again"
-ROOM = "make room, or name another disk with --cache"
 GPU = "`nvidia-smi` on it tells more: install its driver, end what holds its memory, or start Ray there with --num-gpus"
 
 
@@ -49,11 +48,12 @@ class Finding:
 
     cause: str
     remedy: str
+    """Empty where the cause says it."""
     grave: bool = True
     """Else trials run there all the same."""
 
     def __str__(self) -> str:
-        return f"{self.cause}. {self.remedy[0].upper()}{self.remedy[1:]}."
+        return f"{self.cause}; {self.remedy}" if self.remedy else self.cause
 
 
 def versions() -> dict[str, str]:
@@ -67,17 +67,18 @@ def versions() -> dict[str, str]:
 
 
 def imports() -> list[Finding]:
-    found = []
+    """Libraries by why they cannot be imported: one that stands on another fails with it."""
+    failed: dict[str, list[str]] = {}
     for module in LIBRARIES:
         try:
             importlib.import_module(module)
         except Exception as error:  # a broken library raises what it likes
-            found.append(Finding(f"{module} cannot be imported: {first_line(error)}", SET_UP))
-    return found
+            failed.setdefault(first_line(error), []).append(module)
+    return [Finding(f"{', '.join(names)} cannot be imported: {why}", SET_UP) for why, names in failed.items()]
 
 
 def look_at_data(trials: Iterable[Trial], settings: Settings, compared: dict[str, str]) -> None:
-    for dataset in sorted({trial.config.dataset for trial in trials}):
+    for dataset in sorted({config.dataset for trial in trials for config in trial.config.everywhere}):
         compared[f"data of {dataset}"] = _digest(dataset, settings.data)
 
 
@@ -110,12 +111,12 @@ def look_for_room(trials: Iterable[Trial], settings: Settings) -> None:
     from wbc_model.datasets import DataError
 
     settings.cache.mkdir(parents=True, exist_ok=True)
-    for trial in trials:
+    for config in {config for trial in trials for config in trial.config.everywhere}:
         try:
-            prepared(trial.config, settings, may_build=False)
+            prepared(config, settings, may_build=False)
         except DataError:
-            images = len(find(trial.config.dataset, settings.data))
-            require_room(settings.cache, images=images, image_size=trial.config.image_size, limit=settings.cache_limit)
+            images = len(find(config.dataset, settings.data))
+            require_room(settings.cache, images=images, image_size=config.image_size, limit=settings.cache_limit)
 
 
 def look_for_wandb(settings: Settings) -> None:

@@ -2,27 +2,26 @@
 
 import io
 import platform
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import nn
 
-from study.plan import RunRecord, Trial
+from study.plan import Trial
 from study.provenance import code
 from study.settings import Settings
 from study.storage import Storage, TrialFiles
-from study.tracking import Run, log_again, summarise, tell_origin, tracked
+from study.testing import conclude, npz_files
+from study.tracking import Run, tracked
+from study.wandb_content import log_again, summarise, tell_origin
 from wbc_model.backbones import build_trunk
-from wbc_model.cache import ImageSet, Prepared, prepare
-from wbc_model.choices import Init
+from wbc_model.cache import Prepared, prepare
+from wbc_model.choices import Dataset, Init
 from wbc_model.config import TrialConfig, TwoBranch
 from wbc_model.datasets import require
-from wbc_model.evaluate import confusion, predict
 from wbc_model.gradcam import sheet
 from wbc_model.network import build, trunks_of
 from wbc_model.train import TrainState, fit
@@ -44,11 +43,12 @@ def check_inputs(trials: Iterable[Trial], settings: Settings) -> list[str]:
         DataError, WeightsError: (ValueErrors) naming what is missing, damaged or unfit.
     """
     configs = {trial.config for trial in trials}
-    require(sorted({config.dataset for config in configs}), settings.data)
+    everywhere = {each for config in configs for each in config.everywhere}
+    require(sorted({config.dataset for config in everywhere}), settings.data)
     for spec in {spec for config in configs for spec, init in trunks_of(config).values() if init is Init.IMAGENET}:
         build_trunk(spec, init=Init.IMAGENET, seed=0, weights=settings.weights)
     notes = {}
-    for config in {(c.dataset, c.images, c.image_size, c.augmentation, c.split): c for c in configs}.values():
+    for config in {(c.dataset, c.images, c.image_size, c.augmentation, c.split): c for c in everywhere}.values():
         data = prepared(config, settings)
         name = f"data/{config.dataset}-{data.fingerprint}.csv"
         Storage(settings.storage).write(name, (data.folder / "manifest.csv").read_bytes())
@@ -70,8 +70,9 @@ def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
         torch.cuda.reset_peak_memory_stats()
     with tracked(trial, settings) as run:
         data = prepared(trial.config, settings)
+        others = {} if settings.search else {c.dataset: prepared(c, settings) for c in trial.config.elsewhere}
         model = build(trial.config, seed=trial.seed, weights=settings.weights)
-        made_from = code() | _made_from(trial.config, data, settings, device=device)
+        made_from = code() | _made_from(trial.config, data, others, settings, device=device)
         tell_origin(run, made_from)
         state = yield from _train(trial, model, data, files, run, made_from=made_from, device=device)
         if settings.search:
@@ -79,11 +80,13 @@ def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
             return
         model.load_state_dict(state.best_model)
         made_from["peak"] = {"gpu": gpu_share(device), "checkpoint_bytes": files.size("checkpoint.pt")}
-        record, probabilities = _test(trial, model, data, state, files.epochs(), made_from=made_from, device=device)
-        predictions, picture = _predictions(data.sets["test"], probabilities), None
-        files.write("predictions.npz", predictions)
+        sets = {trial.config.dataset: data} | others
+        record, tests = conclude(trial, model, sets, state, files.epochs(), made_from=made_from, device=device)
+        predictions, picture = npz_files(tests, own=trial.config.dataset), None
+        for name, content in predictions.items():
+            files.write(name, content)
         if isinstance(trial.config.model, TwoBranch):
-            picture = sheet(model, data.sets["test"], probabilities, device=device)
+            picture = sheet(model, data.sets["test"], tests[trial.config.dataset].probabilities, device=device)
             files.write("gradcam.png", _bytes(partial(Image.fromarray(picture).save, format="PNG")))
         summarise(run, record, predictions=predictions, picture=picture)
     files.finish(record)
@@ -153,38 +156,6 @@ def _bytes(save: Callable[[io.BytesIO], object]) -> bytes:
     return buffer.getvalue()
 
 
-def _test(
-    trial: Trial,
-    model: nn.Module,
-    data: Prepared,
-    state: TrainState,
-    rows: list[Row],
-    *,
-    made_from: Row,
-    device: str,
-) -> tuple[RunRecord, np.ndarray]:
-    """The one look at the test set, by the model of the best epoch: the record, and the probabilities behind it."""
-    started = time.perf_counter()
-    probabilities = predict(model, data.sets["test"], device=device)
-    validation = confusion(predict(model, data.sets["validation"], device=device), data.sets["validation"])
-    record = RunRecord(
-        trial=trial,
-        best_epoch=state.best_epoch,
-        validation=validation,
-        test=confusion(probabilities, data.sets["test"]),
-        curves=rows,
-        seconds=sum(row["seconds"] for row in rows) + time.perf_counter() - started,
-        provenance=made_from,
-    )
-    return record, probabilities
-
-
-def _predictions(images: ImageSet, probabilities: np.ndarray) -> bytes:
-    """For paired tests: ids, true classes, and probabilities (N, classes), in one order."""
-    columns = {"ids": np.array(images.ids), "truth": images.labels, "probabilities": probabilities}
-    return _bytes(lambda file: np.savez_compressed(file, **columns))
-
-
 def weights_of(config: TrialConfig, settings: Settings) -> dict[str, dict[str, str]]:
     """Origin and hash of the ImageNet weights of each trunk that starts from such."""
     trunks = {name: spec for name, (spec, init) in trunks_of(config).items() if init is Init.IMAGENET}
@@ -192,9 +163,12 @@ def weights_of(config: TrialConfig, settings: Settings) -> dict[str, dict[str, s
     return {name: {"origin": weights.origin, "sha256": weights.sha256} for name, weights in found.items()}
 
 
-def _made_from(config: TrialConfig, data: Prepared, settings: Settings, *, device: str) -> Row:
-    """Data, weights and machine behind a record."""
-    return {
+def _made_from(
+    config: TrialConfig, data: Prepared, others: Mapping[Dataset, Prepared], settings: Settings, *, device: str
+) -> Row:
+    """Data, weights and machine behind a record; the data of other datasets where it was tested on such."""
+    elsewhere = {dataset.value: other.fingerprint for dataset, other in others.items()}
+    return ({"data_elsewhere": elsewhere} if elsewhere else {}) | {
         "data": data.fingerprint,
         "weights": weights_of(config, settings),
         "node": platform.node(),

@@ -9,8 +9,10 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from search_spaces.table import Table, configs
-from wbc_model.config import TrialConfig, flatten
+from wbc_model.choices import Dataset
+from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix
+from wbc_model.nested import flatten
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,13 @@ class RunRecord:
     """Training and evaluation, over all attempts."""
     provenance: dict[str, Any]
     """Code, packages, data, weights and machine."""
+    elsewhere: dict[Dataset, ConfusionMatrix] = field(default_factory=dict)
+    """On the test sets of other datasets (`test_on=all`): of their images, those of a class that the model knows."""
+
+    @property
+    def tests(self) -> dict[Dataset, ConfusionMatrix]:
+        """All its tests, that on its own dataset first."""
+        return {self.trial.config.dataset: self.test} | self.elsewhere
 
     def to_json(self) -> dict[str, Any]:
         return _RECORD.dump_python(self, mode="json")

@@ -1,18 +1,22 @@
 """Does W&B hold what storage holds, epoch by epoch? `python -m study.reconcile` says so, and mends what it can."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from study.plan import RunRecord
 from study.replica import Replica, differences, in_storage
 from study.settings import Settings
-from study.storage import Storage, place
-from study.tracking import check, mode, on_server, replay
+from study.storage import Storage, place, predictions_file
+from study.tracking import check, mode, on_server, tracked
+from study.wandb_content import log_again, summarise, tell_origin
 
 EXAMPLES = """examples:
   python -m study.reconcile                     compare with the run logs in runs/ or, with a key, with W&B's server
@@ -40,6 +44,18 @@ def _runs(run_id: str, settings: Settings) -> list[Replica]:
     if settings.tracking == "online":
         return [found] if (found := on_server(settings, run_id)) else []
     return in_storage(Storage(settings.storage), run_id)
+
+
+def replay(record: RunRecord, settings: Settings) -> None:
+    """Write a finished trial's run anew from storage; online, only what the server lacks at its end can be added."""
+    files = Storage(settings.storage).trial(record.trial.id)
+    picture = files.read("gradcam.png")
+    with tracked(record.trial, settings) as run:
+        tell_origin(run, record.provenance)
+        log_again(run, record.curves)
+        shown = np.asarray(Image.open(io.BytesIO(picture))) if picture else None
+        names = map(predictions_file, (None, *record.elsewhere))
+        summarise(run, record, predictions={name: files.read(name) or b"" for name in names}, picture=shown)
 
 
 def parser() -> argparse.ArgumentParser:

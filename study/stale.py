@@ -23,8 +23,10 @@ def stale(finished: Iterable[Trial], settings: Settings) -> dict[str, str]:
     for trial in finished:
         record = Storage(settings.storage).trial(trial.id).record()
         made_from: dict[str, Any] = record.provenance if record else {}
-        if (now := data(trial.config, settings)) and made_from.get("data") != now:
-            found[trial.id] = f"other images of {trial.config.dataset}"
+        then = {trial.config.dataset: made_from.get("data")} | made_from.get("data_elsewhere", {})
+        now = {config.dataset: data(config, settings) for config in trial.config.everywhere}
+        if others := [name for name, fingerprint in now.items() if fingerprint and then.get(name) != fingerprint]:
+            found[trial.id] = f"other images of {', '.join(others)}"
         elif (there := weights(trial.config, settings)) and _hashes(made_from.get("weights", {})) != there:
             found[trial.id] = "other weights"
     return found

@@ -3,6 +3,7 @@
 trials/<trial id>/record.json       written last: the trial is finished
                   epochs.jsonl      one row an epoch
                   predictions.npz   ids, truth and class probabilities of the test images
+                  predictions-<dataset>.npz    the same of another dataset's (test_on=all)
                   gradcam.png       test images of each class and what decided them, of two-branch models
                   checkpoint.pt     the state after the last epoch, while unfinished
                   error.json        why the last attempt failed, while unfinished
@@ -26,9 +27,15 @@ from upath import UPath
 
 from study.failures import Failure
 from study.plan import RunRecord
+from wbc_model.choices import Dataset
 
 PRUNED = "pruned.json"
 """In the folder of a search's trial that was stopped before its last epoch."""
+
+
+def predictions_file(on: Dataset | None = None) -> str:
+    """Where a trial keeps what it called the test images of another dataset; None: of its own."""
+    return f"predictions-{on}.npz" if on else "predictions.npz"
 
 
 def place(text: str) -> str:
@@ -36,11 +43,16 @@ def place(text: str) -> str:
     return text if "://" in text else str(Path(text).absolute())
 
 
+def root_of(text: str) -> UPath:
+    """A folder or a URL as a path that sees what others write to it."""
+    return UPath(text, use_listings_cache=False) if "://" in text else UPath(text)
+
+
 class Storage:
     """The root of a study's results."""
 
     def __init__(self, root: str) -> None:
-        self.root = UPath(root, use_listings_cache=False) if "://" in root else UPath(root)
+        self.root = root_of(root)
 
     def finished(self) -> set[str]:
         """Ids of the trials that have a record."""

@@ -1,21 +1,17 @@
 """Each trial's W&B run. The trial writes it itself: Ray's W&B callback loses runs without a word."""
 
-import io
-import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
-import numpy as np
 import wandb
-from PIL import Image
 
-from study.plan import RunRecord, Trial
-from study.provenance import ROOT, changes
+from study.plan import Trial
+from study.provenance import ROOT
 from study.replica import Replica
 from study.settings import Settings, Tracking
 from study.storage import Storage
@@ -122,17 +118,6 @@ def on_server(settings: Settings, run_id: str) -> Replica | None:
         raise ConnectionError(f"W&B does not tell about run {run_id}: {error}") from error
 
 
-def replay(record: RunRecord, settings: Settings) -> None:
-    """Write a finished trial's run anew from storage; online, only what the server lacks at its end can be added."""
-    files = Storage(settings.storage).trial(record.trial.id)
-    picture = files.read("gradcam.png")
-    with tracked(record.trial, settings) as run:
-        tell_origin(run, record.provenance)
-        log_again(run, record.curves)
-        shown = np.asarray(Image.open(io.BytesIO(picture))) if picture else None
-        summarise(run, record, predictions=files.read("predictions.npz") or b"", picture=shown)
-
-
 def _start(trial: Trial, settings: Settings, *, folder: str) -> Run:
     """Online if it can be; offline if W&B, which answered when the study began, does not answer now."""
     try:
@@ -169,64 +154,3 @@ def _init(trial: Trial, settings: Settings, *, folder: str, mode: Tracking) -> R
 
 def _table(number: str) -> str:
     return f"table {number}"
-
-
-def tell_origin(run: Run, made_from: dict[str, Any]) -> None:
-    """Put code, packages, data, weights and machine into the run's config, and what is not committed beside it."""
-    run.config.update({"provenance": made_from}, allow_val_change=True)
-    if patch := changes():
-        _add_file(run, "changes.patch", patch.encode())
-
-
-def log_again(run: Run, rows: Sequence[Mapping[str, float]]) -> None:
-    """Log epochs that were done before; a run that goes on online has the first of them."""
-    for row in rows:
-        if (epoch := int(row["epoch"])) >= run.starting_step:
-            run.log(dict(row), step=epoch)
-
-
-def summarise(run: Run, record: RunRecord, *, predictions: bytes, picture: np.ndarray | None) -> None:
-    """Put every table column and the whole record into the run's summary, and what stands behind them beside it.
-
-    Args:
-        predictions: the content of `predictions.npz`, a file of the run.
-        picture: heat maps (H, W, 3).
-    """
-    _add_file(run, "predictions.npz", predictions)
-    last = len(record.curves) - 1
-    if picture is not None:
-        run.log({"gradcam": wandb.Image(picture)}, step=last)
-    if not run.offline:  # a table is an artifact, and that of an offline run stays on its node
-        with suppress(wandb.errors.Error):  # it asks the server, which may not answer; files and summary have it all
-            run.log({"confusion_matrix": _matrix(record), "predictions": _rows(record, predictions)}, step=last)
-    scores = {f"test/{name}": value for name, value in record.test.scores().items()}
-    run.summary.update(
-        {"record": json.dumps(record.to_json()), "best_epoch": record.best_epoch, "seconds": record.seconds}
-        | scores
-        | {"validation/accuracy": record.validation.accuracy, "test/confusion": [list(r) for r in record.test.counts]}
-    )
-
-
-def _add_file(run: Run, name: str, content: bytes) -> None:
-    file = Path(run.dir) / name
-    file.write_bytes(content)
-    run.save(str(file), base_path=run.dir, policy="now")
-
-
-def _matrix(record: RunRecord) -> wandb.Table:
-    """Rows: the true class; columns: the predicted."""
-    classes = list(record.test.classes)
-    rows = [[cell, *counts] for cell, counts in zip(classes, record.test.counts, strict=True)]
-    return wandb.Table(columns=["truth", *classes], data=np.array(rows, dtype=object))
-
-
-def _rows(record: RunRecord, predictions: bytes) -> wandb.Table:
-    """A row a test image."""
-    with np.load(io.BytesIO(predictions)) as file:
-        ids, truth, probabilities = file["ids"], file["truth"], file["probabilities"]
-    cells = record.test.classes
-    rows = [
-        [str(name), cells[true], cells[int(row.argmax())], *map(float, row)]
-        for name, true, row in zip(ids, truth, probabilities, strict=True)
-    ]
-    return wandb.Table(columns=["image", "truth", "predicted", *cells], data=np.array(rows, dtype=object))

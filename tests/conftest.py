@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from upath import UPath
 from wandb_stub import WandbStub
 
 from wbc_model import drawn_data
@@ -83,3 +84,20 @@ def wandb_stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbStub]:
         yield stub
         stub.fault = None  # else the client, which waits for its last answers, would wait for ever
         wandb.teardown()
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[str]:
+    """A bucket on an S3 server on loopback."""
+    moto = pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "nobody")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        UPath("s3://study").mkdir()
+        yield "s3://study"
+    server.stop()

@@ -131,6 +131,13 @@ class Augmentation(StrEnum):
     NONE = "none"
 
 
+class WhoseTests(StrEnum):
+    """Whose test images a trained model sees: those of its own dataset, or of all four."""
+
+    OWN = "own"
+    ALL = "all"
+
+
 class SplitBy(StrEnum):
     """How images are assigned to the sets: at random as in the paper; at random within each class; or, on BCCD, whole
     photographed cells, so that no cell is in two sets."""

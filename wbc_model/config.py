@@ -5,7 +5,7 @@ Needs no torch, so that planning answers at once.
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from typing import Annotated, Any
 
@@ -29,7 +29,9 @@ from wbc_model.choices import (
     Schedule,
     SplitBy,
     Trunks,
+    WhoseTests,
 )
+from wbc_model.nested import difference
 
 PROTOCOL = 2
 """Bumped when code changes what a config means: every id changes, and no old run can fill a table."""
@@ -101,10 +103,13 @@ class TrialConfig:
     split: SplitBy = SplitBy.RANDOM
     trunks: Trunks = Trunks.FULL
     images: Images = Images.PUBLISHED
+    test_on: WhoseTests = WhoseTests.OWN
 
     def __post_init__(self) -> None:
         if self.split is SplitBy.SOURCE_GROUPED and self.dataset is not Dataset.BCCD:
             raise ValueError(f"split=source_grouped wants bccd: which cells {self.dataset} shows twice cannot be told")
+        if self.split is SplitBy.SOURCE_GROUPED and self.test_on is WhoseTests.ALL:
+            raise ValueError("test_on=all wants a split that every dataset has: source_grouped is of bccd alone")
         if isinstance(self.model, TwoBranch):
             if self.image_size % 32:
                 raise ValueError(
@@ -147,6 +152,17 @@ class TrialConfig:
         return TrialConfig.from_json(value)
 
     @property
+    def elsewhere(self) -> tuple["TrialConfig", ...]:
+        """Itself on each other dataset whose test set its model sees too."""
+        others = Dataset if self.test_on is WhoseTests.ALL else ()
+        return tuple(replace(self, dataset=dataset) for dataset in others if dataset is not self.dataset)
+
+    @property
+    def everywhere(self) -> tuple["TrialConfig", ...]:
+        """Itself, and on each other dataset whose test set its model sees."""
+        return (self, *self.elsewhere)
+
+    @property
     def rehearsal(self) -> bool:
         """Whether its numbers say nothing about blood cells."""
         return self.images is Images.DRAWN or self.trunks is Trunks.TINY
@@ -156,7 +172,7 @@ class TrialConfig:
         mine, default = self.to_json(), TrialConfig().to_json()
         if isinstance(self.model, Baseline):
             default["model"] = {"init": Init.IMAGENET.value}
-        return _difference(mine, default)
+        return difference(mine, default)
 
     @property
     def id(self) -> str:
@@ -179,22 +195,3 @@ KNOBS = tuple(
     )
 )
 """What `override` can set. The rows of a table choose the dataset and the kind of model."""
-
-
-def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"model": {"attention": "se"}}` as `{"model.attention": "se"}`."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _difference(mine: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
-    """Entries of `mine` that `default` has not or has otherwise, nested dicts likewise; no empty dicts."""
-    changed: dict[str, Any] = {}
-    for key, value in mine.items():
-        if isinstance(value, dict):
-            value = _difference(value, default[key])
-        if value != default.get(key) and value != {}:
-            changed[key] = value
-    return changed

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import TypeAdapter
+from upath import UPath
 
 from wbc_model.splits import Split
 
@@ -28,7 +29,7 @@ class Entry:
     """Why it is left out; empty where it is not."""
 
 
-def read_manifest(path: Path) -> tuple[Entry, ...]:
+def read_manifest(path: Path | UPath) -> tuple[Entry, ...]:
     with path.open(newline="") as file:
         return tuple(_ENTRIES.validate_python(list(csv.DictReader(file))))
 

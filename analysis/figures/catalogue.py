@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from upath import UPath
 
 from analysis.figures.architecture import figure_3
 from analysis.figures.cost import figure_cost
@@ -28,7 +29,7 @@ ENVIRONMENT = r"""%% Needs the package graphicx. Trials: %(trials)s
 
 
 def draw(
-    tables: Mapping[str, Filled], reading: Reading, *, storage: Path | None, data: Path | None
+    tables: Mapping[str, Filled], reading: Reading, *, storage: UPath | None, data: Path | None
 ) -> tuple[list[Drawn], dict[str, str]]:
     """The figures, and of each that cannot be drawn, its number and why."""
     makers: dict[str, Callable[[], Drawn]] = {

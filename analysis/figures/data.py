@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
+from upath import UPath
 
 from analysis.figures.style import COLOURS, SOFT, CannotDraw, Drawn, canvas
 from analysis.tables import Filled
@@ -14,7 +14,7 @@ from wbc_model.choices import CELLS, Dataset
 from wbc_model.manifest import Entry, read_manifest
 
 
-def figure_4(tables: Mapping[str, Filled], storage: Path | None) -> Drawn:
+def figure_4(tables: Mapping[str, Filled], storage: UPath | None) -> Drawn:
     """Images and copies of each cell type, one panel a dataset."""
     if storage is None:
         raise CannotDraw("it needs the data's manifests, which are in the study's storage (--runs)")
@@ -68,7 +68,7 @@ def _by_dataset(tables: Mapping[str, Filled]) -> dict[Dataset, list[RunRecord]]:
     return {dataset: mine for dataset in Dataset if (mine := [r for r in runs if r.trial.config.dataset is dataset])}
 
 
-def _manifest(storage: Path, dataset: Dataset, runs: Sequence[RunRecord]) -> tuple[Entry, ...]:
+def _manifest(storage: UPath, dataset: Dataset, runs: Sequence[RunRecord]) -> tuple[Entry, ...]:
     """That of the data which the runs were trained on."""
     files = [storage / "data" / f"{dataset}-{run.provenance.get('data')}.csv" for run in runs]
     file = next((file for file in files if file.exists()), None)

@@ -10,7 +10,8 @@ import pytest
 
 from study.plan import RunRecord, Trial
 from study.settings import Settings
-from study.tracking import summarise, tracked
+from study.tracking import tracked
+from study.wandb_content import summarise
 from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix
 
@@ -71,7 +72,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         try:
             with tracked(record.trial, settings) as run:
                 run.log({"epoch": 0, "train/loss": 1.0}, step=0)
-                summarise(run, record, predictions=predictions_of(record), picture=None)
+                summarise(run, record, predictions={"predictions.npz": predictions_of(record)}, picture=None)
                 if fails:
                     raise InterruptedError
         except InterruptedError:

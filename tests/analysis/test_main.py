@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from s3fs import S3FileSystem
 
 from analysis.__main__ import main as whole_main
 from search_spaces.paper import PROPOSED, TABLES, vary
@@ -44,6 +45,25 @@ def test_bad_input_is_one_line_and_exit_2(arguments, told, tmp_path, monkeypatch
     assert told in printed.err
     assert printed.err.count("\n") == 1
     assert printed.out == ""
+
+
+def test_a_place_that_nobody_can_read_is_one_line_and_exit_2(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--runs", "sss://study"])
+    assert left.value.code == 2
+    assert "sss://study: Unsupported filesystem: 'sss'; wanted a folder, s3://" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_store_without_credentials_is_told_what_it_wants(monkeypatch, tmp_path, capsys):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    S3FileSystem.clear_instance_cache()  # else a client of another test, with its keys, is used
+    assert main(["--runs", "s3://nobody/runs", "--out", str(tmp_path / "build")]) == 2
+    assert "s3://nobody/runs cannot be read: Unable to locate credentials; name a folder" in capsys.readouterr().err
+    S3FileSystem.clear_instance_cache()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")

@@ -13,7 +13,10 @@ from analysis.runs import Reading, read
 from search_spaces.paper import PROPOSED, vary
 from study.plan import Trial
 from study.settings import Settings
-from study.tracking import summarise, tracked
+from study.storage import predictions_file
+from study.tracking import tracked
+from study.wandb_content import summarise
+from wbc_model.choices import Dataset, WhoseTests
 
 pytestmark = pytest.mark.slow
 HERE = "lab/wbc-study"
@@ -37,20 +40,27 @@ def asked(stub: WandbStub) -> list[str]:
     return ["of those" if "$in" in r.variables["filters"] else "all" for r in runs]
 
 
-@pytest.mark.usefixtures("wandb_stub")
-def test_online_and_offline_give_equal_records(make_record, save_predictions, tmp_path, monkeypatch):
+def test_online_and_offline_give_equal_records(wandb_stub, make_record, save_predictions, tmp_path, monkeypatch):
+    def files(record):
+        return {predictions_file(on): save_predictions(record) for on in (None, *record.elsewhere)}
+
     records = [make_record(PROPOSED), make_record(vary(mixup_alpha=0.0), provenance={"note": "α = ½"})]
+    records.append(make_record(vary(test_on=WhoseTests.ALL)))
+    records[-1] = replace(records[-1], elsewhere={Dataset.LISC: records[0].test})
     for mode in ("online", "offline"):
         monkeypatch.setenv("WANDB_MODE", mode)
         for record in records:
             settings = Settings(data=tmp_path, storage=str(tmp_path / "runs"), cache=tmp_path, tracking=mode)
             with tracked(record.trial, settings) as run:
                 run.log({"epoch": 0, "train_loss": 1.0}, step=0)
-                summarise(run, record, predictions=save_predictions(record), picture=None)
+                summarise(run, record, predictions=files(record), picture=None)
     monkeypatch.setenv("WANDB_MODE", "online")
+    assert wandb_stub.runs[records[-1].trial.id].summary["test/lisc/accuracy"] == 1
     there, here = read(wandb=HERE, cache=tmp_path / "cache"), read(tmp_path / "runs")
     for reading in (there, here):
         assert sorted(reading.records, key=lambda r: r.trial.id) == sorted(records, key=lambda r: r.trial.id)
+        assert reading.predictions(records[-1].trial.id, Dataset.LISC)
+        assert reading.predictions(records[0].trial.id, Dataset.LISC) is None
 
 
 def test_runs_come_page_by_page_and_once(wandb_stub: WandbStub, make_record, tmp_path, monkeypatch):

@@ -33,6 +33,15 @@ def test_many_matrices_at_once_score_as_each_alone_and_as_scikit_learn():
             assert many[f"macro_{name}"][i] == pytest.approx(score(TRUTH, one, average="macro", zero_division=0))
 
 
+def test_a_class_without_images_is_in_no_macro_mean():
+    some = TRUTH != 0
+    part = Images(np.arange(some.sum()).astype(str), TRUTH[some], CELLS, np.arange(some.sum()))
+    calls = called(0.3)[some]
+    alone = ConfusionMatrix.from_predictions(CELLS, truth=TRUTH[some], predicted=calls).scores()
+    many = scores(part.counts(calls).sum(0), CELLS)
+    assert {name: float(many[name]) for name in many} == pytest.approx({name: alone[name] for name in many})
+
+
 def test_mcnemar_is_the_exact_binomial_of_what_only_one_calls_right():
     a, b = TRUTH.copy(), TRUTH.copy()
     a[:2], b[12:20] = 4, 0  # a errs on two basophils, b on all eight monocytes

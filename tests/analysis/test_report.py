@@ -17,6 +17,7 @@ from analysis.runs import Reading, Run
 from analysis.tables import fill
 from analysis.which import tables_under
 from search_spaces.paper import PROPOSED, vary
+from wbc_model.choices import Dataset
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -186,7 +187,8 @@ def opened(chromium, tmp_path, make_record, request) -> Iterator:
     wrong = [[9, 1, 0, 0, 0], *([10 * (i == j) for j in range(5)] for i in range(1, 5))]
     configs = (PROPOSED, vary(mixup_alpha=0.4))
     records = [replace(make_record(c, s), curves=epochs) for c in configs for s in (0, 1, 2)]
-    records.append(replace(make_record(vary(mixup_alpha=0.0), counts=wrong), curves=epochs))
+    elsewhere = {Dataset.LISC: records[0].test}
+    records.append(replace(make_record(vary(mixup_alpha=0.0), counts=wrong), curves=epochs, elsewhere=elsewhere))
     lost = {f"{vary(mixup_alpha=0.6).id}-s0": "code: ZeroDivisionError: division by zero"}
     figure = Figure("6", "Figure 6", "Effect of mixup", "Lines.", data_url(png(), "image/png"))
     file = tmp_path / "report.html"
@@ -229,6 +231,8 @@ def test_a_number_opens_its_runs_by_mouse_and_keyboard(opened):
         "0\t98.00\t98.18\t98.00\t97.99\t90.00\t100.00\t100.00\t100.00\t100.00\t1\t1.0 s"
     ]
     assert dialog.locator(".matrix tbody tr").first.inner_text() == "basophil\t9\t1\t0\t0\t0"
+    other = dialog.get_by_role("table", name="Confusion matrix of LISC")
+    assert other.locator("tbody tr").first.inner_text() == "basophil\t10\t0\t0\t0\t0"
     assert dialog.locator(".curves polyline").count() == 2
     assert dialog.locator("img.gradcam").evaluate("image => image.complete && image.naturalWidth") == 96
     assert "mixup_alpha" in dialog.inner_text()

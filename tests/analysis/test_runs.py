@@ -13,7 +13,7 @@ from analysis.runs import Reading, match, read, record_of
 from search_spaces.paper import PROPOSED, vary
 from study.failures import Failure
 from study.plan import Trial
-from study.storage import Storage
+from study.storage import Storage, root_of, write
 
 RAW = vary(mixup_alpha=0.0)
 
@@ -181,6 +181,29 @@ def test_files_of_a_run_are_its_own_or_else_those_in_storage(tmp_path, make_reco
     folder.mkdir()
     (folder / "predictions.npz").write_bytes(b"of the run")
     assert run.fetch("predictions.npz") == b"of the run"
+
+
+@pytest.mark.parametrize("store", ["memory", pytest.param("s3", marks=pytest.mark.slow)])
+def test_an_object_store_is_read_as_a_folder_is(store, tmp_path, make_record, save_predictions, request):
+    """Logs, records and files, copied there."""
+    tracked, untracked = make_record(PROPOSED), make_record(RAW)
+    folder = log_of(tracked, file=place(tmp_path, tracked)).parent / "files"
+    (folder / "media" / "images").mkdir(parents=True)
+    (folder / "media" / "images" / "gradcam_12_9a47eb.png").write_bytes(b"picture")
+    files = Storage(str(tmp_path)).trial(untracked.trial.id)
+    files.write("predictions.npz", save_predictions(untracked))
+    files.finish(untracked)
+    root = root_of(f"{request.getfixturevalue('bucket') if store == 's3' else 'memory:/'}/{tmp_path.name}")
+    with pytest.raises(OSError, match="is not a folder of runs"):
+        read(root)
+    for file in (file for file in tmp_path.rglob("*") if file.is_file()):
+        write(root / file.relative_to(tmp_path).as_posix(), file.read_bytes())
+    reading = read(root)
+    assert by_id(reading.records) == by_id([tracked, untracked])
+    assert reading.problems == []
+    assert reading.fetch(tracked.trial.id, "gradcam.png") == b"picture"
+    assert reading.fetch(tracked.trial.id, "predictions.npz") is None
+    assert reading.predictions(untracked.trial.id)
 
 
 @pytest.mark.parametrize("left", range(10))

@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.tables import fill, percent, table_csv
+from analysis.lines import table_csv
+from analysis.tables import fill, percent
 from analysis.which import command
 from search_spaces.paper import PROPOSED, TABLES
 from search_spaces.table import OVERALL, PER_CLASS, Table

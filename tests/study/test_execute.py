@@ -21,7 +21,7 @@ from study.execute import check_inputs, complete
 from study.plan import RunRecord, Trial
 from study.settings import Settings
 from study.storage import Storage, TrialFiles
-from study.wandb_log import is_complete, read_log
+from study.wandb_log import is_complete, read_log, values
 from wbc_model.backbones import build_trunk
 from wbc_model.choices import Init, Network, Trunks
 from wbc_model.datasets import DataError
@@ -58,8 +58,7 @@ def logs(settings: Settings) -> list[Path]:
 def history(log: Path) -> list[int]:
     """Epochs in a W&B log, in order."""
     rows = (record.history.item for record in read_log(log) if record.WhichOneof("record_type") == "history")
-    items = [{item.key or item.nested_key[0]: item.value_json for item in row} for row in rows]
-    return [int(item["epoch"]) for item in items]
+    return [int(values(row)["epoch"]) for row in rows]
 
 
 def exit_code(log: Path) -> int:

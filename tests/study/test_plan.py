@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from pydantic import TypeAdapter
@@ -6,7 +7,8 @@ from pydantic import TypeAdapter
 from search_spaces.paper import TABLES
 from search_spaces.table import select
 from study.plan import RunRecord, Trial, overview, plan, remaining
-from wbc_model.choices import CELLS
+from study.replica import Replica, differences
+from wbc_model.choices import CELLS, Dataset
 from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix
 
@@ -66,6 +68,28 @@ def test_trials_and_records_survive_json(overrides: dict):
         back = RunRecord.from_json(json.loads(json.dumps(record.to_json())))
         assert back == record
         assert (back.trial.tables, back.trial.overrides) == (("11",), overrides)
+
+
+def test_a_record_of_tests_elsewhere_survives_json_and_one_from_before_there_were_such_is_read():
+    trial = Trial(TrialConfig(test_on="all"), 0)
+    record = RunRecord(trial=trial, best_epoch=0, validation=EYE, test=EYE, curves=[], seconds=1, provenance={},
+                       elsewhere={Dataset.LISC: EYE})  # fmt: skip
+    assert RunRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
+    assert list(record.tests) == [Dataset.LDWBC, Dataset.LISC]
+    before = replace(record, elsewhere={}).to_json()
+    del before["elsewhere"]
+    assert RunRecord.from_json(before) == replace(record, elsewhere={})
+
+
+def test_wandb_s_copy_of_a_record_may_lack_fields_that_are_younger():
+    record = RunRecord(
+        trial=Trial(TrialConfig(), 0), best_epoch=0, validation=EYE, test=EYE, curves=[], seconds=1, provenance={}
+    )
+    before = record.to_json()
+    del before["elsewhere"], before["trial"]["config"]["test_on"]
+    assert differences(record, Replica("finished", [], json.dumps(before))) == []
+    for other in (before | {"best_epoch": 1}, before | {"best_epoch": "late"}):
+        assert differences(record, Replica("finished", [], json.dumps(other))) == ["its summary has another record"]
 
 
 def test_a_record_that_lacks_something_is_refused():

@@ -62,6 +62,7 @@ def test_only_the_difference_need_be_given():
         ({"mixup_alpha": -0.1}, "greater than or equal to 0"),
         ({"dropout": 1.0}, "less than 1"),
         ({"split": "source_grouped"}, "source_grouped wants bccd"),
+        ({"dataset": "bccd", "split": "source_grouped", "test_on": "all"}, "a split that every dataset has"),
         ({"dataset": "cifar"}, "'ldwbc', 'lisc', 'bccd' or 'raabin'"),
         ({"epochz": 3}, "Unexpected keyword"),
         ({"image_size": 50}, "50 is no multiple of 32"),
@@ -73,6 +74,13 @@ def test_only_the_difference_need_be_given():
 def test_the_impossible_is_refused_with_a_reason(knobs: dict, message: str):
     with pytest.raises(ValueError, match=message):
         TrialConfig.from_json(knobs)
+
+
+def test_a_model_sees_other_test_sets_only_where_it_is_asked_to():
+    everywhere = TrialConfig(dataset="bccd", test_on="all")
+    assert [config.dataset for config in everywhere.elsewhere] == ["ldwbc", "lisc", "raabin"]
+    assert everywhere.id != TrialConfig(dataset="bccd").id
+    assert TrialConfig().elsewhere == ()
 
 
 def test_override_reaches_nested_knobs_where_the_model_has_them():

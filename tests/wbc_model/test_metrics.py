@@ -45,6 +45,14 @@ def test_a_class_never_predicted_has_precision_0():
     assert matrix.scores()["macro_f1"] == pytest.approx((2 * 0.5 / 1.5) / 2)
 
 
+def test_a_class_that_never_occurs_is_in_no_macro_mean():
+    matrix = ConfusionMatrix(("a", "b", "c"), ((5, 1, 0), (1, 2, 1), (0, 0, 0)))
+    scores = matrix.scores()
+    assert scores["macro_recall"] == pytest.approx((5 / 6 + 2 / 4) / 2)
+    assert scores["macro_precision"] == pytest.approx((5 / 6 + 2 / 3) / 2)
+    assert scores["macro_f1"] == pytest.approx((5 / 6 + 4 / 7) / 2)
+
+
 def test_class_columns_are_recalls():
     assert (MIXED.scores()["recall/a"], MIXED.scores()["recall/b"]) == (0.6, 0.9)
 
