@@ -27,6 +27,7 @@ from study.checks import (
     shared_memory,
     versions,
 )
+from study.costs import shape
 from study.leases import SILENT
 from study.plan import Trial
 from study.settings import Settings
@@ -51,14 +52,15 @@ class Facts:
 
 
 def errand(trials: Iterable[Trial], settings: Settings, environment: dict[str, str], share: float) -> dict[str, Any]:
-    """What each node is asked, as JSON.
+    """What each node is asked, as JSON. The `sign` is what it is to write to storage.
 
     Args:
         environment: W&B's variables.
         share: of a GPU's memory, what the largest trial takes; 0 where that is not known or GPUs are in use.
     """
-    kinds = {(t.config.dataset, t.config.image_size, repr(t.config.model)): t for t in trials}
+    kinds = {(shape(t.config), repr(t.config.model), t.config.test_on): t for t in trials}
     return {
+        "sign": str(time.time_ns()),
         "trials": [trial.to_json() for trial in kinds.values()],
         "settings": settings.to_json(),
         "environment": environment,
@@ -78,7 +80,7 @@ def examine(asked: Mapping[str, Any], *, address: str, gpus: int) -> dict[str, A
     settings = Settings.from_json(asked["settings"])
     trials = [Trial.from_json(trial) for trial in asked["trials"]]
     compared = versions()
-    write = partial(Storage(settings.storage).write, _mark(address), address.encode())
+    write = partial(Storage(settings.storage).write, _mark(address), asked["sign"].encode())
     checks: list[tuple[str, Callable[[], object], str]] = [("storage", write, SHARE)]
     if not (findings := imports()):
         checks += [
@@ -96,10 +98,10 @@ def examine(asked: Mapping[str, Any], *, address: str, gpus: int) -> dict[str, A
     return asdict(Facts(platform.node(), findings + shared_memory(), compared))
 
 
-def read_back(storage: str, addresses: Sequence[str]) -> dict[str, Any]:
+def read_back(storage: str, addresses: Sequence[str], *, sign: str) -> dict[str, Any]:
     """Which nodes' files are not to be seen from here, and what the clock says (seconds since 1970)."""
     place = Storage(storage)
-    unseen = [address for address in addresses if place.read(_mark(address)) != address.encode()]
+    unseen = [address for address in addresses if place.read(_mark(address)) != sign.encode()]
     return {"unseen": unseen, "clock": time.time()}
 
 
@@ -129,14 +131,27 @@ def judge(
         if address == here or isinstance(reference, str):
             continue
         found[address] += _differences(told, reference)
-        if not any(finding.remedy == SHARE for finding in told.findings):
-            others = [other for other in unseen.get(address, ()) if isinstance(facts[other], Facts)]
-            if here in others or address in unseen.get(here, ()):
-                found[address] += [Finding(f"{storage} is not the one that {reference.name} has", SHARE)]
+        if _sees_another(address, facts, unseen, here=here):
+            found[address] += [Finding(f"{storage} is not the one that {reference.name} has", SHARE)]
         if abs(skew := skews.get(address, 0.0)) > SKEW:
             cause = f"its clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} that of {reference.name}"
             found[address] += [Finding(cause, "keep time by NTP (chrony) on every node")]
     return found
+
+
+def _sees_another(
+    address: str, facts: Mapping[str, Facts | str], unseen: Mapping[str, Sequence[str]], *, here: str
+) -> bool:
+    """Whether its storage is another than the launcher's. One that could not write has been told so already."""
+    mute = {
+        each
+        for each, told in facts.items()
+        if isinstance(told, str) or any(finding.remedy == SHARE for finding in told.findings)
+    }
+    if address in mute or here in mute:
+        return False
+    lost_here = unseen.get(here, ())
+    return address in lost_here or any(each not in mute and each not in lost_here for each in unseen.get(address, ()))
 
 
 def _differences(told: Facts, reference: Facts) -> list[Finding]:

@@ -60,13 +60,9 @@ class Answer:
 
 
 def nodes() -> list[Node]:
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    return [
-        Node(
-            node["NodeID"], node["NodeManagerAddress"], node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0)
-        )
-        for node in alive
-    ]
+    """The machines that are there."""
+    alive = [(node["NodeID"], node["NodeManagerAddress"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    return [Node(name, address, cpus=has.get("CPU", 0), gpus=has.get("GPU", 0)) for name, address, has in alive]
 
 
 def examined(trials: Iterable[Trial], settings: Settings, *, share: float) -> list[Checkup]:
@@ -79,14 +75,10 @@ def examined(trials: Iterable[Trial], settings: Settings, *, share: float) -> li
     here = next(node.address for node in there if node.id == ray.get_runtime_context().get_node_id())
     idle = ray.available_resources().get("GPU", 0) == ray.cluster_resources().get("GPU", 0)
     asked = errand(trials, settings, environment(settings), share if idle else 0)
-    told = _ask(
-        there,
-        examine,
-        lambda node: {"asked": asked, "address": node.address, "gpus": int(node.gpus)},
-    )
+    told = _ask(there, examine, lambda node: {"asked": asked, "address": node.address, "gpus": int(node.gpus)})
     well = [node for node in there if not told[node].error]
-    addresses = [node.address for node in well]
-    seen = _ask(well, read_back, lambda _: {"storage": settings.storage, "addresses": addresses})
+    sight = {"storage": settings.storage, "addresses": [node.address for node in well], "sign": asked["sign"]}
+    seen = _ask(well, read_back, lambda _: sight)
     answers = {node.address: answer for node, answer in seen.items() if not answer.error}
     found = judge(
         {node.address: answer.error or Facts.from_json(answer.value) for node, answer in told.items()},

@@ -1,5 +1,6 @@
 """One cluster of three SSH hosts, made by the real `ray up`, for all tests of this folder."""
 
+import hashlib
 import shutil
 import sys
 import tempfile
@@ -7,16 +8,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusters import Cluster, N
+from clusters import ROOT, Cluster, N
 from hosts import Hosts, missing
+
+
+def is_set_up() -> bool:
+    """Whether cluster/setup.sh, which hosts run on the same files, would find nothing to do."""
+    sources = ("requirements.txt", "pyproject.toml", "cluster/setup.sh")
+    wanted = hashlib.sha256(b"".join((ROOT / source).read_bytes() for source in sources)).hexdigest()
+    stamp = Path(sys.prefix, "wbc-study.stamp")
+    return stamp.exists() and stamp.read_text().strip() == wanted
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     if reason := missing():
         pytest.skip(reason)
-    if not Path(sys.prefix, "wbc-study.stamp").exists():
-        pytest.skip("the hosts share the environment that cluster/setup.sh makes, and this is another")
+    if not is_set_up():
+        pytest.skip("the hosts share the environment of cluster/setup.sh, and this is another or of another time")
     folder = Path(tempfile.mkdtemp(prefix="wbc-hosts-", dir="/var/tmp"))
     try:
         with Hosts(N, folder / "hosts") as hosts:

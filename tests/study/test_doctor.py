@@ -59,6 +59,13 @@ def test_storage_that_shows_only_one_of_two_files_is_not_shared(unseen: dict[str
     assert finding == Finding("/runs is not the one that head has", SHARE)
 
 
+def test_a_node_is_not_blamed_for_another_that_writes_elsewhere():
+    all_facts = {name: facts(name) for name in (HEAD, WORKER, "10.0.0.3")}
+    unseen = {HEAD: ["10.0.0.3"], WORKER: ["10.0.0.3"], "10.0.0.3": [HEAD, WORKER]}
+    found = judge(all_facts, unseen, {}, here=HEAD, storage="/runs")
+    assert [bool(found[name]) for name in all_facts] == [False, False, True]
+
+
 def test_a_node_that_cannot_write_is_not_told_twice():
     readonly = Finding("storage: Read-only file system", SHARE)
     assert judged(facts("worker", readonly), unseen={HEAD: [WORKER]}) == [readonly]
@@ -75,16 +82,18 @@ def test_a_clock_is_only_blamed_for_what_waiting_does_not_explain():
     assert [answer.skew(clock) for clock in (95.0, 100.0, 107.0, 110.0, 140.0)] == [-5.0, 0.0, 0.0, 0.0, 30.0]
 
 
-def ask(trials: list[Trial], settings: Settings) -> Facts:
-    return Facts.from_json(examine(errand(trials, settings, {}, share=0), address=WORKER, gpus=0))
+def ask(trials: list[Trial], settings: Settings, *, sign: str = "") -> Facts:
+    asked = errand(trials, settings, {}, share=0) | ({"sign": sign} if sign else {})
+    return Facts.from_json(examine(asked, address=WORKER, gpus=0))
 
 
 @pytest.mark.slow
 def test_a_node_in_order_finds_nothing_and_tells_what_is_to_be_equal(trials: list[Trial], settings: Settings):
-    told = ask(trials, settings)
+    told = ask(trials, settings, sign="now")
     assert told.findings == []
     assert {"the program", "python", "timm", "data of lisc", "weights of resnet50 (tiny)"} <= told.compared.keys()
-    assert read_back(settings.storage, [WORKER, HEAD])["unseen"] == [HEAD]
+    assert read_back(settings.storage, [WORKER, HEAD], sign="now")["unseen"] == [HEAD]
+    assert read_back(settings.storage, [WORKER], sign="another day")["unseen"] == [WORKER]
 
 
 @pytest.mark.slow
