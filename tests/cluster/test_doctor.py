@@ -45,9 +45,8 @@ def planted(hosts: Hosts, storage: Path) -> Iterator[None]:
         f"""
         echo '# planted' >> wbc-study/study/plan.py
         mkdir -p {package} cache && printf '{metadata}' > {package}/METADATA
-        image=$(find data -name '*.bmp' ! -name '*_*' | sort | head -1); cp $image image; echo more >> $image
-        rm -rf cache/* && mount -t tmpfs -o size=4k tmpfs cache
-        echo $image > planted""",
+        cp '{image}' image && echo more >> '{image}'
+        rm -rf cache/* && mount -t tmpfs -o size=4k tmpfs cache""",
     )
     hosts.ssh(
         BLIND,
