@@ -37,7 +37,7 @@ def start() -> Machine:
     """Join the Ray cluster there is, else start Ray on this machine; what is there."""
     cluster = _connect()
     names = sorted(name.removeprefix("accelerator_type:") for name in cluster if name.startswith("accelerator_type:"))
-    return Machine(" ".join(names) or "cpu", cores=cluster.get("CPU", 1), gpus=cluster.get("GPU", 0))
+    return Machine(" ".join(names) or "cpu", cores=cluster.get("CPU", 0), gpus=cluster.get("GPU", 0))
 
 
 def calibrate(trials: Sequence[Trial], settings: Settings) -> Iterator[tuple[Trial, Cost, float]]:

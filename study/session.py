@@ -116,9 +116,16 @@ def run_search(
 
 
 def _costs(settings: Settings) -> Costs:
-    """Storage's, on the machine that is joined or started now."""
+    """Storage's, on the machine that is joined or started now.
+
+    Raises:
+        ValueError: it cannot be seen whether trials will have GPUs.
+    """
     costs = Costs.read(Storage(settings.storage))
     machine, before = start(), costs.machine
+    if machine.cores == 0 and settings.gpus is None:
+        raise ValueError("no machine is there yet that runs trials, so its GPUs cannot be seen: say with --gpus how "
+                         "much of one a trial gets (0 where there are none)")  # fmt: skip
     costs.machine = replace(machine, start=before.start if before and before.device == machine.device else 0)
     tell_if_waiting(cpus=settings.cpus, gpus=settings.gpus or min(1, machine.gpus))
     return costs

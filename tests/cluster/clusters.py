@@ -51,8 +51,8 @@ class Cluster:
         assert started.returncode == 0, printed
         self.await_nodes(N)
 
-    def submit(self, *words: str) -> subprocess.Popen[str]:
-        return self.ray("submit", "--no-config-cache", "study/run.py", "--", *words)
+    def submit(self, *words: str, script: Path = ROOT / "study" / "run.py") -> subprocess.Popen[str]:
+        return self.ray("submit", "--no-config-cache", str(script), "--", *words)
 
     def alive(self) -> int:
         """Nodes that Ray knows to be up."""
