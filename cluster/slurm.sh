@@ -19,7 +19,7 @@ set -euo pipefail
 export PATH=$PWD/.venv/bin:$PATH
 export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=300
 
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+read -r head < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 exec srun --cpus-per-task="$SLURM_CPUS_PER_TASK" \
   ray symmetric-run --address "$head:6379" --min-nodes "$SLURM_JOB_NUM_NODES" \
   --num-cpus "$SLURM_CPUS_PER_TASK" --disable-usage-stats -- python study/run.py "$@"
