@@ -65,4 +65,3 @@ def test_a_slurm_job_runs_the_study_on_a_cluster_and_has_its_exit_status(tmp_pat
     assert done.returncode == 2, done.stdout + done.stderr
     assert "On head node" in done.stdout
     assert "error: " in done.stderr
-    assert "Stopped all" in done.stdout + done.stderr
