@@ -1,34 +1,21 @@
 """setup.sh and slurm.sh, run in a world of their own: other cards, processes and network than this machine's."""
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import torch
+from apart import NETWORK, apart, needs_root
 
-ROOT = Path(__file__).parents[2]
 CUDA = torch.version.cuda or ""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="a world of its own wants root"),
-]
+pytestmark = [pytest.mark.slow, needs_root]
 
 TOOLS = {
     "scontrol": '[ "$*" = "show hostnames node[1-2]" ] && echo 127.0.0.1 && echo other',
     "srun": 'echo "srun $*" >&2; shift; exec "$@"',
 }
 """Of Slurm's tools what slurm.sh asks of them, on the one node that there is."""
-
-
-def apart(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run it where mounts, processes and network are its own."""
-    command = ["unshare", "--mount", "--pid", "--net", "--fork", "--mount-proc", "--kill-child", "bash", "-c",
-               f"set -e; cd '{ROOT}'; {script}"]  # fmt: skip
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False,
-                          timeout=240)  # fmt: skip
 
 
 @pytest.mark.parametrize(("driver", "told"), [(None, "Driver: none"), ("535.183.01", "Driver: 535.183.01")])
@@ -59,9 +46,7 @@ def test_a_slurm_job_runs_the_study_on_a_cluster_and_has_its_exit_status(tmp_pat
         (tmp_path / name).write_text(f"#!/usr/bin/env bash\n{body}\n")
         (tmp_path / name).chmod(0o755)
     slurm = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_JOB_NUM_NODES": "1", "SLURM_CPUS_PER_TASK": "2"}
-    place = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "RAY_TMPDIR": "/run"}  # the name of a socket must be short
-    network = "mount -t tmpfs tmpfs /run; ip link set lo up; ip route add default dev lo"
-    done = apart(f"{network}; cluster/slurm.sh --tables 99", **slurm, **place)
+    done = apart(f"{NETWORK}; cluster/slurm.sh --tables 99", PATH=f"{tmp_path}:{os.environ['PATH']}", **slurm)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "On head node" in done.stdout
     assert "error: " in done.stderr
