@@ -5,16 +5,31 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=${PATH//$PWD\/.venv\/bin:/}  # an environment is not made from itself
 python=${PYTHON:-python3}
-stamp=$(cat requirements.txt pyproject.toml cluster/setup.sh | sha256sum | cut -d' ' -f1)
-if [ "$(cat .venv/wbc-study.stamp 2>/dev/null || true)" = "$stamp" ]; then exit 0; fi
 
-"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
-  { echo "setup: $("$python" --version) will not do: wanted Python 3.11 to 3.13 (PYTHON=... chooses one)" >&2; exit 2; }
-echo "setup: installing the pinned packages into .venv (about 6 GB, once)" >&2
-"$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .uv --upgrade uv==0.13.9
-uv=.uv/bin/uv
-"$uv" venv --quiet --clear --python "$python" .venv
-# Bytecode is compiled once here, or every worker of every trial would compile it again.
-"$uv" pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python requirements.txt
-"$uv" pip install --quiet --no-deps --python .venv/bin/python --editable .
-echo "$stamp" > .venv/wbc-study.stamp
+install_packages() {
+  "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
+    { echo "setup: $("$python" --version) will not do: wanted Python 3.11 to 3.13 (PYTHON=... chooses one)" >&2; exit 2; }
+  echo "setup: installing the pinned packages into .venv (about 6 GB, once)" >&2
+  "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .uv --upgrade uv==0.13.9
+  local uv=.uv/bin/uv
+  "$uv" venv --quiet --clear --python "$python" .venv
+  # Bytecode is compiled once here, or every worker of every trial would compile it again.
+  "$uv" pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python requirements.txt
+  "$uv" pip install --quiet --no-deps --python .venv/bin/python --editable .
+  echo "$stamp" > .venv/wbc-study.stamp
+}
+
+# On a machine with an NVIDIA card that torch cannot use: which driver is there, and which would do. It only warns.
+check_card() {
+  local cuda driver
+  cuda=$(.venv/bin/python -W ignore -c 'import torch; print("" if torch.cuda.is_available() else torch.version.cuda)')
+  [ -n "$cuda" ] || return 0
+  driver=$(cat /sys/module/nvidia/version 2>/dev/null) || driver=none
+  echo "setup: torch cannot use this machine's NVIDIA card. Driver: $driver. torch is built for CUDA $cuda; CUDA 13" \
+    "wants driver 580 or newer (docs.nvidia.com/deploy/cuda-compatibility). Install one, restart the machine, and see" \
+    "that nvidia-smi shows the card." >&2
+}
+
+stamp=$(cat requirements.txt pyproject.toml cluster/setup.sh | sha256sum | cut -d' ' -f1)
+[ "$(cat .venv/wbc-study.stamp 2>/dev/null || true)" = "$stamp" ] || install_packages
+if grep -qs 0x10de /sys/bus/pci/devices/*/vendor; then check_card; fi

@@ -1,0 +1,22 @@
+"""Other mounts, processes and network than this machine's for a command: Ray can be started and stopped in them."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NETWORK = "mount -t tmpfs tmpfs /run; ip link set lo up; ip route add default dev lo; export RAY_TMPDIR=/run"
+"""What Ray wants of it: a default route, and a short name for its sockets' folder."""
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="its own world wants root")
+
+
+def apart(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a bash script in the project's folder; what it leaves running ends with it."""
+    command = ["unshare", "--mount", "--pid", "--net", "--fork", "--mount-proc", "--kill-child", "bash", "-c",
+               f"set -e; cd '{ROOT}'; {script}"]  # fmt: skip
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False,
+                          timeout=300)  # fmt: skip
