@@ -4,7 +4,7 @@
 
 `plan`: what is to run, of a storage with half of the trials finished, and its cost. `read`: all their records, as the
 analysis does. `prepare`: Raabin-WBC, drawn, into arrays. Each size is a process of its own; time is the processor's,
-without imports; memory is the process's peak. The exponent is that of the last doubling, where what does not grow weighs
+without imports; memory is the process's peak. The exponent is that of the last doubling, where constant parts weigh
 least.
 """
 

@@ -2,20 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from wbc_model import pretrain
+from wbc_model.backbones import build_trunk
 from wbc_model.cache import ImageSet
-from wbc_model.choices import Init, MixupPer, Network, Precision
+from wbc_model.choices import Init, MixupPer, Network, Precision, Trunks
 from wbc_model.config import Baseline, TrialConfig
 from wbc_model.evaluate import predict
 from wbc_model.mixup import draw
 from wbc_model.network import build
 from wbc_model.seeding import generator, torch_seeded
 from wbc_model.train import batches, fit
+from wbc_model.weights import TrunkSpec
 
 Images = Callable[..., ImageSet]
 
@@ -87,3 +91,12 @@ def test_weights_are_laid_out_channels_last(tiny: TrialConfig, images: Images):
     moments = [state["exp_avg"] for state in last.state.optimizer["state"].values() if state["exp_avg"].dim() == 4]
     for weight in (last.state.model[name], last.state.best_model[name], *moments):
         assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_trained_trunk_is_saved_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pretrain, "IMAGES", 50)
+    monkeypatch.setattr(pretrain, "EPOCHS", 1)
+    spec = TrunkSpec(Network.RESNET50, Trunks.TINY)
+    pretrain.pretrain(spec, tmp_path, seed=0)
+    trained, fresh = (build_trunk(spec, init=init, seed=0, weights=tmp_path) for init in (Init.IMAGENET, Init.RANDOM))
+    assert not torch.equal(trained.body.conv1.weight, fresh.body.conv1.weight)
