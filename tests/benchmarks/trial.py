@@ -24,6 +24,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
@@ -70,7 +71,8 @@ def peer(folder: Path, *, amp: bool, workers: int) -> list[Facts]:
     size = CONFIG.image_size
     way = transforms.Compose([transforms.Resize((size, size)), transforms.ToTensor()])
     loader = DataLoader(ImageFolder(str(folder / "jpeg"), way), batch_size=CONFIG.batch_size, shuffle=True,
-                        num_workers=workers, drop_last=True, pin_memory=DEVICE == "cuda")  # fmt: skip
+                        num_workers=workers, drop_last=True, pin_memory=DEVICE == "cuda",
+                        persistent_workers=workers > 0)  # fmt: skip
     layout = torch.channels_last if amp else torch.contiguous_format
     model = build(CONFIG, seed=0).to(DEVICE, memory_format=layout).train()
     optimizer = torch.optim.RAdam(model.parameters(), lr=CONFIG.lr)
@@ -94,7 +96,7 @@ def peer(folder: Path, *, amp: bool, workers: int) -> list[Facts]:
 
 
 def timed(epoch: Callable[[], object]) -> Facts:
-    """Seconds on the wall, and of the processor: this process and the workers that it has waited for."""
+    """Seconds on the wall, and of the processor."""
     began, spent = time.perf_counter(), _processor()
     epoch()
     if DEVICE == "cuda":
@@ -103,8 +105,10 @@ def timed(epoch: Callable[[], object]) -> Facts:
 
 
 def _processor() -> float:
-    uses = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(use.ru_utime + use.ru_stime for use in uses)
+    """Seconds so far, of this process and of the workers, which start in the first epoch and stay."""
+    me = psutil.Process()
+    uses = [process.cpu_times() for process in (me, *me.children(recursive=True))]
+    return sum(use.user + use.system for use in uses)
 
 
 def _peak_gb() -> float:
