@@ -6,7 +6,7 @@ loads the rest when the trial is its own.
 
 import time
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 from study.failures import Failure
@@ -41,10 +41,11 @@ def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None,
     began, done, epochs, outcome = time.monotonic(), 0, 0, {}
     try:
         if files.read("record.json") is None:  # else another has finished it since it was planned
-            for row in complete(trial, settings):
-                done, epochs = done + 1, int(row["epoch"]) + 1
-                yield row
-                lease.check()
+            with closing(complete(trial, settings)) as rows:  # what it is saving is saved under the lease
+                for row in rows:
+                    done, epochs = done + 1, int(row["epoch"]) + 1
+                    yield row
+                    lease.check()
         outcome = {OUTCOME: FINISHED, "seconds": time.monotonic() - began, "epochs": done}
     except Held as held:
         outcome = {OUTCOME: HELD, "by": str(held)}

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from study.checkpoints import snapshot
 from study.costs import Cost
 from study.execute import gpu_share, prepared
 from study.plan import Trial
@@ -42,7 +43,7 @@ def measure(trial: Trial, settings: Settings) -> Cost:
     predict(model, some, device=device)
     image = (time.perf_counter() - begun) / len(some)
     buffer = io.BytesIO()
-    torch.save(last.state.to_dict(), buffer)
+    torch.save(snapshot(last.state), buffer)
     sizes = {name: len(images) for name, images in data.sets.items()}
     return Cost(
         epoch=sizes["train"] // config.batch_size * step + sizes["validation"] * image,

@@ -124,7 +124,7 @@ def shape(config: TrialConfig) -> str:
     else:
         branches = "+".join(n for n in ("resnet", "densenet") if getattr(model, n) is not None)
         network = f"{branches}-{model.cut}-{model.fuse}{'-frozen' * model.frozen}"
-    knobs = ("dataset", "trunks", "images", "image_size", "batch_size", "augmentation", "split")
+    knobs = ("dataset", "trunks", "images", "image_size", "batch_size", "augmentation", "split", "precision", "test_on")
     return " ".join([network, *(f"{getattr(config, knob)}" for knob in knobs)])
 
 

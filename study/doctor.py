@@ -58,7 +58,7 @@ def errand(trials: Iterable[Trial], settings: Settings, environment: dict[str, s
         environment: W&B's variables.
         share: of a GPU's memory, what the largest trial takes; 0 where that is not known or GPUs are in use.
     """
-    kinds = {(shape(t.config), repr(t.config.model), t.config.test_on): t for t in trials}
+    kinds = {(shape(t.config), repr(t.config.model)): t for t in trials}
     return {
         "sign": str(time.time_ns()),
         "trials": [trial.to_json() for trial in kinds.values()],

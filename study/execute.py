@@ -2,7 +2,7 @@
 
 import io
 import platform
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from study.checkpoints import Checkpoint
 from study.plan import Trial
 from study.provenance import code
 from study.settings import Settings
@@ -58,7 +59,7 @@ def check_inputs(trials: Iterable[Trial], settings: Settings) -> list[str]:
     return list(notes.values())
 
 
-def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
+def complete(trial: Trial, settings: Settings) -> Generator[Row, None, None]:
     """Train, test, track and store one trial; yields one row an epoch. Its record is written last of all.
 
     Of a search, it ends with its last epoch: its best validation accuracy is in its epochs, and it sees no test data.
@@ -74,7 +75,8 @@ def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
         model = build(trial.config, seed=trial.seed, weights=settings.weights)
         made_from = code() | _made_from(trial.config, data, others, settings, device=device)
         tell_origin(run, made_from)
-        state = yield from _train(trial, model, data, files, run, made_from=made_from, device=device)
+        state = yield from _train(trial, model, data, files, run, made_from=made_from, device=device,
+                                  may_be_pruned=bool(settings.search))  # fmt: skip
         if settings.search:
             files.discard("checkpoint.pt")
             return
@@ -93,21 +95,26 @@ def complete(trial: Trial, settings: Settings) -> Iterator[Row]:
 
 
 def _train(
-    trial: Trial, model: nn.Module, data: Prepared, files: TrialFiles, run: Run, *, made_from: Row, device: str
-) -> Generator[Row, None, TrainState]:
+    trial: Trial, model: nn.Module, data: Prepared, files: TrialFiles, run: Run, *, made_from: Row, device: str,
+    may_be_pruned: bool,
+) -> Generator[Row, None, TrainState]:  # fmt: skip
     """Go on from the checkpoint, if there is one, to the last epoch; after each, the log, then the checkpoint."""
-    state = _stored_state(files, made_from)
-    rows = files.epochs()[: state.epoch if state else 0]
-    log_again(run, rows)
-    train, validation = data.sets["train"], data.sets["validation"]
-    for report in fit(model, train, validation, trial.config, seed=trial.seed, device=device, resume=state):
-        state, row = report.state, report.row()
-        rows.append(row)
-        files.write_epochs(rows)
-        checkpoint = {"inputs": _inputs(made_from), "state": state.to_dict()}
-        files.write("checkpoint.pt", _bytes(partial(torch.save, checkpoint)))
-        run.log(row, step=report.epoch)
-        yield row
+    with Checkpoint(files, {name: made_from[name] for name in ("data", "weights")}) as checkpoint:
+        state = checkpoint.read()
+        rows = files.epochs()[: state.epoch if state else 0]
+        log_again(run, rows)
+        train, validation = data.sets["train"], data.sets["validation"]
+        for report in fit(model, train, validation, trial.config, seed=trial.seed, device=device, resume=state):
+            state, row = report.state, report.row()
+            rows.append(row)
+            checkpoint.wait()
+            files.write_epochs(rows)
+            checkpoint.write(state)
+            if may_be_pruned:  # then the launcher deletes what is written
+                checkpoint.wait()
+            run.log(row, step=report.epoch)
+            yield row
+        checkpoint.wait()
     assert state is not None
     return state
 
@@ -127,15 +134,6 @@ def prepared(config: TrialConfig, settings: Settings, *, may_build: bool = True)
     )
 
 
-def _stored_state(files: TrialFiles, made_from: Row) -> TrainState | None:
-    """Where an earlier attempt stopped, unless it had other data or weights: then the trial starts anew."""
-    content = files.read("checkpoint.pt")
-    if content is None:
-        return None
-    checkpoint = torch.load(io.BytesIO(content), map_location="cpu")
-    return TrainState(**checkpoint["state"]) if checkpoint["inputs"] == _inputs(made_from) else None
-
-
 def gpu_share(device: str) -> float:
     """Share of the GPU's memory that this process had at most, with what CUDA takes for itself; 0 without one."""
     if device != "cuda":
@@ -143,10 +141,6 @@ def gpu_share(device: str) -> float:
     free, total = torch.cuda.mem_get_info()
     others = total - free - torch.cuda.memory_reserved()
     return (torch.cuda.max_memory_reserved() + min(others, CONTEXT)) / total
-
-
-def _inputs(made_from: Row) -> Row:
-    return {name: made_from[name] for name in ("data", "weights")}
 
 
 def _bytes(save: Callable[[io.BytesIO], object]) -> bytes:

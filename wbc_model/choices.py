@@ -108,6 +108,13 @@ class Schedule(StrEnum):
     COSINE = "cosine"
 
 
+class Precision(StrEnum):
+    """Of training's arithmetic: fp32, or bf16 where it does no harm (autocast). Weights and evaluation are fp32."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
 class Trunks(StrEnum):
     """Size of every trunk: as published, or a miniature for rehearsals and tests."""
 

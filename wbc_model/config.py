@@ -26,6 +26,7 @@ from wbc_model.choices import (
     Network,
     Normalisation,
     ParallelBy,
+    Precision,
     Schedule,
     SplitBy,
     Trunks,
@@ -101,6 +102,7 @@ class TrialConfig:
     normalisation: Normalisation = Normalisation.IMAGENET
     augmentation: Augmentation = Augmentation.PAPER
     split: SplitBy = SplitBy.RANDOM
+    precision: Precision = Precision.FP32
     trunks: Trunks = Trunks.FULL
     images: Images = Images.PUBLISHED
     test_on: WhoseTests = WhoseTests.OWN

@@ -12,8 +12,16 @@ BATCH = 64
 
 
 def to_input(pixels: np.ndarray, device: torch.device | str) -> Tensor:
-    """uint8 RGB (B, S, S, 3) to float (B, 3, S, S) in [0, 1]."""
-    return torch.from_numpy(np.array(pixels)).to(device).permute(0, 3, 1, 2).contiguous().float().div_(255)
+    """uint8 RGB (B, S, S, 3) to float (B, 3, S, S) in [0, 1]; converted on the device, to which bytes travel."""
+    x = to_device(torch.from_numpy(np.array(pixels)), device)
+    return x.permute(0, 3, 1, 2).contiguous().float().div_(255)
+
+
+def to_device(x: Tensor, device: torch.device | str) -> Tensor:
+    """A tensor on the device; a GPU fetches it by itself from pinned memory, while this process goes on."""
+    if torch.device(device).type == "cuda":
+        return x.pin_memory().to(device, non_blocking=True)
+    return x.to(device)
 
 
 @torch.no_grad()

@@ -39,5 +39,5 @@ def pretrain(spec: TrunkSpec, folder: Path, *, seed: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{spec.file_stem}.safetensors"
     draft = file.with_suffix(".part")
-    save_file(trunk.body.state_dict(), draft)
+    save_file({name: x.contiguous() for name, x in trunk.body.state_dict().items()}, draft)
     return draft.rename(file)

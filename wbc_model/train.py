@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wbc_model.cache import ImageSet
-from wbc_model.choices import Loss, Schedule
+from wbc_model.choices import Precision, Schedule
 from wbc_model.config import TrialConfig
-from wbc_model.evaluate import confusion, predict, to_input
+from wbc_model.evaluate import confusion, predict, to_device, to_input
+from wbc_model.losses import LOSSES
 from wbc_model.metrics import ConfusionMatrix
 from wbc_model.mixup import draw, mixup
 from wbc_model.seeding import generator, torch_seeded
@@ -95,7 +96,7 @@ def fit(
     """
     if len(train) < config.batch_size:
         raise TrainingError(f"{len(train)} training images are fewer than one batch of {config.batch_size}")
-    model.to(device)
+    model.to(device).to(memory_format=_layout(device, config.precision))
     optimizer = torch.optim.RAdam([p for p in model.parameters() if p.requires_grad], lr=config.lr)
     if resume is not None:
         model.load_state_dict(resume.model)
@@ -119,22 +120,10 @@ def batches(n: int, *, batch_size: int, seed: int, epoch: int) -> Iterator[np.nd
         yield np.sort(order[start : start + batch_size])
 
 
-def soft_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Categorical cross-entropy with soft labels (B, K); mean over the batch."""
-    return F.cross_entropy(logits, labels)
-
-
-def binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Eq. (3) on the soft-max's probabilities, summed over the classes; mean over the batch."""
-    logs = logits.log_softmax(1)
-    rest = torch.log1p(-logs.exp().clamp(max=1 - 1e-7))
-    return -(labels * logs + (1 - labels) * rest).sum(1).mean()
-
-
-LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {
-    Loss.CE: soft_cross_entropy,
-    Loss.BCE_EQ3: binary_cross_entropy,
-}
+def _layout(device: torch.device | str, precision: Precision) -> torch.memory_format:
+    """Of the weights, which all maps follow: channels last, but for fp32 on a GPU, whose kernels are the other's."""
+    wants_channels_first = torch.device(device).type == "cuda" and precision is Precision.FP32
+    return torch.contiguous_format if wants_channels_first else torch.channels_last
 
 
 def _train_epoch(
@@ -147,18 +136,19 @@ def _train_epoch(
     epoch: int,
     device: torch.device | str,
 ) -> tuple[float, float, float]:
-    """Loss, accuracy and weighted accuracy, means over the epoch's images; one synchronisation, at the end."""
+    """Loss, accuracy and weighted accuracy, means over the epoch's images; no step waits for the device."""
     model.train()
-    mixing = generator(seed, "mixup", epoch)
+    order = list(batches(len(train), batch_size=config.batch_size, seed=seed, epoch=epoch))
+    labels = F.one_hot(torch.from_numpy(train.labels[np.stack(order)]), len(train.cells))
+    labels = to_device(labels.float(), device)  # (steps, B, K)
+    mixes = _mixes(config, len(order), seed=seed, epoch=epoch, device=device)
     tallies = []
     with torch_seeded(seed, "dropout", epoch):
-        for index in batches(len(train), batch_size=config.batch_size, seed=seed, epoch=epoch):
-            x = to_input(train.pixels[index], device)
-            y = F.one_hot(torch.from_numpy(train.labels[index]), len(train.cells)).to(device).float()
-            if config.mixup_alpha > 0:
-                lam, order = draw(mixing, alpha=config.mixup_alpha, per=config.mixup_per, batch=len(index))
-                x, y = mixup(x, y, lam=lam.to(device), order=order.to(device))
-            tallies.append(_step(model, x, y, optimizer, LOSSES[config.loss]))
+        for step, index in enumerate(order):
+            x, y = to_input(train.pixels[index], device), labels[step]
+            if mixes is not None:
+                x, y = mixup(x, y, lam=mixes[0][step], order=mixes[1][step])
+            tallies.append(_step(model, x, y, optimizer, config))
     table = torch.stack(tallies).cpu()
     if not table[:, 0].isfinite().all():
         step = int((~table[:, 0].isfinite()).nonzero()[0])
@@ -167,16 +157,29 @@ def _train_epoch(
     return loss, accuracy, weighted
 
 
+def _mixes(
+    config: TrialConfig, steps: int, *, seed: int, epoch: int, device: torch.device | str
+) -> tuple[Tensor, Tensor] | None:
+    """Weights (steps, 1 or B) and partners (steps, B) of an epoch's mixup, on the device."""
+    if config.mixup_alpha == 0:
+        return None
+    rng = generator(seed, "mixup", epoch)
+    drawn = [draw(rng, alpha=config.mixup_alpha, per=config.mixup_per, batch=config.batch_size) for _ in range(steps)]
+    lam, order = zip(*drawn, strict=True)
+    return to_device(torch.stack(lam), device), to_device(torch.stack(order), device)
+
+
 def _step(
     model: nn.Module,
     x: Tensor,
     y: Tensor,
     optimizer: torch.optim.Optimizer,
-    loss_of: Callable[[Tensor, Tensor], Tensor],
+    config: TrialConfig,
 ) -> Tensor:
     """One update. Returns loss, accuracy and weighted accuracy of the batch, (3,), on the device."""
-    logits = model(x)
-    loss = loss_of(logits, y)
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=config.precision is Precision.BF16):
+        logits = model(x)
+    loss = LOSSES[config.loss](logits.float(), y)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()

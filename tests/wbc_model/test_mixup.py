@@ -4,8 +4,8 @@ import torch
 from scipy import stats
 
 from wbc_model.choices import MixupPer
+from wbc_model.losses import soft_cross_entropy
 from wbc_model.mixup import draw, mixup
-from wbc_model.train import soft_cross_entropy
 
 X = torch.rand(4, 3, 2, 2)
 Y = torch.eye(4)

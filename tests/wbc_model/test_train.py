@@ -8,18 +8,17 @@ import torch
 from torch import nn
 
 from wbc_model.cache import ImageSet
-from wbc_model.choices import Loss, MixupPer, Schedule
+from wbc_model.choices import Loss, MixupPer, Precision, Schedule
 from wbc_model.config import TrialConfig
 from wbc_model.evaluate import confusion, predict
+from wbc_model.losses import binary_cross_entropy, soft_cross_entropy
 from wbc_model.network import build
 from wbc_model.train import (
     EpochReport,
     TrainingError,
     TrainState,
     batches,
-    binary_cross_entropy,
     fit,
-    soft_cross_entropy,
 )
 
 Images = Callable[..., ImageSet]
@@ -56,10 +55,10 @@ def test_same_seed_same_everything_and_other_seed_not(tiny: TrialConfig, images:
     assert losses(first) != losses(other)
 
 
-@pytest.mark.parametrize("stop", [1, 2])
-def test_resuming_equals_never_stopping(stop: int, tiny: TrialConfig, images: Images):
+@pytest.mark.parametrize(("stop", "precision"), [(1, Precision.FP32), (2, Precision.FP32), (1, Precision.BF16)])
+def test_resuming_equals_never_stopping(stop: int, precision: Precision, tiny: TrialConfig, images: Images):
     """Bit for bit: weights, optimizer, best epoch, and every figure reported."""
-    config = replace(tiny, epochs=3, schedule=Schedule.COSINE)
+    config = replace(tiny, epochs=3, schedule=Schedule.COSINE, precision=precision)
     whole = train(config, images)
     state = whole[stop - 1].state
     model = build(config, seed=0)
