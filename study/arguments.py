@@ -1,6 +1,7 @@
 """What `study/run.py` may be told."""
 
 import argparse
+import os
 from pathlib import Path
 
 from wbc_model.choices import Dataset
@@ -81,6 +82,13 @@ def _where(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores a trial (1)")
     group.add_argument("--gpus", type=float, metavar="X", help="GPUs a trial (what its measured memory allows, or 1)")
     group.add_argument("--leave-out-unfit", action="store_true", help="run on the other nodes where some are unfit")
-    group.add_argument("--project", metavar="P", help="W&B project (WANDB_PROJECT, or wbc-study)")
-    group.add_argument("--entity", metavar="E", help="W&B entity (WANDB_ENTITY, or the key's own)")
+    add_project(group)
     group.add_argument("--quiet", action="store_true", help="tell only how it ended")
+
+
+def add_project(group: argparse._ActionsContainer) -> None:
+    """Where on W&B's server runs are, also as its own variables say."""
+    group.add_argument("--project", metavar="P", default=os.environ.get("WANDB_PROJECT") or "wbc-study",
+                       help="W&B project (WANDB_PROJECT, or wbc-study)")  # fmt: skip
+    group.add_argument("--entity", metavar="E", default=os.environ.get("WANDB_ENTITY") or None,
+                       help="W&B entity (WANDB_ENTITY, or the key's own)")  # fmt: skip

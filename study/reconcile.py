@@ -2,7 +2,6 @@
 
 import argparse
 import io
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from study.arguments import add_project
 from study.plan import RunRecord
 from study.replica import Replica, differences, in_storage
 from study.settings import Settings
@@ -67,8 +67,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--storage", default="runs", metavar="DIR|URL", help="where the study's results are (runs)")
     p.add_argument("--repair", action="store_true", help="write what W&B lacks, from storage")
-    p.add_argument("--project", metavar="P", help="W&B project (WANDB_PROJECT, or wbc-study)")
-    p.add_argument("--entity", metavar="E", help="W&B entity (WANDB_ENTITY, or the key's own)")
+    add_project(p)
     return p
 
 
@@ -78,8 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = Settings(
             data=Path(), cache=Path(), storage=place(args.storage), tracking=mode(offline=False),
-            project=args.project or os.environ.get("WANDB_PROJECT") or "wbc-study",
-            entity=args.entity or os.environ.get("WANDB_ENTITY") or None,
+            project=args.project, entity=args.entity,
         )  # fmt: skip
         check(settings)
         found = [storage.trial(name).record() for name in sorted(storage.finished())]

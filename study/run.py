@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -139,8 +138,8 @@ def _settings(args: argparse.Namespace) -> Settings:
         cache=(args.cache or default_cache()).absolute(),
         cache_limit=args.cache_limit,
         storage=_storage(args),
-        project=args.project or os.environ.get("WANDB_PROJECT") or "wbc-study",
-        entity=args.entity or os.environ.get("WANDB_ENTITY") or None,
+        project=args.project,
+        entity=args.entity,
         tracking=mode(offline=args.rehearse),
         cpus=args.cpus,
         gpus=args.gpus,
