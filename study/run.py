@@ -48,8 +48,8 @@ def _require_installed(script: Path) -> None:
     """
     if script.read_bytes() != (installed := ROOT / "study" / "run.py").read_bytes():
         raise ValueError(
-            f"{script} is not {installed}: the cluster has another version of the program than was submitted. "
-            "Send it with `ray up --no-restart cluster/cluster.yaml`, then submit again"
+            f"{script} is not {installed}: another version of the program is installed here. To a cluster "
+            "`ray up --no-restart cluster/cluster.yaml` sends it; then submit again"
         )
 
 
