@@ -1,12 +1,14 @@
 """What the doctor makes of what nodes say, and what a node finds out about itself."""
 
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from study.checks import SAME_DATA, SET_UP, SHARE, Finding, look_at_gpus
+from study import checks
+from study.checks import SAME_DATA, SET_UP, SHARE, Finding, imports, look_at_gpus
 from study.doctor import SKEW, Facts, errand, examine, judge, read_back
 from study.nodes import Answer
 from study.plan import Trial
@@ -125,3 +127,18 @@ def test_gpus_that_ray_gives_out_and_torch_has_not_are_told():
     look_at_gpus(0, 0.5)
     with pytest.raises(RuntimeError, match=r"torch (finds 0, and Ray gives out 64|cannot use it)"):
         look_at_gpus(64, 0.5)
+
+
+def test_a_gpu_must_have_room_for_the_largest_trial(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(checks, "PROBE", "print([[1e9, 80e9]])")
+    look_at_gpus(1, 0.01)
+    with pytest.raises(RuntimeError, match=r"number 0 has 1\.0 GB free, and a trial takes 40\.0 GB"):
+        look_at_gpus(1, 0.5)
+
+
+def test_a_library_that_cannot_be_imported_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    assert imports() == []
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1 is missing')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cv2")
+    assert imports() == [Finding("cv2 cannot be imported: libGL.so.1 is missing", SET_UP)]
