@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -88,13 +90,21 @@ def test_azures_machines_have_only_what_rays_template_knows():
             assert isinstance(value, kinds[template[key]["type"]]), key
 
 
+@contextmanager
+def amazon() -> Iterator[None]:
+    """In this process; what other tests keep in theirs stays."""
+    moto = pytest.importorskip("moto").mock_aws()
+    moto.start(reset=False)
+    try:
+        yield
+    finally:
+        moto.stop(remove_data=False)
+
+
 @pytest.mark.slow
 def test_rays_launcher_starts_head_and_spot_worker_at_amazon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    moto = pytest.importorskip("moto")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "nobody")
     monkeypatch.setenv("HOME", str(tmp_path))  # Ray keeps the SSH key that it makes there
-    with moto.mock_aws():
+    with amazon():
         import boto3
         from ray.autoscaler._private.aws.node_provider import AWSNodeProvider as Provider
 
