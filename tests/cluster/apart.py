@@ -11,7 +11,18 @@ ROOT = Path(__file__).parents[2]
 NETWORK = "mount -t tmpfs tmpfs /run; ip link set lo up; ip route add default dev lo; export RAY_TMPDIR=/run"
 """What Ray wants of it: a default route, and a short name for its sockets' folder."""
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="its own world wants root")
+TRIAL = ("unshare", "--mount", "--pid", "--net", "--fork", "ip", "link", "add", "wbc", "type", "bridge")
+
+
+def why_not() -> str:
+    """What keeps a command from a world of its own here; empty if nothing does."""
+    if absent := [tool for tool in ("unshare", "ip", "mount") if shutil.which(tool) is None]:
+        return f"not installed: {', '.join(absent)}"
+    tried = subprocess.run(TRIAL, capture_output=True, text=True, check=False)
+    return f"no network and mounts of its own: {tried.stderr.strip()}" if tried.returncode else ""
+
+
+needs_namespaces = pytest.mark.skipif(bool(reason := why_not()), reason=reason)
 
 
 def apart(script: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 The rest of the disk is shared, as a network folder would be. Needs root, iproute2, openssh-server and rsync.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from apart import why_not
+
 NETWORK, BRIDGE = "10.77.0", "wbcbr0"
-TOOLS = ("ip", "sshd", "ssh", "ssh-keygen", "rsync", "unshare", "mount")
+TOOLS = ("sshd", "ssh", "ssh-keygen", "rsync")
 HIDDEN = (Path("/tmp"), Path("/root"))
 """Of the machine that runs the tests: each host has its own in their place."""
 ENVIRONMENT = (Path(sys.base_prefix), Path(sys.prefix))
@@ -32,10 +33,8 @@ exec $(command -v sshd) -D -e -o PermitRootLogin=yes -o UsePAM=no
 
 def missing() -> str:
     """Why there can be no hosts here; empty if there can."""
-    if os.geteuid() != 0:
-        return "hosts with networks of their own want root"
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
-    return f"not installed: {', '.join(absent)}" if absent else ""
+    return f"not installed: {', '.join(absent)}" if absent else why_not()
 
 
 @dataclass

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from apart import NETWORK, ROOT, apart, needs_root
+from apart import NETWORK, ROOT, apart, needs_namespaces
 from launching import Place
 
-pytestmark = [pytest.mark.slow, needs_root]
+pytestmark = [pytest.mark.slow, needs_namespaces]
 
 
 def test_machines_come_for_trials_and_go_without(drawn: Path, weights: Path, tmp_path: Path):

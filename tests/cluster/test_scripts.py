@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from apart import NETWORK, apart, needs_root
+from apart import NETWORK, apart, needs_namespaces
 
 CUDA = torch.version.cuda or ""
 
-pytestmark = [pytest.mark.slow, needs_root]
+pytestmark = [pytest.mark.slow, needs_namespaces]
 
 TOOLS = {
     "scontrol": '[ "$*" = "show hostnames node[1-2]" ] && echo 127.0.0.1 && echo other',
