@@ -82,7 +82,8 @@ class Hosts:
         (home / ".ssh").mkdir(mode=0o700, exist_ok=True)
         shutil.copy(self.key.with_suffix(".pub"), home / ".ssh" / "authorized_keys")
         _run("ip", "netns", "add", space)
-        _run("ip", "link", "add", outside, "type", "veth", "peer", "name", inside)
+        _run("ip", "link", "add", outside, "type", "veth", "peer", "name", inside,
+             "address", f"02:00:00:00:00:{host:02x}")  # it is the same card after a boot  # fmt: skip
         _run("ip", "link", "set", outside, "master", BRIDGE, "up")
         _run("ip", "link", "set", inside, "netns", space)
         _run("ip", "-n", space, "addr", "add", f"{address(host)}/24", "dev", inside)
@@ -103,7 +104,8 @@ class Hosts:
             time.sleep(0.1)
 
     def ssh(self, host: int, command: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
-        options = ("-q", "-i", str(self.key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null")
+        options = ("-q", "-i", str(self.key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+                   "-o", "ConnectTimeout=2")  # fmt: skip
         return subprocess.run(["ssh", *options, f"root@{address(host)}", command], capture_output=True, text=True,
                               check=check, timeout=60)  # fmt: skip
 
