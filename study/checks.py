@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from study.plan import Trial
-from study.provenance import code
+from study.provenance import sources_hash
 from study.settings import Settings
 from wbc_model.choices import Dataset
 from wbc_model.datasets import find
@@ -57,7 +57,7 @@ class Finding:
 
 
 def versions() -> dict[str, str]:
-    found = {"the program": code()["code"], "python": platform.python_version()}
+    found = {"the program": sources_hash(), "python": platform.python_version()}
     for package in LIBRARIES.values():
         try:
             found[package] = version(package)

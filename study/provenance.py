@@ -16,10 +16,14 @@ PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "ray", "wandb")
 @cache
 def code() -> dict[str, Any]:
     """Commit (with `-dirty` for uncommitted changes), hash of the sources, and versions of what they stand on."""
-    sources = [file for package in TRAINING_CODE for file in sorted((ROOT / package).rglob("*.py"))]
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:16]
     versions = {name: version(name) for name in PACKAGES} | {"python": platform.python_version()}
-    return {"git": _commit(), "code": digest, "versions": versions}
+    return {"git": _commit(), "code": sources_hash(), "versions": versions}
+
+
+def sources_hash() -> str:
+    """Of the code that trains, whatever it stands on."""
+    sources = [file for package in TRAINING_CODE for file in sorted((ROOT / package).rglob("*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:16]
 
 
 @cache

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,29 @@ from study.wandb_log import read_log, values
 
 RUN = Path(__file__).parents[1] / "study" / "run.py"
 FAULTS = Path(__file__).parent / "faults"
+
+
+def knobs(epochs: int) -> tuple[str, ...]:
+    """Of a study of seconds, on drawn cells."""
+    return (
+        "--set",
+        "images=drawn",
+        "trunks=tiny",
+        "image_size=32",
+        "augmentation=none",
+        f"epochs={epochs}",
+        "lr=0.003",
+    )
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], *, seconds: float = 200) -> None:
+    """Until it holds; a process that ends before, or takes longer, is told with what it printed."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(process.communicate()[0])
+        time.sleep(0.05)
 
 
 @dataclass
@@ -35,16 +60,8 @@ class Place:
         return self.storage_at or self.folder / "runs"
 
     def command(self, *words: str) -> list[str]:
-        knobs = (
-            "images=drawn",
-            "trunks=tiny",
-            "image_size=32",
-            "augmentation=none",
-            f"epochs={self.epochs}",
-            "lr=0.003",
-        )
         return [sys.executable, str(RUN), "--data", str(self.data), "--weights", str(self.weights), "--cache",
-                str(self.cache), "--storage", str(self.storage), *words, "--set", *knobs]  # fmt: skip
+                str(self.cache), "--storage", str(self.storage), *words, *knobs(self.epochs)]  # fmt: skip
 
     def environment(self) -> dict[str, str]:
         faults = {"log": str(self.folder / "epochs.log"), "rules": self.rules}

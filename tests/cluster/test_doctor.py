@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from clusters import HEAD, ROOT, WORKERS, Cluster, output
 from hosts import Hosts
+from launching import knobs
 
 from study.plan import RunRecord
 from study.storage import Storage
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.cluster
 OLD, BLIND = WORKERS
 """A worker with other versions and data and a full disk; one without a library, that cannot write to storage."""
 TABLE = ("--tables", "11", "--datasets", "lisc")
-KNOBS = ("--set", "images=drawn", "trunks=tiny", "image_size=32", "augmentation=none", "epochs=2", "lr=0.003")
+KNOBS = knobs(epochs=2)
 PLACES = ("--data", "/root/data", "--weights", "/root/weights", "--cache", "/root/cache")
 
 

@@ -4,12 +4,11 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from clusters import HEAD, Cluster, output
-from launching import Place
+from launching import Place, knobs, wait_for
 
 pytestmark = pytest.mark.cluster
 EPOCHS = 40
@@ -21,8 +20,7 @@ def inputs(cluster: Cluster, drawn: Path, weights: Path) -> tuple[str, ...]:
     shutil.copytree(drawn, cluster.shared / "data")
     shutil.copytree(weights, cluster.shared / "weights")
     return ("--tables", "11", "--datasets", "lisc", "--data", str(cluster.shared / "data"),
-            "--weights", str(cluster.shared / "weights"), "--set", "images=drawn", "trunks=tiny", "image_size=32",
-            "augmentation=none", f"epochs={EPOCHS}", "lr=0.003")  # fmt: skip
+            "--weights", str(cluster.shared / "weights"), *knobs(EPOCHS))  # fmt: skip
 
 
 def storage_of(cluster: Cluster, name: str) -> Place:
@@ -36,23 +34,14 @@ def done_again(place: Place) -> int:
     return sum(place.begun().values()) - len(place.begun())
 
 
-def nodes_at_work(storage: Path, *, epochs: int) -> dict[str, int]:
-    """Hosts with an unfinished trial that has so many epochs, and the number of those."""
-    found = {}
+def hosts_at_work(storage: Path) -> set[int]:
+    """Those in the middle of a trial: with some epochs, and no record yet."""
+    found = set()
     for lease in storage.glob("trials/*/lease-*.json"):
-        folder = lease.parent
-        rows = (folder / "epochs.jsonl").read_text().splitlines() if (folder / "epochs.jsonl").exists() else []
-        if len(rows) >= epochs and not (folder / "record.json").exists():
-            found[json.loads(lease.read_text())["node"]] = len(rows)
+        log, record = lease.with_name("epochs.jsonl"), lease.with_name("record.json")
+        if log.exists() and len(log.read_text().splitlines()) >= 3 and not record.exists():
+            found.add(int(json.loads(lease.read_text())["node"].removeprefix("wbch")))
     return found
-
-
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 240
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, "waited for 240 s"
-        time.sleep(0.1)
 
 
 def assert_whole(place: Place, *, trials: int = 6, epochs: int = EPOCHS) -> None:
@@ -80,7 +69,7 @@ def test_a_study_whose_driver_was_killed_goes_on_when_it_is_submitted_again(clus
     place = storage_of(cluster, "killed")
     words = ("--storage", str(place.storage), *inputs)
     first = cluster.submit(*words)
-    wait_for(lambda: nodes_at_work(place.storage, epochs=3), first)
+    wait_for(lambda: hosts_at_work(place.storage), first, seconds=240)
     cluster.hosts.ssh(HEAD, "pkill -9 -f 'python.*/run.py'", check=False)
     output(first)
     assert first.returncode != 0
@@ -121,7 +110,7 @@ def test_a_head_that_was_powered_off_and_is_up_again_goes_on_with_the_study(clus
     place = storage_of(cluster, "head")
     words = ("--storage", str(place.storage), *inputs)
     first = cluster.submit(*words)
-    wait_for(lambda: nodes_at_work(place.storage, epochs=3), first)
+    wait_for(lambda: hosts_at_work(place.storage), first, seconds=240)
     cluster.hosts.power_off(HEAD)
     output(first)
     cluster.hosts.boot(HEAD)
@@ -134,12 +123,11 @@ def test_a_head_that_was_powered_off_and_is_up_again_goes_on_with_the_study(clus
 
 def _worker_at_work(storage: Path, process: subprocess.Popen[str]) -> int:
     """The number of a host, not the head, in the middle of a trial."""
-    found: list[int] = []
+    found: set[int] = set()
 
     def look() -> bool:
-        found[:] = [int(node.removeprefix("wbch")) for node in nodes_at_work(storage, epochs=3)]
-        found[:] = [host for host in found if host != HEAD]
+        found.update(hosts_at_work(storage) - {HEAD})
         return bool(found)
 
-    wait_for(look, process)
-    return found[0]
+    wait_for(look, process, seconds=240)
+    return found.pop()

@@ -10,13 +10,13 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from launching import Place
+from launching import Place, wait_for
 from safetensors.torch import save_file
 
 from study.plan import RunRecord
@@ -49,15 +49,6 @@ def undisturbed(drawn: Path, weights: Path, tmp_path_factory: pytest.TempPathFac
 def timeless(record: RunRecord) -> RunRecord:
     curves = [row | {"seconds": 0} for row in record.curves]
     return replace(record, seconds=0, curves=curves, provenance={**record.provenance, "peak": None})
-
-
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 200
-    while not condition():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise AssertionError(process.communicate()[0])
-        time.sleep(0.05)
 
 
 def test_each_kind_of_failure_has_its_policy(place: Place, undisturbed: dict[str, RunRecord]):
