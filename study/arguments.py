@@ -81,6 +81,7 @@ def _where(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--cache-limit", type=float, metavar="GB", help="let the cache grow no larger (its disk)")
     group.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores a trial (1)")
     group.add_argument("--gpus", type=float, metavar="X", help="GPUs a trial (what its measured memory allows, or 1)")
+    group.add_argument("--eager", action="store_true", help="on a GPU, do not capture training steps as CUDA graphs")
     group.add_argument("--leave-out-unfit", action="store_true", help="run on the other nodes where some are unfit")
     add_project(group)
     group.add_argument("--quiet", action="store_true", help="tell only how it ended")

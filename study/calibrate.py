@@ -14,6 +14,7 @@ from study.plan import Trial
 from study.settings import Settings
 from study.tracking import tracked
 from wbc_model.cache import ImageSet
+from wbc_model.device import choose
 from wbc_model.evaluate import predict
 from wbc_model.network import build
 from wbc_model.train import fit
@@ -27,17 +28,17 @@ def measure(trial: Trial, settings: Settings) -> Cost:
 
     Its W&B run is offline, in a folder that is dropped: opening and closing one takes as long as a short training.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose()
     begun = time.perf_counter()
     config = replace(trial.config, epochs=2)
     data = prepared(config, settings)
     model = build(config, seed=trial.seed, weights=settings.weights)
     start = time.perf_counter() - begun
-    train = _part(data.sets["train"], STEPS * config.batch_size)
-    none = _part(data.sets["validation"], 1)
-    *_, last = fit(model, train, none, config, seed=trial.seed, device=device)
+    train = part(data.sets["train"], STEPS * config.batch_size)
+    none = part(data.sets["validation"], 1)
+    *_, last = fit(model, train, none, config, seed=trial.seed, device=device, capture=not settings.eager)
     step = last.seconds / (len(train) // config.batch_size)
-    some = _part(data.sets["validation"], IMAGES)
+    some = part(data.sets["validation"], IMAGES)
     predict(model, some, device=device)
     begun = time.perf_counter()
     predict(model, some, device=device)
@@ -54,7 +55,7 @@ def measure(trial: Trial, settings: Settings) -> Cost:
     )
 
 
-def _part(images: ImageSet, n: int) -> ImageSet:
+def part(images: ImageSet, n: int) -> ImageSet:
     """The first n images."""
     return ImageSet(images.pixels[:n], images.labels[:n], images.ids[:n], images.cells)
 

@@ -23,6 +23,7 @@ from wbc_model.cache import Prepared, prepare
 from wbc_model.choices import Dataset, Init
 from wbc_model.config import TrialConfig, TwoBranch
 from wbc_model.datasets import require
+from wbc_model.device import choose
 from wbc_model.gradcam import sheet
 from wbc_model.network import build, trunks_of
 from wbc_model.train import TrainState, fit
@@ -65,8 +66,7 @@ def complete(trial: Trial, settings: Settings) -> Generator[Row, None, None]:
     Of a search, it ends with its last epoch: its best validation accuracy is in its epochs, and it sees no test data.
     """
     files = Storage(settings.storage).trial(trial.id)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.backends.cudnn.allow_tf32 = False  # else convolutions on recent GPUs are not the fp32 they look like
+    device = choose()
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     with tracked(trial, settings) as run:
@@ -75,8 +75,7 @@ def complete(trial: Trial, settings: Settings) -> Generator[Row, None, None]:
         model = build(trial.config, seed=trial.seed, weights=settings.weights)
         made_from = code() | _made_from(trial.config, data, others, settings, device=device)
         tell_origin(run, made_from)
-        state = yield from _train(trial, model, data, files, run, made_from=made_from, device=device,
-                                  may_be_pruned=bool(settings.search))  # fmt: skip
+        state = yield from _train(trial, model, data, files, run, settings, made_from=made_from, device=device)
         if settings.search:
             files.discard("checkpoint.pt")
             return
@@ -95,22 +94,23 @@ def complete(trial: Trial, settings: Settings) -> Generator[Row, None, None]:
 
 
 def _train(
-    trial: Trial, model: nn.Module, data: Prepared, files: TrialFiles, run: Run, *, made_from: Row, device: str,
-    may_be_pruned: bool,
+    trial: Trial, model: nn.Module, data: Prepared, files: TrialFiles, run: Run, settings: Settings, *,
+    made_from: Row, device: str,
 ) -> Generator[Row, None, TrainState]:  # fmt: skip
     """Go on from the checkpoint, if there is one, to the last epoch; after each, the log, then the checkpoint."""
     with Checkpoint(files, {name: made_from[name] for name in ("data", "weights")}) as checkpoint:
         state = checkpoint.read()
         rows = files.epochs()[: state.epoch if state else 0]
         log_again(run, rows)
-        train, validation = data.sets["train"], data.sets["validation"]
-        for report in fit(model, train, validation, trial.config, seed=trial.seed, device=device, resume=state):
+        epochs = fit(model, data.sets["train"], data.sets["validation"], trial.config, seed=trial.seed, device=device,
+                     resume=state, capture=not settings.eager)  # fmt: skip
+        for report in epochs:
             state, row = report.state, report.row()
             rows.append(row)
             checkpoint.wait()
             files.write_epochs(rows)
             checkpoint.write(state)
-            if may_be_pruned:  # then the launcher deletes what is written
+            if settings.search:  # the sample may be stopped here, and the launcher deletes what is written
                 checkpoint.wait()
             run.log(row, step=report.epoch)
             yield row

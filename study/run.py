@@ -143,6 +143,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         tracking=mode(offline=args.rehearse),
         cpus=args.cpus,
         gpus=args.gpus,
+        eager=args.eager,
     )
 
 

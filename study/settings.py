@@ -31,6 +31,8 @@ class Settings:
     """Per trial; Ray gives each trial as many threads."""
     gpus: Annotated[float, Field(ge=0)] | None = None
     """Per trial; None is one where the cluster has GPUs, else none."""
+    eager: bool = False
+    """Run the steps of a training kernel by kernel on a GPU, too."""
 
     def to_json(self) -> dict[str, Any]:
         return _SETTINGS.dump_python(self, mode="json")

@@ -155,7 +155,7 @@ def _open(dataset: Dataset, folder: Path) -> Prepared:
         copies = [(f"{entry.id}#{k + 1}", entry.cell) for entry in kept for k in range(entry.copies)]
         rows = [(entry.id, entry.cell) for entry in kept] + copies
         labels = np.array([dataset.cells.index(cell) for _, cell in rows], dtype=np.int64)
-        pixels = np.load(folder / f"{name}.npy", mmap_mode="r")
+        pixels = np.load(folder / f"{name}.npy", mmap_mode="c")  # never written to; torch takes no read-only array
         sets[name] = ImageSet(pixels, labels, tuple(name for name, _ in rows), dataset.cells)
     lines = sorted(f"{entry.split} {entry.cell} {entry.copies} {entry.sha256}" for entry in manifest if entry.split)
     fingerprint = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -5,23 +5,21 @@ import torch
 from torch import Tensor, nn
 
 from wbc_model.cache import ImageSet
+from wbc_model.device import to_device
 from wbc_model.metrics import ConfusionMatrix
 
-BATCH = 64
-"""Images at a time in evaluation; no result depends on it, since batch norm uses its running statistics."""
+BATCH = {"cpu": 64, "cuda": 128}
+"""Images at a time in evaluation. Batch norm uses its running statistics, so results depend on it in rounding alone."""
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """uint8 RGB (B, S, S, 3) to float (B, 3, S, S) in [0, 1]."""
+    return pixels.permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
 def to_input(pixels: np.ndarray, device: torch.device | str) -> Tensor:
-    """uint8 RGB (B, S, S, 3) to float (B, 3, S, S) in [0, 1]; converted on the device, to which bytes travel."""
-    x = to_device(torch.from_numpy(np.array(pixels)), device)
-    return x.permute(0, 3, 1, 2).contiguous().float().div_(255)
-
-
-def to_device(x: Tensor, device: torch.device | str) -> Tensor:
-    """A tensor on the device; a GPU fetches it by itself from pinned memory, while this process goes on."""
-    if torch.device(device).type == "cuda":
-        return x.pin_memory().to(device, non_blocking=True)
-    return x.to(device)
+    """`to_unit` on the device, to which bytes travel."""
+    return to_unit(to_device(torch.from_numpy(np.array(pixels)), device))
 
 
 @torch.no_grad()
@@ -29,8 +27,9 @@ def predict(model: nn.Module, images: ImageSet, *, device: torch.device | str = 
     """Class probabilities (N, classes), float32, in the order of the images. The model's mode is put back."""
     was_training = model.training
     model.eval()
-    starts = range(0, len(images), BATCH)
-    logits = [model(to_input(images.pixels[start : start + BATCH], device)) for start in starts]
+    size = BATCH[torch.device(device).type]
+    starts = range(0, len(images), size)
+    logits = [model(to_input(images.pixels[start : start + size], device)) for start in starts]
     model.train(was_training)
     return torch.cat(logits).softmax(1).cpu().numpy()
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from wbc_model.cache import ImageSet
 from wbc_model.choices import Precision, Schedule
 from wbc_model.config import TrialConfig
-from wbc_model.evaluate import confusion, predict, to_device, to_input
-from wbc_model.losses import LOSSES
+from wbc_model.evaluate import confusion, predict
 from wbc_model.metrics import ConfusionMatrix
-from wbc_model.mixup import draw, mixup
+from wbc_model.mixup import draw
+from wbc_model.radam import RAdam
 from wbc_model.seeding import generator, torch_seeded
+from wbc_model.steps import Mixes, Steps
 
 State = dict[str, Any]
 
@@ -84,12 +84,14 @@ def fit(
     seed: int,
     device: torch.device | str = "cpu",
     resume: TrainState | None = None,
+    capture: bool = True,
 ) -> Iterator[EpochReport]:
     """Train for `config.epochs` epochs, one report each. The last report's state holds the best weights.
 
     Args:
         seed: of the batches' order, mixup and dropout; trials with one seed share the order.
         resume: the state after some epoch; training goes on bit for bit as it would have.
+        capture: on a GPU, steps as one CUDA graph; else kernel by kernel.
 
     Raises:
         TrainingError: a loss that is not finite, or a training set smaller than one batch.
@@ -97,15 +99,16 @@ def fit(
     if len(train) < config.batch_size:
         raise TrainingError(f"{len(train)} training images are fewer than one batch of {config.batch_size}")
     model.to(device).to(memory_format=_layout(device, config.precision))
-    optimizer = torch.optim.RAdam([p for p in model.parameters() if p.requires_grad], lr=config.lr)
+    optimizer = RAdam((p for p in model.parameters() if p.requires_grad), lr=config.lr)
     if resume is not None:
         model.load_state_dict(resume.model)
         optimizer.load_state_dict(resume.optimizer)
+    steps = Steps(model, train, optimizer, config, device=device, capture=capture)
     best = (resume.best_epoch, resume.best_accuracy, resume.best_model) if resume else (-1, -1.0, {})
     for epoch in range(resume.epoch if resume else 0, config.epochs):
         started = time.perf_counter()
         lr = _set_lr(optimizer, config, epoch)
-        loss, accuracy, weighted = _train_epoch(model, train, config, optimizer, seed=seed, epoch=epoch, device=device)
+        loss, accuracy, weighted = _train_epoch(steps, train, config, seed=seed, epoch=epoch)
         matrix = confusion(predict(model, validation, device=device), validation)
         if matrix.accuracy > best[1]:
             best = (epoch, matrix.accuracy, {k: v.detach().clone() for k, v in model.state_dict().items()})
@@ -127,29 +130,13 @@ def _layout(device: torch.device | str, precision: Precision) -> torch.memory_fo
 
 
 def _train_epoch(
-    model: nn.Module,
-    train: ImageSet,
-    config: TrialConfig,
-    optimizer: torch.optim.Optimizer,
-    *,
-    seed: int,
-    epoch: int,
-    device: torch.device | str,
+    steps: Steps, train: ImageSet, config: TrialConfig, *, seed: int, epoch: int
 ) -> tuple[float, float, float]:
-    """Loss, accuracy and weighted accuracy, means over the epoch's images; no step waits for the device."""
-    model.train()
-    order = list(batches(len(train), batch_size=config.batch_size, seed=seed, epoch=epoch))
-    labels = F.one_hot(torch.from_numpy(train.labels[np.stack(order)]), len(train.cells))
-    labels = to_device(labels.float(), device)  # (steps, B, K)
-    mixes = _mixes(config, len(order), seed=seed, epoch=epoch, device=device)
-    tallies = []
+    """Loss, accuracy and weighted accuracy, means over the epoch's images."""
+    steps.model.train()
+    order = np.stack(list(batches(len(train), batch_size=config.batch_size, seed=seed, epoch=epoch)))
     with torch_seeded(seed, "dropout", epoch):
-        for step, index in enumerate(order):
-            x, y = to_input(train.pixels[index], device), labels[step]
-            if mixes is not None:
-                x, y = mixup(x, y, lam=mixes[0][step], order=mixes[1][step])
-            tallies.append(_step(model, x, y, optimizer, config))
-    table = torch.stack(tallies).cpu()
+        table = steps.epoch(torch.from_numpy(order), _mixes(config, len(order), seed=seed, epoch=epoch)).cpu()
     if not table[:, 0].isfinite().all():
         step = int((~table[:, 0].isfinite()).nonzero()[0])
         raise TrainingError(f"the loss is {table[step, 0].item()} in epoch {epoch}, step {step}")
@@ -157,38 +144,17 @@ def _train_epoch(
     return loss, accuracy, weighted
 
 
-def _mixes(
-    config: TrialConfig, steps: int, *, seed: int, epoch: int, device: torch.device | str
-) -> tuple[Tensor, Tensor] | None:
-    """Weights (steps, 1 or B) and partners (steps, B) of an epoch's mixup, on the device."""
+def _mixes(config: TrialConfig, steps: int, *, seed: int, epoch: int) -> Mixes | None:
+    """An epoch's mixup, drawn before it."""
     if config.mixup_alpha == 0:
         return None
     rng = generator(seed, "mixup", epoch)
     drawn = [draw(rng, alpha=config.mixup_alpha, per=config.mixup_per, batch=config.batch_size) for _ in range(steps)]
     lam, order = zip(*drawn, strict=True)
-    return to_device(torch.stack(lam), device), to_device(torch.stack(order), device)
+    return torch.stack(lam), torch.stack(order)
 
 
-def _step(
-    model: nn.Module,
-    x: Tensor,
-    y: Tensor,
-    optimizer: torch.optim.Optimizer,
-    config: TrialConfig,
-) -> Tensor:
-    """One update. Returns loss, accuracy and weighted accuracy of the batch, (3,), on the device."""
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=config.precision is Precision.BF16):
-        logits = model(x)
-    loss = LOSSES[config.loss](logits.float(), y)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    guess = logits.detach().argmax(1, keepdim=True)
-    accuracy = (guess == y.argmax(1, keepdim=True)).float().mean()
-    return torch.stack([loss.detach(), accuracy, y.gather(1, guess).mean()])
-
-
-def _set_lr(optimizer: torch.optim.Optimizer, config: TrialConfig, epoch: int) -> float:
+def _set_lr(optimizer: RAdam, config: TrialConfig, epoch: int) -> float:
     """The learning rate of an epoch; a cosine falls from `lr` towards 0 over all epochs."""
     share = (1 + math.cos(math.pi * epoch / config.epochs)) / 2 if config.schedule is Schedule.COSINE else 1.0
     for group in optimizer.param_groups:
