@@ -3,7 +3,7 @@
 import heapq
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
@@ -15,6 +15,10 @@ from wbc_model.config import Baseline, TrialConfig
 FILE = "costs.json"
 FILL = 0.9
 """Share of a GPU's memory that trials may fill together."""
+AT_A_TIME = (1, 2, 3, 4, 6, 8, 12, 16)
+"""Trials that a GPU may be measured with."""
+GAIN = 1.05
+"""More at a time are of use while they do at least so much more together."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Costs:
 
     machine: Machine | None = None
     known: dict[str, dict[str, Cost]] = field(default_factory=dict)
+    rates: dict[str, dict[int, float]] = field(default_factory=dict)
+    """By device: training steps a second that so many trials at a time on one GPU do together."""
 
     @staticmethod
     def read(storage: Storage) -> "Costs":
@@ -63,12 +69,17 @@ class Costs:
             device: {shape: Cost(**cost) for shape, cost in costs.items()}
             for device, costs in content.get("known", {}).items()
         }
-        return Costs(Machine(**machine) if machine else None, known)
+        rates = {
+            device: {int(n): rate for n, rate in found.items()} for device, found in content.get("rates", {}).items()
+        }
+        return Costs(Machine(**machine) if machine else None, known, rates)
 
     def write(self, storage: Storage) -> None:
         """With what another launcher may have learnt meanwhile."""
-        theirs = Costs.read(storage).known
+        there = Costs.read(storage)
+        theirs = there.known
         self.known = {device: theirs.get(device, {}) | self.known.get(device, {}) for device in theirs | self.known}
+        self.rates = there.rates | self.rates
         storage.write(FILE, json.dumps(asdict(self), indent=1).encode())
 
     def learn(self, trial: Trial, cost: Cost) -> None:
@@ -88,15 +99,28 @@ class Costs:
         cost = self.of(trial)
         return cost.seconds(trial.config) if cost else 0.0
 
-    def share(self, trial: Trial, *, cpus: float) -> float:
-        """Of a GPU: as many trials as its memory holds and its cores serve; a whole one where that is not known."""
+    def room(self, trial: Trial, *, cpus: float) -> int:
+        """Trials that a GPU's memory holds and its cores serve; one where that is not known."""
         cost = self.of(trial)
+        if self.machine is None or cost is None or not cost.memory:
+            return 1
+        return max(1, min(int(FILL / cost.memory), int(self.machine.cores / self.machine.gpus / cpus)))
+
+    def share(self, trial: Trial, *, cpus: float) -> float:
+        """Of a GPU: as many trials as there is room for, and as do more together, where that was measured."""
         if self.machine is None or not self.machine.gpus:
             return 0.0
-        if cost is None or not cost.memory:
-            return 1.0
-        fit = min(int(FILL / cost.memory), int(self.machine.cores / self.machine.gpus / cpus))
-        return 1 / max(1, fit)
+        room = self.room(trial, cpus=cpus)
+        return 1 / max((n for n in self._useful() if n <= room), default=room)
+
+    def slowdown(self, trial: Trial, *, cpus: float) -> float:
+        """How much longer an epoch takes on its share of a GPU than alone, where that was measured."""
+        share = self.share(trial, cpus=cpus)
+        useful = self._useful()
+        return useful[1] / (share * useful[round(1 / share)]) if useful else 1.0
+
+    def _useful(self) -> dict[int, float]:
+        return useful(self.rates.get(self.machine.device, {})) if self.machine else {}
 
     def places(self, *, cpus: float, gpus: float) -> int:
         """Trials at a time, of so much each."""
@@ -113,6 +137,15 @@ class Costs:
         for trial in trials:
             heapq.heapreplace(ends, ends[0] + self.seconds(trial))
         return max(ends)
+
+
+def useful(rates: Mapping[int, float]) -> dict[int, float]:
+    """Of measured rates by trials at a time, those that are worth their number."""
+    found: dict[int, float] = {}
+    for n, rate in sorted(rates.items()):
+        if rate >= GAIN * max(found.values(), default=0):
+            found[n] = rate
+    return found
 
 
 @cache

@@ -58,6 +58,19 @@ def _measure(trial: dict[str, Any], settings: dict[str, Any]) -> tuple[dict[str,
     return asdict(measure(Trial.from_json(trial), Settings.from_json(settings))), time.monotonic() - began
 
 
+def pack(trial: Trial, settings: Settings, numbers: Sequence[int]) -> dict[int, float]:
+    """Training steps a second that so many processes do together on one GPU of the cluster."""
+    gpus = min(1, ray.cluster_resources().get("GPU", 0))
+    task = ray.remote(_pack).options(num_cpus=settings.cpus, num_gpus=gpus)
+    return ray.get(task.remote(trial.to_json(), settings.to_json(), numbers))
+
+
+def _pack(trial: dict[str, Any], settings: dict[str, Any], numbers: Sequence[int]) -> dict[int, float]:
+    from study.packing import measure
+
+    return measure(Trial.from_json(trial), Settings.from_json(settings), numbers)
+
+
 def launch(
     schedule: Schedule,
     progress: Progress,

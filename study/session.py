@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from study.costs import Costs
+from study.costs import AT_A_TIME, Cost, Costs
 from study.digest import digest
-from study.launch import calibrate, launch, start, tell_if_waiting
+from study.launch import calibrate, launch, pack, start, tell_if_waiting
 from study.nodes import Checkup, examined, nodes
 from study.plan import RunRecord, Trial, remaining
 from study.progress import BEST, Progress
@@ -41,15 +41,33 @@ def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
     """What storage knows, with a short calibration of what it does not know of this machine."""
     costs = _costs(settings)
     unknown, began = costs.unknown(trials), time.monotonic()
+    assert costs.machine is not None
+    alone: list[tuple[Trial, Cost]] = []
     for done, (trial, cost, seconds) in enumerate(calibrate(unknown, settings), start=1):
-        assert costs.machine is not None
+        alone.append((trial, cost))
         if done == 1:  # what passed until the first began, as it will be in a launch
             costs.machine = replace(costs.machine, start=time.monotonic() - began - seconds)
         print(f"[{done}/{len(unknown)}] {trial.name}: {cost.epoch:.3g} s an epoch, and {cost.rest:.3g} s",
               file=sys.stderr, flush=True)  # fmt: skip
         costs.learn(trial, cost)
         costs.write(Storage(settings.storage))
+    if alone and costs.machine.gpus and settings.gpus is None:
+        _pack(alone, settings, costs)
     return costs
+
+
+def _pack(alone: Sequence[tuple[Trial, Cost]], settings: Settings, costs: Costs) -> None:
+    """Measure how many trials at a time a GPU serves best; costs measured alone become those of such a share."""
+    assert costs.machine is not None
+    longest = max((trial for trial, _ in alone), key=costs.seconds)
+    room = costs.room(longest, cpus=settings.cpus)
+    rates = costs.rates.get(costs.machine.device) or pack(longest, settings, [n for n in AT_A_TIME if n <= room])
+    for n, rate in rates.items():
+        print(f"{n} at a time: {rate:.3g} steps a second together, {rate / rates[1]:.2f} x one", file=sys.stderr)
+    costs.rates[costs.machine.device] = rates
+    for trial, cost in alone:
+        costs.learn(trial, replace(cost, epoch=cost.epoch * costs.slowdown(trial, cpus=settings.cpus)))
+    costs.write(Storage(settings.storage))
 
 
 def doctor(trials: Sequence[Trial], settings: Settings) -> int:

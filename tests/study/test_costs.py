@@ -53,6 +53,23 @@ def test_the_share_of_a_gpu_follows_from_measured_memory(memory: float, share: f
     assert known(cost=replace(COST, memory=memory)).share(TRIALS[0], cpus=1) == pytest.approx(share)
 
 
+def test_as_many_share_a_gpu_as_were_measured_to_do_more_together():
+    """Nine fit and eight have cores; six together do no more than four."""
+    costs = known()
+    costs.rates["H100"] = {1: 10, 2: 18, 3: 24, 4: 28, 6: 29}
+    assert costs.room(TRIALS[0], cpus=1) == 8
+    assert costs.share(TRIALS[0], cpus=1) == pytest.approx(1 / 4)
+    assert costs.slowdown(TRIALS[0], cpus=1) == pytest.approx(4 * 10 / 28)
+    assert costs.share(TRIALS[0], cpus=3) == pytest.approx(1 / 2), "two have cores"
+    large = known(cost=replace(COST, memory=0.3))
+    large.rates = costs.rates
+    assert large.share(TRIALS[0], cpus=1) == pytest.approx(1 / 3), "three fit"
+    other = known(Machine("A100", cores=32, gpus=4))
+    other.rates = costs.rates
+    assert other.share(TRIALS[0], cpus=1) == pytest.approx(1 / 8), "measured on another card"
+    assert other.slowdown(TRIALS[0], cpus=1) == 1
+
+
 def test_without_gpus_cores_count():
     found = totals(TRIALS, known(Machine("cpu", cores=2, gpus=0)), cpus=1, gpus=None)
     assert found["hours"] == pytest.approx(46)
@@ -66,7 +83,11 @@ def test_two_launchers_keep_what_both_learnt(tmp_path: Path):
     second.learn(TRIALS[-1], COST)
     first.write(storage)
     second.write(storage)
+    third = Costs(GPUS, rates={"H100": {1: 10.0, 2: 18.0}})
+    third.write(storage)
+    first.write(storage)
     read = Costs.read(storage)
+    assert read.rates == {"H100": {1: 10.0, 2: 18.0}}
     assert (read.of(TRIALS[0]), read.of(TRIALS[-1]), read.machine) == (COST, COST, GPUS)
 
 
