@@ -106,6 +106,10 @@ class Costs:
             return 1
         return max(1, min(int(FILL / cost.memory), int(self.machine.cores / self.machine.gpus / cpus)))
 
+    def in_order(self, trials: Iterable[Trial]) -> list[Trial]:
+        """The longest first, so that no machine waits for one that began last; before them those of unknown cost."""
+        return sorted(trials, key=lambda trial: -self.seconds(trial) if self.of(trial) else -math.inf)
+
     def share(self, trial: Trial, *, cpus: float) -> float:
         """Of a GPU: as many trials as there is room for, and as do more together, where that was measured."""
         if self.machine is None or not self.machine.gpus:
@@ -170,7 +174,7 @@ def totals(trials: Iterable[Trial], costs: Costs, *, cpus: float, gpus: float | 
     used = sum(cost.seconds(trial.config) * (share or cpus) for (trial, cost), share in zip(found, shares, strict=True))
     return {
         "hours": used / 3600,
-        "wall_hours": costs.wall([trial for trial, _ in found], cpus=cpus, gpus=gpus) / 3600,
+        "wall_hours": costs.wall(costs.in_order(trial for trial, _ in found), cpus=cpus, gpus=gpus) / 3600,
         "stored_gb": (sum(cost.stored for _, cost in found) + kept) / 1e9,
         "unknown": len(trials) - len(found),
     }

@@ -102,7 +102,7 @@ def run(
         raise ValueError(f"--budget wants to know what trials cost, and {len(unknown)} kinds of them were never "
                          f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
     unfit = _unfit(to_run, settings, costs, leave_out=leave_out_unfit)
-    schedule = _schedule(to_run, settings, costs, budget=budget)
+    schedule = _schedule(costs.in_order(to_run), settings, costs, budget=budget)
     progress = Progress(trials, finished=done, seconds=costs.seconds, quiet=quiet)
     began = time.monotonic()
     launch(schedule, progress, costs, settings, avoid=unfit)

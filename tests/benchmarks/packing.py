@@ -2,19 +2,24 @@
 
     python tests/benchmarks/packing.py [--at-once 1 2] [--json FILE] [-- --rehearse --tables 8]
     python tests/benchmarks/packing.py --at-once 1 2 4 8 -- --data ~/wbc --tables 5 --datasets lisc --set epochs=3
+    python tests/benchmarks/packing.py --mps --at-once 1 2 4 8 -- ...
 
 What follows `--` goes to `study/run.py`, once for each number, into a storage of its own, with an equal share of the
 GPU (`--gpus`) or of the cores (`--cpus`) for each trial. The rate is that after the first trials have ended, so that
-starting does not count; ask for several times as many trials as are packed. `alike` is the share of trials whose test
+starting does not count; ask for several times as many trials as are packed. Without `--mps` processes that share a GPU
+take turns; with it, where it may be started, their kernels run side by side. `alike` is the share of trials whose test
 matrix is that of the first number's; on CPU the number of threads changes the rounding.
 """
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psutil
@@ -34,6 +39,17 @@ def launch(storage: Path, words: list[str], *, at_once: int, cache: Path) -> Non
     subprocess.run(command, cwd=storage.parent, check=True)
 
 
+@contextmanager
+def mps(folder: Path) -> Iterator[None]:
+    """NVIDIA's Multi-Process Service, for what is started meanwhile."""
+    os.environ |= {"CUDA_MPS_PIPE_DIRECTORY": str(folder), "CUDA_MPS_LOG_DIRECTORY": str(folder)}
+    subprocess.run(["nvidia-cuda-mps-control", "-d"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, check=True)
+
+
 def read(storage: Path, *, at_once: int) -> tuple[float, dict[str, RunRecord]]:
     """Trials per hour, once `at_once` are done, and the records."""
     ends = sorted(file.stat().st_mtime for file in storage.glob("trials/*/record.json"))
@@ -47,12 +63,13 @@ def read(storage: Path, *, at_once: int) -> tuple[float, dict[str, RunRecord]]:
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--at-once", type=int, nargs="+", default=[1, 2], metavar="N")
+    p.add_argument("--mps", action="store_true", help="with NVIDIA's Multi-Process Service")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     p.add_argument("words", nargs="*", default=REHEARSED, help="for study/run.py")
     args = p.parse_args()
     rates: dict[int, float] = {}
     alike: dict[int, float] = {}
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, mps(Path(name)) if args.mps else nullcontext():
         folder, first = Path(name), {}
         for n in args.at_once:
             storage = folder / f"{n}"

@@ -5,8 +5,9 @@
 All train the same network from random weights at 224 px, batch 16, with mixup, on the GPU if there is one. The peers
 decode and resize JPEGs with `ImageFolder` and a `DataLoader`, as scripts do: `plain` in fp32, `amp` with bf16 autocast
 and channels-last memory (what timm's training script is told with `--amp --amp-dtype bfloat16 --channels-last`). Ours
-reads the prepared arrays. Each measurement is a process of its own, in turn; the first epoch of two warms up. Images
-per second of processor time, workers included, say the same as the wall on CPU where something else runs beside.
+reads the prepared arrays; on a GPU its steps are captured, and `eager` is the same without. fp32 is fp32 for all: no
+TF32. Each measurement is a process of its own, in turn; the first epoch of two warms up. Images per second of processor
+time, workers included, say the same as the wall on CPU where something else runs beside.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from wbc_model.cache import ImageSet
 from wbc_model.choices import CELLS, Init, Precision
 from wbc_model.config import TrialConfig, TwoBranch
 from wbc_model.describe import measure
+from wbc_model.device import choose
 from wbc_model.network import build
 from wbc_model.synthetic import draw_cell
 from wbc_model.train import fit
@@ -57,17 +59,19 @@ def write(folder: Path, *, images: int, side: int) -> None:
     np.save(folder / "pixels.npy", np.stack(pixels))
 
 
-def ours(folder: Path, precision: Precision) -> list[Facts]:
-    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+def ours(folder: Path, precision: Precision, *, capture: bool) -> list[Facts]:
+    choose()
+    pixels = np.load(folder / "pixels.npy", mmap_mode="c")
     labels = np.arange(len(pixels)) % len(CELLS)
     train = ImageSet(pixels, labels, tuple(map(str, labels)), CELLS)
     one = ImageSet(pixels[:1], labels[:1], ("0",), CELLS)
     config = replace(CONFIG, precision=precision)
-    epochs = fit(build(config, seed=0), train, one, config, seed=0, device=DEVICE)
+    epochs = fit(build(config, seed=0), train, one, config, seed=0, device=DEVICE, capture=capture)
     return [timed(lambda: next(epochs)) for _ in range(config.epochs)]
 
 
 def peer(folder: Path, *, amp: bool, workers: int) -> list[Facts]:
+    torch.backends.cudnn.allow_tf32 = False
     size = CONFIG.image_size
     way = transforms.Compose([transforms.Resize((size, size)), transforms.ToTensor()])
     loader = DataLoader(ImageFolder(str(folder / "jpeg"), way), batch_size=CONFIG.batch_size, shuffle=True,
@@ -121,12 +125,13 @@ def _peak_gb() -> float:
 def one(name: str, folder: Path, args: argparse.Namespace) -> Facts:
     """In a process of its own: the second epoch of one contender."""
     torch.set_num_threads(args.threads)
-    torch.backends.cudnn.allow_tf32 = False
     contenders: dict[str, Callable[[], list[Facts]]] = {
         "plain": lambda: peer(folder, amp=False, workers=args.workers),
         "amp": lambda: peer(folder, amp=True, workers=args.workers),
-        "ours": lambda: ours(folder, Precision.FP32),
-        "ours bf16": lambda: ours(folder, Precision.BF16),
+        "eager": lambda: ours(folder, Precision.FP32, capture=False),
+        "ours": lambda: ours(folder, Precision.FP32, capture=True),
+        "eager bf16": lambda: ours(folder, Precision.BF16, capture=False),
+        "ours bf16": lambda: ours(folder, Precision.BF16, capture=True),
     }
     facts = contenders[name]()[-1]
     images = args.steps * CONFIG.batch_size
@@ -148,7 +153,8 @@ def main() -> None:
     if args.one:
         print(json.dumps(one(args.one[0], Path(args.one[1]), args)))
         return
-    runs: dict[str, list[Facts]] = {name: [] for name in ("plain", "amp", "ours", "ours bf16")}
+    names = ["plain", "amp", "ours", "ours bf16"] + ["eager", "eager bf16"] * (DEVICE == "cuda")
+    runs: dict[str, list[Facts]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), images=args.steps * CONFIG.batch_size, side=args.side)
         for _ in range(args.repeats):

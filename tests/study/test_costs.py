@@ -70,6 +70,17 @@ def test_as_many_share_a_gpu_as_were_measured_to_do_more_together():
     assert other.slowdown(TRIALS[0], cpus=1) == 1
 
 
+def test_the_longest_begin_first_after_those_of_unknown_cost():
+    """On two GPUs, two trials of an hour and one of two: in the plan's order the last would end after three."""
+    first, second, third, fourth = (next(t for t in TRIALS if t.config.dataset is name) for name in Dataset)
+    costs = Costs(Machine("H100", cores=2, gpus=2))
+    for trial in (first, second):
+        costs.learn(trial, COST)
+    costs.learn(fourth, replace(COST, epoch=72.0))
+    assert costs.in_order([first, second, third, fourth]) == [third, fourth, first, second]
+    assert totals([first, second, fourth], costs, cpus=1, gpus=1)["wall_hours"] == pytest.approx(2)
+
+
 def test_without_gpus_cores_count():
     found = totals(TRIALS, known(Machine("cpu", cores=2, gpus=0)), cpus=1, gpus=None)
     assert found["hours"] == pytest.approx(46)
