@@ -19,7 +19,7 @@ from wbc_model.evaluate import predict
 from wbc_model.network import build
 from wbc_model.train import fit
 
-STEPS, IMAGES = 12, 64
+STEPS, IMAGES = 12, 128
 """Timed training steps, and timed images of evaluation."""
 
 
@@ -49,7 +49,7 @@ def measure(trial: Trial, settings: Settings) -> Cost:
     return Cost(
         epoch=sizes["train"] // config.batch_size * step + sizes["validation"] * image,
         rest=start + _tracking(trial, settings) + (sizes["validation"] + sizes["test"]) * image,
-        memory=gpu_share(device),
+        memory=gpu_share(device, more=data.sets["train"].pixels.nbytes - train.pixels.nbytes),
         stored=sizes["test"] * 200,
         checkpoint=buffer.tell(),
     )
