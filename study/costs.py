@@ -23,12 +23,12 @@ GAIN = 1.05
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one trial, alone on its share of a machine."""
+    """Of one trial on its share of a machine."""
 
     epoch: float
-    """Seconds an epoch, its validation included."""
+    """Seconds an epoch, its validation included, beside the others that share its GPU."""
     rest: float
-    """Seconds beside the epochs: data, weights, test, tracking."""
+    """Seconds beside the epochs: data, weights, test, tracking. From a calibration, with nothing beside."""
     memory: float = 0
     """Share of a GPU's memory at most; 0 without a GPU."""
     stored: int = 0
@@ -107,8 +107,8 @@ class Costs:
         return max(1, min(int(FILL / cost.memory), int(self.machine.cores / self.machine.gpus / cpus)))
 
     def in_order(self, trials: Iterable[Trial]) -> list[Trial]:
-        """The longest first, so that no machine waits for one that began last; before them those of unknown cost."""
-        return sorted(trials, key=lambda trial: -self.seconds(trial) if self.of(trial) else -math.inf)
+        """Seed by seed, the longest first, so that no machine waits for one that began last; before, the unknown."""
+        return sorted(trials, key=lambda t: (t.seed, -self.seconds(t) if self.of(t) else -math.inf))
 
     def share(self, trial: Trial, *, cpus: float) -> float:
         """Of a GPU: as many trials as there is room for, and as do more together, where that was measured."""
@@ -116,6 +116,13 @@ class Costs:
             return 0.0
         room = self.room(trial, cpus=cpus)
         return 1 / max((n for n in self._useful() if n <= room), default=room)
+
+    def to_measure(self, trial: Trial, *, cpus: float) -> list[int]:
+        """Trials at a time that there is room for, if it is not known yet from which number on they gain nothing."""
+        rates = self.rates.get(self.machine.device, {}) if self.machine else {}
+        numbers = [n for n in AT_A_TIME if n <= self.room(trial, cpus=cpus)]
+        last = max(rates, default=0)
+        return numbers if last < numbers[-1] and (not rates or last in useful(rates)) else []
 
     def slowdown(self, trial: Trial, *, cpus: float) -> float:
         """How much longer an epoch takes on its share of a GPU than alone, where that was measured."""
@@ -147,7 +154,7 @@ def useful(rates: Mapping[int, float]) -> dict[int, float]:
     """Of measured rates by trials at a time, those that are worth their number."""
     found: dict[int, float] = {}
     for n, rate in sorted(rates.items()):
-        if rate >= GAIN * max(found.values(), default=0):
+        if rate and rate >= GAIN * max(found.values(), default=0):
             found[n] = rate
     return found
 

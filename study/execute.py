@@ -68,6 +68,7 @@ def complete(trial: Trial, settings: Settings) -> Generator[Row, None, None]:
     files = Storage(settings.storage).trial(trial.id)
     device = choose()
     if device == "cuda":
+        torch.cuda.empty_cache()  # what an earlier trial of this worker had
         torch.cuda.reset_peak_memory_stats()
     with tracked(trial, settings) as run:
         data = prepared(trial.config, settings)

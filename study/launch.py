@@ -41,9 +41,12 @@ def start() -> Machine:
 
 
 def calibrate(trials: Sequence[Trial], settings: Settings) -> Iterator[tuple[Trial, Cost, float]]:
-    """A few steps of each trial, where it would run: what it costs, and the seconds that took, as each is done."""
+    """A few steps of each trial, where it would run: what it costs, and the seconds that took, as each is done.
+
+    On a GPU each in a process of its own, since what one has of its memory it keeps to its end.
+    """
     gpus = min(1, ray.cluster_resources().get("GPU", 0))
-    task = ray.remote(_measure).options(num_cpus=settings.cpus, num_gpus=gpus)
+    task = ray.remote(max_calls=int(gpus > 0))(_measure).options(num_cpus=settings.cpus, num_gpus=gpus)
     waiting = {task.remote(trial.to_json(), settings.to_json()): trial for trial in trials}
     while waiting:
         (done, *_), _ = ray.wait(list(waiting))

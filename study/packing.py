@@ -18,21 +18,25 @@ READY = 600.0
 
 
 def measure(trial: Trial, settings: Settings, numbers: Iterable[int], *, seconds: float = SECONDS) -> dict[int, float]:
-    """Training steps a second, of so many processes together; numbers that rise, until one gains nothing."""
+    """Training steps a second, of so many processes together; numbers that rise, until one gains nothing.
+
+    More than one that cannot all go on, as where memory ends, do no step.
+
+    Raises:
+        RuntimeError: not even one can go on; its error is on standard error.
+    """
     rates: dict[int, float] = {}
     for n in numbers:
         rates[n] = _together(trial, settings, n, seconds)
         if n not in useful(rates):
             break
+    if not any(rates.values()):
+        raise RuntimeError(f"{trial.name} does not train where it would run: its error is above")
     return rates
 
 
 def _together(trial: Trial, settings: Settings, n: int, seconds: float) -> float:
-    """Of n processes, which begin to count together.
-
-    Raises:
-        RuntimeError: one of them failed; its error is on its standard error.
-    """
+    """Of n processes, which begin to count together; none if one of them failed."""
     context = mp.get_context("spawn")  # CUDA cannot be forked
     barrier, counts = context.Barrier(n), context.SimpleQueue()
     words = (trial.to_json(), settings.to_json(), seconds, barrier, counts)
@@ -42,7 +46,7 @@ def _together(trial: Trial, settings: Settings, n: int, seconds: float) -> float
     for process in processes:
         process.join()
     if any(process.exitcode for process in processes):
-        raise RuntimeError(f"{n} trainings at a time on one GPU: not all of them could go on")
+        return 0.0
     return sum(counts.get() for _ in processes)
 
 

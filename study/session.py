@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from study.costs import AT_A_TIME, Cost, Costs
+from study.costs import Cost, Costs
 from study.digest import digest
 from study.launch import calibrate, launch, pack, start, tell_if_waiting
 from study.nodes import Checkup, examined, nodes
@@ -51,20 +51,18 @@ def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
               file=sys.stderr, flush=True)  # fmt: skip
         costs.learn(trial, cost)
         costs.write(Storage(settings.storage))
-    if alone and costs.machine.gpus and settings.gpus is None:
-        _pack(alone, settings, costs)
+    if trials and costs.machine.gpus and settings.gpus is None:
+        _pack(max(trials, key=costs.seconds), alone, settings, costs)
     return costs
 
 
-def _pack(alone: Sequence[tuple[Trial, Cost]], settings: Settings, costs: Costs) -> None:
+def _pack(longest: Trial, alone: Sequence[tuple[Trial, Cost]], settings: Settings, costs: Costs) -> None:
     """Measure how many trials at a time a GPU serves best; costs measured alone become those of such a share."""
     assert costs.machine is not None
-    longest = max((trial for trial, _ in alone), key=costs.seconds)
-    room = costs.room(longest, cpus=settings.cpus)
-    rates = costs.rates.get(costs.machine.device) or pack(longest, settings, [n for n in AT_A_TIME if n <= room])
-    for n, rate in rates.items():
-        print(f"{n} at a time: {rate:.3g} steps a second together, {rate / rates[1]:.2f} x one", file=sys.stderr)
-    costs.rates[costs.machine.device] = rates
+    if numbers := costs.to_measure(longest, cpus=settings.cpus):
+        rates = costs.rates[costs.machine.device] = pack(longest, settings, numbers)
+        for n, rate in rates.items():
+            print(f"{n} at a time: {rate:.3g} steps a second together, {rate / rates[1]:.2f} x one", file=sys.stderr)
     for trial, cost in alone:
         costs.learn(trial, replace(cost, epoch=cost.epoch * costs.slowdown(trial, cpus=settings.cpus)))
     costs.write(Storage(settings.storage))

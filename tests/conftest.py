@@ -19,15 +19,6 @@ from wbc_model.weights import TrunkSpec
 
 torch.set_num_threads(1)  # as a trial with one core has; two threads fight where tests run beside something else
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n`, a file is one process's, and so are all tests on the hosts of `cluster`, which begin first."""
-    items.sort(key=lambda item: item.get_closest_marker("cluster") is None)
-    for item in items:
-        group = "hosts" if item.get_closest_marker("cluster") else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 SHARED = Path(__file__).parents[2] / "shared"
 """Real data and weights, where a workplace has them."""
 

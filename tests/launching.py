@@ -32,7 +32,7 @@ def knobs(epochs: int) -> tuple[str, ...]:
     )
 
 
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], *, seconds: float = 200) -> None:
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], *, seconds: float = 400) -> None:
     """Until it holds; a process that ends before, or takes longer, is told with what it printed."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -70,7 +70,7 @@ class Place:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(*words), cwd=self.folder, env=self.environment(), capture_output=True,
-                              text=True, check=False, timeout=300)  # fmt: skip
+                              text=True, check=False, timeout=600)  # fmt: skip
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(self.command(*words), cwd=self.folder, env=self.environment(), text=True,

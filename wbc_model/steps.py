@@ -102,9 +102,10 @@ class Steps:
         try:
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 self._step()
-        except torch.cuda.OutOfMemoryError:
-            raise
         except RuntimeError as error:
+            for cause in (error, error.__context__):  # the capture ends with an error of its own
+                if isinstance(cause, torch.cuda.OutOfMemoryError):
+                    raise cause from None
             raise RuntimeError(f"the training step cannot be captured as a CUDA graph: {error}. study/run.py --eager "
                                "trains without") from error  # fmt: skip
         return graph

@@ -64,8 +64,15 @@ def test_as_many_share_a_gpu_as_were_measured_to_do_more_together():
     large = known(cost=replace(COST, memory=0.3))
     large.rates = costs.rates
     assert large.share(TRIALS[0], cpus=1) == pytest.approx(1 / 3), "three fit"
+    assert costs.to_measure(TRIALS[0], cpus=1) == [], "more than four gain nothing"
+    costs.rates["H100"] = {1: 10, 2: 18}
+    assert costs.to_measure(TRIALS[0], cpus=1) == [1, 2, 3, 4, 6, 8], "there was less room"
+    assert costs.to_measure(TRIALS[0], cpus=4) == []
+    costs.rates["H100"] = {1: 10, 2: 18, 3: 0}
+    assert costs.to_measure(TRIALS[0], cpus=1) == [], "three did not fit"
     other = known(Machine("A100", cores=32, gpus=4))
     other.rates = costs.rates
+    assert other.to_measure(TRIALS[0], cpus=1) == [1, 2, 3, 4, 6, 8]
     assert other.share(TRIALS[0], cpus=1) == pytest.approx(1 / 8), "measured on another card"
     assert other.slowdown(TRIALS[0], cpus=1) == 1
 
@@ -78,6 +85,8 @@ def test_the_longest_begin_first_after_those_of_unknown_cost():
         costs.learn(trial, COST)
     costs.learn(fourth, replace(COST, epoch=72.0))
     assert costs.in_order([first, second, third, fourth]) == [third, fourth, first, second]
+    again = replace(fourth, seed=1)
+    assert costs.in_order([again, first, second]) == [first, second, again], "the first seed's tables first"
     assert totals([first, second, fourth], costs, cpus=1, gpus=1)["wall_hours"] == pytest.approx(2)
 
 

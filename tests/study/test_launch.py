@@ -83,7 +83,7 @@ def test_each_kind_of_failure_has_its_policy(place: Place, undisturbed: dict[str
 def test_two_launchers_share_a_study_and_no_trial_runs_twice(place: Place):
     place.always("any", "any", "sleep")
     both = [place.start(*LISC) for _ in range(2)]
-    answers = [process.communicate(timeout=300)[0] for process in both]
+    answers = [process.communicate(timeout=600)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], "\n".join(answers)
     assert len(place.records()) == 6
     assert set(place.begun().values()) == {1}
@@ -95,7 +95,7 @@ def test_one_ctrl_c_ends_epochs_and_the_same_command_goes_on(place: Place, undis
     first = place.start(*LISC)
     wait_for(lambda: len(place.begun()) >= 2, first)
     first.send_signal(signal.SIGINT)
-    told = first.communicate(timeout=100)[0]
+    told = first.communicate(timeout=300)[0]
     assert first.returncode == 130, told
     assert "each trial ends with its epoch and is saved; again to stop at once" in told
     assert "The same command again runs only these" in told
@@ -114,7 +114,7 @@ def test_the_second_ctrl_c_stops_at_once_and_loses_one_epoch_at_most(place: Plac
     first.send_signal(signal.SIGINT)
     time.sleep(0.3)
     first.send_signal(signal.SIGINT)
-    told = first.communicate(timeout=60)[0]
+    told = first.communicate(timeout=200)[0]
     assert first.returncode == 130, told
     place.rules.clear()
     second = place.run(*LISC)

@@ -97,7 +97,7 @@ def test_a_rehearsal_killed_half_way_finishes_the_rest_when_started_again(tmp_pa
     storage = tmp_path / "runs" / "rehearsal"
     with (tmp_path / "log").open("w") as log:
         first = subprocess.Popen([sys.executable, str(RUN), *words], cwd=tmp_path, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 400
         while len(finished(storage)) < 2:
             assert first.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from wbc_model.cache import ImageSet
 from wbc_model.choices import Attention, Init, Loss, MixupPer, Network, Precision, Schedule
 from wbc_model.config import Baseline, Model, TrialConfig, TwoBranch
+from wbc_model.device import choose
 from wbc_model.mixup import draw
 from wbc_model.network import build
 from wbc_model.radam import RAdam
@@ -134,8 +135,12 @@ def test_a_step_that_is_played_back_is_one_that_runs(
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", Precision)
-def test_captured_steps_are_those_that_run_kernel_by_kernel(precision: Precision, tiny: TrialConfig, images: Images):
+def test_captured_steps_are_those_that_run_kernel_by_kernel(
+    precision: Precision, tiny: TrialConfig, images: Images, request: pytest.FixtureRequest
+):
     """Bit for bit, dropout included, and through a stop after the first epoch."""
+    choose()
+    request.addfinalizer(lambda: torch.set_deterministic_debug_mode("default"))
     config = replace(tiny, epochs=3, precision=precision)
 
     def run(*, capture: bool, resume: Any = None) -> list[EpochReport]:
