@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
+from threading import BrokenBarrierError
 from typing import Any
 
 from study.costs import useful
@@ -23,35 +24,38 @@ def measure(trial: Trial, settings: Settings, numbers: Iterable[int], *, seconds
     More than one that cannot all go on, as where memory ends, do no step.
 
     Raises:
-        RuntimeError: not even one can go on; its error is on standard error.
+        RuntimeError: not even one can go on, with what it ended in.
     """
     rates: dict[int, float] = {}
     for n in numbers:
-        rates[n] = _together(trial, settings, n, seconds)
+        answers = _together(trial, settings, n, seconds)
+        done = [answer for answer in answers if isinstance(answer, float)]
+        rates[n] = sum(done) if len(done) == n else 0.0
+        if not any(rates.values()):
+            raise RuntimeError(f"{trial.name} does not train where it would run: {answers[0] if answers else 'killed'}")
         if n not in useful(rates):
             break
-    if not any(rates.values()):
-        raise RuntimeError(f"{trial.name} does not train where it would run: its error is above")
     return rates
 
 
-def _together(trial: Trial, settings: Settings, n: int, seconds: float) -> float:
-    """Of n processes, which begin to count together; none if one of them failed."""
+def _together(trial: Trial, settings: Settings, n: int, seconds: float) -> list[float | str]:
+    """The rates of n processes, which begin to count together, or the errors of those that could not begin."""
     context = mp.get_context("spawn")  # CUDA cannot be forked
-    barrier, counts = context.Barrier(n), context.SimpleQueue()
-    words = (trial.to_json(), settings.to_json(), seconds, barrier, counts)
+    barrier, answers = context.Barrier(n), context.SimpleQueue()
+    words = (trial.to_json(), settings.to_json(), seconds, barrier, answers)
     processes = [context.Process(target=_train, args=words) for _ in range(n)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    if any(process.exitcode for process in processes):
-        return 0.0
-    return sum(counts.get() for _ in processes)
+    told: list[float | str] = []
+    while not answers.empty():
+        told.append(answers.get())
+    return told
 
 
 def _train(
-    trial_json: dict[str, Any], settings_json: dict[str, Any], seconds: float, barrier: Barrier, counts: Any
+    trial_json: dict[str, Any], settings_json: dict[str, Any], seconds: float, barrier: Barrier, answers: Any
 ) -> None:
     """Steps a second, from when all are warm on."""
     from study.calibrate import part  # torch loads here
@@ -69,11 +73,14 @@ def _train(
         epochs = fit(model, train, none, config, seed=trial.seed, device=device, capture=not settings.eager)
         next(epochs)
         barrier.wait(READY)
-    except BaseException:
+    except BrokenBarrierError:
+        return
+    except Exception as error:  # told to the one that asked
+        answers.put(f"{type(error).__name__}: {error}")
         barrier.abort()
-        raise
+        return
     done, began = 0, time.perf_counter()
     while (passed := time.perf_counter() - began) < seconds:
         next(epochs)
         done += len(train) // config.batch_size
-    counts.put(done / passed)
+    answers.put(done / passed)
