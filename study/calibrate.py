@@ -3,9 +3,12 @@
 import io
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from study.checkpoints import snapshot
 from study.costs import Cost
@@ -13,14 +16,14 @@ from study.execute import gpu_share, prepared
 from study.plan import Trial
 from study.settings import Settings
 from study.tracking import tracked
-from wbc_model.cache import ImageSet
+from wbc_model.cache import ImageSet, Prepared
 from wbc_model.device import choose
 from wbc_model.evaluate import predict
 from wbc_model.network import build
-from wbc_model.train import fit
+from wbc_model.train import EpochReport, fit
 
 STEPS, IMAGES = 12, 128
-"""Timed training steps, and timed images of evaluation."""
+"""Training steps of a shortened epoch, and timed images of evaluation."""
 
 
 def measure(trial: Trial, settings: Settings) -> Cost:
@@ -28,34 +31,52 @@ def measure(trial: Trial, settings: Settings) -> Cost:
 
     Its W&B run is offline, in a folder that is dropped: opening and closing one takes as long as a short training.
     """
-    device = choose()
-    begun = time.perf_counter()
-    config = replace(trial.config, epochs=2)
-    data = prepared(config, settings)
-    model = build(config, seed=trial.seed, weights=settings.weights)
+    device, begun = choose(), time.perf_counter()
+    training = shortened(trial, settings, epochs=2, device=device)
     start = time.perf_counter() - begun
-    train = part(data.sets["train"], STEPS * config.batch_size)
-    none = part(data.sets["validation"], 1)
-    *_, last = fit(model, train, none, config, seed=trial.seed, device=device, capture=not settings.eager)
-    step = last.seconds / (len(train) // config.batch_size)
-    some = part(data.sets["validation"], IMAGES)
-    predict(model, some, device=device)
+    data, batch_size = training.data, trial.config.batch_size
+    *_, last = training.epochs
+    step = last.seconds / training.steps
+    some = _part(data.sets["validation"], IMAGES)
+    predict(training.model, some, device=device)
     begun = time.perf_counter()
-    predict(model, some, device=device)
+    predict(training.model, some, device=device)
     image = (time.perf_counter() - begun) / len(some)
     buffer = io.BytesIO()
     torch.save(snapshot(last.state), buffer)
     sizes = {name: len(images) for name, images in data.sets.items()}
     return Cost(
-        epoch=sizes["train"] // config.batch_size * step + sizes["validation"] * image,
+        epoch=sizes["train"] // batch_size * step + sizes["validation"] * image,
         rest=start + _tracking(trial, settings) + (sizes["validation"] + sizes["test"]) * image,
-        memory=gpu_share(device, more=data.sets["train"].pixels.nbytes - train.pixels.nbytes),
+        memory=gpu_share(device, more=data.sets["train"].pixels[STEPS * batch_size :].nbytes),
         stored=sizes["test"] * 200,
         checkpoint=buffer.tell(),
     )
 
 
-def part(images: ImageSet, n: int) -> ImageSet:
+class Shortened(NamedTuple):
+    """A training whose epochs are of a few steps, and validated on one image."""
+
+    data: Prepared
+    """All of it."""
+    model: nn.Module
+    steps: int
+    """Of an epoch."""
+    epochs: Iterator[EpochReport]
+    """Nothing is done before the first is asked for."""
+
+
+def shortened(trial: Trial, settings: Settings, *, epochs: int, device: str) -> Shortened:
+    """A trial's training, with its data and weights in place."""
+    config = replace(trial.config, epochs=epochs)
+    data = prepared(config, settings)
+    model = build(config, seed=trial.seed, weights=settings.weights)
+    train, none = _part(data.sets["train"], STEPS * config.batch_size), _part(data.sets["validation"], 1)
+    reports = fit(model, train, none, config, seed=trial.seed, device=device, capture=not settings.eager)
+    return Shortened(data, model, len(train) // config.batch_size, reports)
+
+
+def _part(images: ImageSet, n: int) -> ImageSet:
     """The first n images."""
     return ImageSet(images.pixels[:n], images.labels[:n], images.ids[:n], images.cells)
 

@@ -115,23 +115,23 @@ class Costs:
         if self.machine is None or not self.machine.gpus:
             return 0.0
         room = self.room(trial, cpus=cpus)
-        return 1 / max((n for n in self._useful() if n <= room), default=room)
+        return 1 / max((n for n in useful(self._rates()) if n <= room), default=room)
 
     def to_measure(self, trial: Trial, *, cpus: float) -> list[int]:
         """Trials at a time that there is room for, if it is not known yet from which number on they gain nothing."""
-        rates = self.rates.get(self.machine.device, {}) if self.machine else {}
+        rates = self._rates()
         numbers = [n for n in AT_A_TIME if n <= self.room(trial, cpus=cpus)]
         last = max(rates, default=0)
         return numbers if last < numbers[-1] and (not rates or last in useful(rates)) else []
 
     def slowdown(self, trial: Trial, *, cpus: float) -> float:
         """How much longer an epoch takes on its share of a GPU than alone, where that was measured."""
-        share = self.share(trial, cpus=cpus)
-        useful = self._useful()
-        return useful[1] / (share * useful[round(1 / share)]) if useful else 1.0
+        share, rates = self.share(trial, cpus=cpus), self._rates()
+        return rates[1] / (share * rates[round(1 / share)]) if rates else 1.0
 
-    def _useful(self) -> dict[int, float]:
-        return useful(self.rates.get(self.machine.device, {})) if self.machine else {}
+    def _rates(self) -> dict[int, float]:
+        """Of the present device."""
+        return self.rates.get(self.machine.device, {}) if self.machine else {}
 
     def places(self, *, cpus: float, gpus: float) -> int:
         """Trials at a time, of so much each."""

@@ -3,7 +3,6 @@
 import multiprocessing as mp
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from threading import BrokenBarrierError
 from typing import Any
@@ -12,8 +11,8 @@ from study.costs import useful
 from study.plan import Trial
 from study.settings import Settings
 
-STEPS, SECONDS = 12, 5.0
-"""Training steps of an epoch, and how long epochs are done for."""
+SECONDS = 5.0
+"""How long shortened epochs are done for."""
 READY = 600.0
 """Seconds that the slowest process may take to be ready."""
 
@@ -58,20 +57,13 @@ def _train(
     trial_json: dict[str, Any], settings_json: dict[str, Any], seconds: float, barrier: Barrier, answers: Any
 ) -> None:
     """Steps a second, from when all are warm on."""
-    from study.calibrate import part  # torch loads here
-    from study.execute import prepared
+    from study.calibrate import shortened  # torch loads here
     from wbc_model.device import choose
-    from wbc_model.network import build
-    from wbc_model.train import fit
 
     trial, settings = Trial.from_json(trial_json), Settings.from_json(settings_json)
     try:
-        config, device = replace(trial.config, epochs=10**6), choose()
-        data = prepared(config, settings)
-        train, none = part(data.sets["train"], STEPS * config.batch_size), part(data.sets["validation"], 1)
-        model = build(config, seed=trial.seed, weights=settings.weights)
-        epochs = fit(model, train, none, config, seed=trial.seed, device=device, capture=not settings.eager)
-        next(epochs)
+        training = shortened(trial, settings, epochs=10**6, device=choose())
+        next(training.epochs)
         barrier.wait(READY)
     except BrokenBarrierError:
         return
@@ -81,6 +73,6 @@ def _train(
         return
     done, began = 0, time.perf_counter()
     while (passed := time.perf_counter() - began) < seconds:
-        next(epochs)
-        done += len(train) // config.batch_size
+        next(training.epochs)
+        done += training.steps
     answers.put(done / passed)
