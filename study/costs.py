@@ -154,7 +154,7 @@ def useful(rates: Mapping[int, float]) -> dict[int, float]:
     """Of measured rates by trials at a time, those that are worth their number."""
     found: dict[int, float] = {}
     for n, rate in sorted(rates.items()):
-        if rate and rate >= GAIN * max(found.values(), default=0):
+        if rate >= GAIN * max(found.values(), default=0):
             found[n] = rate
     return found
 
