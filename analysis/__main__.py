@@ -5,13 +5,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from analysis import audit, dashboard, freshness, report, searched, verify
+from analysis.commands import audit, dashboard, verify
+from analysis.commands import check as freshness
+from analysis.commands import search as searched
 from analysis.load import Study, add_arguments, load
-from analysis.notes import REHEARSAL_NOTE
-from analysis.outputs import LINES, SUFFIXES, outputs
-from analysis.pdf import compile_pdf
-from analysis.tables import Filled
-from analysis.which import arguments, command
+from analysis.output.files import LINES, SUFFIXES, outputs
+from analysis.output.pdf import compile_pdf
+from analysis.report import page as report
+from analysis.tables.command_line import arguments, command
+from analysis.tables.fill import Filled
+from analysis.tables.notes import REHEARSAL_NOTE
 
 EXAMPLES = """\
 examples:

@@ -9,16 +9,17 @@ from typing import Any
 from tqdm import tqdm
 from upath import UPath
 
-from analysis.evidence import Evidence, gather
-from analysis.runs import Reading, read
-from analysis.significance import Calls, Photographs
-from analysis.tables import Filled, fill
-from analysis.which import choose, tables_under
+from analysis.runs.read import read
+from analysis.runs.reading import Reading
+from analysis.stats.compare import Calls, Photographs
+from analysis.stats.evidence import Evidence, gather
+from analysis.tables.choose import choose, tables_under
+from analysis.tables.fill import Filled, fill
 from search_spaces.table import Table, configs, effective, parse_overrides
 from study.plan import RunRecord
 from study.storage import root_of
-from wbc_model.datasets import default_cache
-from wbc_model.photographs import read_origins
+from wbc_model.datasets.bccd_photographs import read_origins
+from wbc_model.preparation.cache_folder import default_cache
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,16 +10,16 @@ from wbc_model.choices import (
     Augmentation,
     Cut,
     Dataset,
+    EvaluateOn,
     Fuse,
     Init,
     Loss,
+    LrSchedule,
     MixupPer,
     Network,
     Normalisation,
     ParallelBy,
-    Schedule,
     SplitBy,
-    WhoseTests,
 )
 from wbc_model.config import Baseline, TwoBranch
 
@@ -40,7 +40,7 @@ OPEN_CHOICES: Rows = {
     ("Normalisation", "none"): vary(normalisation=Normalisation.NONE),
     ("Loss", "binary, Eq. (3)"): vary(loss=Loss.BCE_EQ3),
     ("Mixup", "a weight for each sample"): vary(mixup_per=MixupPer.SAMPLE),
-    ("Learning rate", "cosine"): vary(schedule=Schedule.COSINE),
+    ("Learning rate", "cosine"): vary(schedule=LrSchedule.COSINE),
     ("ResNet", "ImageNet, as decided"): vary(model=MODELS["ResNet"]),
     ("ResNet", "from scratch"): vary(model=Baseline(Network.RESNET50, Init.RANDOM)),
     ("DenseNet", "ImageNet, as decided"): vary(model=MODELS["DenseNet"]),
@@ -77,7 +77,7 @@ TUNED: Rows = {}
 """Winners of searches (`study/run.py --search`), each by the line that its search ended with: Table E5, if there are
 any."""
 
-CROSS: Rows = {(LABELS[dataset],): vary(dataset=dataset, test_on=WhoseTests.ALL) for dataset in Dataset}
+CROSS: Rows = {(LABELS[dataset],): vary(dataset=dataset, test_on=EvaluateOn.ALL) for dataset in Dataset}
 ON_EACH = tuple(
     Column(score.key, f"{score.label} {LABELS[dataset]}", dataset)
     for score in (OVERALL[0], OVERALL[3])

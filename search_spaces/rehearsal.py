@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from wbc_model.choices import Augmentation, Images, Trunks
+from wbc_model.choices import Augmentation, ImageSource, Trunks
 
 REHEARSAL: dict[str, Any] = {
     "trunks": Trunks.TINY.value,
-    "images": Images.DRAWN.value,
+    "images": ImageSource.DRAWN.value,
     "augmentation": Augmentation.LARGEST.value,
     "image_size": 64,
     "epochs": 6,

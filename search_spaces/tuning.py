@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from optuna import Trial
 
 from search_spaces.paper import MODELS
-from wbc_model.choices import Attention, AttentionAt, Dataset, ParallelBy, Schedule
+from wbc_model.choices import Attention, AttentionAt, Dataset, LrSchedule, ParallelBy
 from wbc_model.config import TrialConfig, TwoBranch
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchSpace:
     """A named space."""
 
     title: str
@@ -27,7 +27,7 @@ def training(trial: Trial, base: TrialConfig) -> TrialConfig:
     return replace(
         base,
         lr=trial.suggest_float("lr", 1e-6, 1e-3, log=True),
-        schedule=Schedule(trial.suggest_categorical("schedule", [str(s) for s in Schedule])),
+        schedule=LrSchedule(trial.suggest_categorical("schedule", [str(s) for s in LrSchedule])),
         dropout=round(trial.suggest_float("dropout", 0.0, 0.7, step=0.1), 1),
         mixup_alpha=round(trial.suggest_float("mixup_alpha", 0.0, 1.0, step=0.1), 1),
     )
@@ -45,13 +45,13 @@ def architecture(trial: Trial) -> TrialConfig:
     return training(trial, TrialConfig(model=model))
 
 
-def tune(label: str, dataset: Dataset) -> Search:
+def tune(label: str, dataset: Dataset) -> SearchSpace:
     base = TrialConfig(model=MODELS[label], dataset=dataset)
-    return Search(f"Training of {label} on {dataset}", lambda trial: training(trial, base))
+    return SearchSpace(f"Training of {label} on {dataset}", lambda trial: training(trial, base))
 
 
-SEARCHES: Mapping[str, Search] = {
-    "architecture": Search("Attention and training of the proposed model", architecture),
+SEARCHES: Mapping[str, SearchSpace] = {
+    "architecture": SearchSpace("Attention and training of the proposed model", architecture),
     **{f"{label.lower().replace(' ', '_')}_{dataset}": tune(label, dataset) for label in MODELS for dataset in Dataset},
 }
 """The compared models have one space each, of equal size: with equal `--samples` they have equal budgets."""

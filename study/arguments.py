@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from wbc_model.choices import Dataset
-from wbc_model.datasets import default_cache
+from wbc_model.preparation.cache_folder import default_cache
 
 EXAMPLES = """examples:
   study/run.py --rehearse                       the whole study in miniature, on drawn cells: no data, no account

@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from study.arguments import add_project
 from study.plan import RunRecord
-from study.replica import Replica, differences, in_storage
 from study.settings import Settings
 from study.storage import Storage, place, predictions_file
-from study.tracking import check, mode, on_server, tracked
-from study.wandb_content import log_again, summarise, tell_origin
+from study.tracking.comparison import Replica, differences, in_storage
+from study.tracking.content import log_again, summarise, tell_origin
+from study.tracking.wandb_run import check, mode, on_server, tracked
 
 EXAMPLES = """examples:
   python -m study.reconcile                     compare with the run logs in runs/ or, with a key, with W&B's server

@@ -9,9 +9,9 @@ import torch
 from study.plan import Trial
 from study.settings import Settings
 from wbc_model.choices import Init
-from wbc_model.drawn_data import write
-from wbc_model.network import trunks_of
-from wbc_model.pretrain import pretrain
+from wbc_model.networks.build import trunks_of
+from wbc_model.synthetic.folders import write
+from wbc_model.synthetic.pretrain import pretrain
 
 SHARE, SIDE, SEED = 1 / 60, 64, 0
 """Of the published counts; height of the drawings in pixels; of every draw."""

@@ -13,13 +13,14 @@ from search_spaces.extensions import catalogue
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import Table, effective, parse_overrides, select
 from study.arguments import parser
-from study.costs import Costs
-from study.estimate import estimate, show
+from study.costs.model import Costs
+from study.costs.report import estimate, show
 from study.plan import Trial, plan, remaining
 from study.provenance import ROOT
 from study.settings import Settings
 from study.storage import Storage, place
-from wbc_model.datasets import DataError, default_cache
+from wbc_model.datasets.dataset import DataError
+from wbc_model.preparation.cache_folder import default_cache
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +61,7 @@ def _plan(args: argparse.Namespace, tables: Sequence[Table], trials: Sequence[Tr
     found = estimate(tables, trials, finished, Costs.read(storage), args)
     there = [trial for trial in trials if trial.id in finished]
     if there:
-        from study.stale import stale  # torch loads only where there is something to compare
+        from study.trial.inputs import stale  # torch loads only where there is something to compare
 
         found["stale"] = stale(there, _settings(args))
     print(json.dumps(found, indent=2, ensure_ascii=False) if args.json else show(found))
@@ -124,7 +125,7 @@ def _settings(args: argparse.Namespace) -> Settings:
     Raises:
         ValueError: variables or arguments that make no sense.
     """
-    from study.tracking import mode  # W&B loads only when something is to run
+    from study.tracking.wandb_run import mode  # W&B loads only when something is to run
 
     if args.rehearse and (args.data or args.weights):
         raise ValueError("--rehearse draws its own data and trains its own weights: leave out --data and --weights")
@@ -154,8 +155,8 @@ def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool
         ValueError: naming what is missing, damaged or unfit.
         ConnectionError: runs are to be online, and W&B does not let them in.
     """
-    from study.execute import check_inputs
-    from study.tracking import check
+    from study.tracking.wandb_run import check
+    from study.trial.inputs import check_inputs
 
     check(settings)
     if rehearse:

@@ -21,7 +21,7 @@ OBJECTIVE = "validation_accuracy"
 
 
 @dataclass(frozen=True)
-class Sample:
+class SearchSample:
     """One choice of the sampler."""
 
     trial: Trial
@@ -44,11 +44,11 @@ class Search:
         self.overrides, self.seed = overrides, seed
         self.unfinished = [sample.trial for sample in self.known() if not self._ended(sample.trial)]
 
-    def known(self) -> list[Sample]:
+    def known(self) -> list[SearchSample]:
         """In the order in which they were drawn."""
         files = sorted(self.storage.root.glob("samples/*.json"), key=lambda file: int(file.stem))
         read = (json.loads(file.read_text()) for file in files)
-        return [Sample(Trial.from_json(one["trial"]), one["params"], one["distributions"]) for one in read]
+        return [SearchSample(Trial.from_json(one["trial"]), one["params"], one["distributions"]) for one in read]
 
     def next(self) -> Trial | None:
         """What earlier launches began, then new samples, until there are as many as asked for."""
@@ -75,13 +75,13 @@ class Search:
             study.add_trial(self._outcome(sample))
         return study
 
-    def best(self) -> Sample | None:
+    def best(self) -> SearchSample | None:
         """Of those that were trained to their end."""
         ended = [(sample, self._outcome(sample)) for sample in self.known()]
         values = [(outcome.value, sample) for sample, outcome in ended if outcome.state is TrialState.COMPLETE]
         return max(values, key=lambda pair: pair[0] or 0)[1] if values else None
 
-    def _draw(self, known: list[Sample]) -> Sample:
+    def _draw(self, known: list[SearchSample]) -> SearchSample:
         """Each draw has a seed of its own, so that a search that was killed goes on as it would have."""
         study = self.study()
         study.sampler = optuna.samplers.TPESampler(seed=1000 * self.seed + len(known), constant_liar=True)
@@ -90,9 +90,9 @@ class Search:
         kept = {knob: value for knob, value in self.overrides.items() if knob not in asked.params}
         trial = Trial(chosen.override(kept), self.seed, (), kept)
         drawn = {name: distribution_to_json(each) for name, each in asked.distributions.items()}
-        return Sample(trial, asked.params, drawn)
+        return SearchSample(trial, asked.params, drawn)
 
-    def _outcome(self, sample: Sample) -> optuna.trial.FrozenTrial:
+    def _outcome(self, sample: SearchSample) -> optuna.trial.FrozenTrial:
         files = self.storage.trial(sample.trial.id)
         epochs = {int(row["epoch"]): row[OBJECTIVE] for row in files.epochs()}
         if len(epochs) == sample.trial.config.epochs:

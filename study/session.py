@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from study.costs import Cost, Costs
-from study.digest import digest
-from study.launch import calibrate, launch, pack, start, tell_if_waiting
-from study.nodes import Checkup, examined, nodes
+from study.costs.model import Cost, Costs
 from study.plan import RunRecord, Trial, remaining
-from study.progress import BEST, Progress
+from study.progress.live import BEST, Progress
+from study.ray_backend.driver import calibrate, launch, pack, start, tell_if_waiting
+from study.ray_backend.nodes import Checkup, examined, nodes
 from study.reconcile import report
-from study.schedule import Schedule
+from study.scheduling.schedule import TrialQueue
+from study.scheduling.summary import digest
 from study.search import Search
 from study.settings import Settings
-from study.stale import stale
-from study.status import write_plan
-from study.storage import Storage
+from study.storage import Storage, write_plan
+from study.trial.inputs import stale
 
 STOPPED = 130
 """Exit status of a study that was asked to stop, as of any command after Ctrl-C."""
@@ -179,12 +178,12 @@ def _unfit(trials: Sequence[Trial], settings: Settings, costs: Costs, *, leave_o
 
 def _schedule(
     trials: Sequence[Trial], settings: Settings, costs: Costs, *, budget: float | None, search: Search | None = None
-) -> Schedule:
+) -> TrialQueue:
     def gpus(trial: Trial) -> float:
         return settings.gpus if settings.gpus is not None else costs.share(trial, cpus=settings.cpus)
 
     more = search.next if search else None
-    return Schedule(trials, gpus=gpus, seconds=costs.seconds, budget=budget, more=more)
+    return TrialQueue(trials, gpus=gpus, seconds=costs.seconds, budget=budget, more=more)
 
 
 def _record(storage: Storage, trial: Trial) -> RunRecord:

@@ -1,55 +1,16 @@
 """How a study stands, from its storage: `python -m study.status`, in any shell on any machine that can read it."""
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
 
 from rich.console import Console
 
-from study.board import Standing, Status, board, count, time_left
-from study.costs import Costs
-from study.leases import newest
-from study.plan import Trial
-from study.progress import BEST
-from study.storage import Storage, place
-
-PLAN = "plan.json"
-
-
-def write_plan(storage: Storage, trials: Sequence[Trial]) -> None:
-    """What the newest launch was asked for."""
-    storage.write(PLAN, json.dumps([trial.to_json() for trial in trials]).encode())
-
-
-def read_plan(storage: Storage) -> list[Trial]:
-    """
-    Raises:
-        LookupError: nothing was launched there.
-    """
-    content = storage.read(PLAN)
-    if content is None:
-        raise LookupError(f"no study was launched in {storage.root}: give its --storage")
-    return [Trial.from_json(trial) for trial in json.loads(content)]
-
-
-def standings(storage: Storage, trials: Sequence[Trial]) -> dict[str, Standing]:
-    """Of each planned trial, as far as its files tell."""
-    finished = storage.finished()
-    return {trial.id: _standing(storage, trial, finished=trial.id in finished) for trial in trials}
-
-
-def _standing(storage: Storage, trial: Trial, *, finished: bool) -> Standing:
-    files = storage.trial(trial.id)
-    rows = files.epochs()
-    best = max((row[BEST] for row in rows), default=0.0)
-    if finished:
-        return Standing(Status.DONE, len(rows), best)
-    holder = newest(files.folder)[1]
-    if holder is not None and holder.alive():
-        return Standing(Status.RUNNING, len(rows), best)
-    return Standing(Status.FAILED if files.failure() else Status.TO_GO, len(rows), best)
+from study.costs.model import Costs
+from study.progress.from_storage import standings
+from study.progress.table import Status, board, count, time_left
+from study.storage import Storage, place, read_plan
 
 
 def main(argv: Sequence[str] | None = None) -> int:

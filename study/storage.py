@@ -20,13 +20,14 @@ plan.json, costs.json               what was launched last; what trials take, an
 import json
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from upath import UPath
 
-from study.failures import Failure
-from study.plan import RunRecord
+from study.plan import RunRecord, Trial
+from study.scheduling.failures import Failure
 from wbc_model.choices import Dataset
 
 PRUNED = "pruned.json"
@@ -174,3 +175,22 @@ def _read(file: UPath) -> bytes | None:
 
 def _is_local(file: UPath) -> bool:
     return file.protocol in ("", "file")
+
+
+PLAN = "plan.json"
+
+
+def write_plan(storage: Storage, trials: Sequence[Trial]) -> None:
+    """What the newest launch was asked for."""
+    storage.write(PLAN, json.dumps([trial.to_json() for trial in trials]).encode())
+
+
+def read_plan(storage: Storage) -> list[Trial]:
+    """
+    Raises:
+        LookupError: nothing was launched there.
+    """
+    content = storage.read(PLAN)
+    if content is None:
+        raise LookupError(f"no study was launched in {storage.root}: give its --storage")
+    return [Trial.from_json(trial) for trial in json.loads(content)]

@@ -10,12 +10,12 @@ from safetensors.torch import save_file
 from upath import UPath
 from wandb_stub import WandbStub
 
-from wbc_model import drawn_data
-from wbc_model.backbones import build_trunk
-from wbc_model.cache import ImageSet
 from wbc_model.choices import CELLS, Dataset, Init, Network, Trunks
 from wbc_model.config import TrialConfig, TwoBranch
-from wbc_model.weights import TrunkSpec
+from wbc_model.networks.backbones import build_trunk
+from wbc_model.networks.weights import TrunkSpec
+from wbc_model.preparation.image_set import ImageSet
+from wbc_model.synthetic import folders as drawn_data
 
 torch.set_num_threads(1)  # as a trial with one core has; two threads fight where tests run beside something else
 

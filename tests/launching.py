@@ -13,7 +13,7 @@ from typing import Any
 
 from study.plan import RunRecord
 from study.storage import Storage
-from study.wandb_log import read_log, values
+from study.tracking.log_reader import read_log, values
 
 RUN = Path(__file__).parents[1] / "study" / "run.py"
 FAULTS = Path(__file__).parent / "faults"

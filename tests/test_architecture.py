@@ -2,9 +2,14 @@
 
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
+import pytest
+
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("wbc_model", "search_spaces", "study", "analysis")
 
 
 def tool(*words: str) -> subprocess.CompletedProcess[str]:
@@ -15,6 +20,19 @@ def tool(*words: str) -> subprocess.CompletedProcess[str]:
 def test_each_package_imports_only_from_those_on_its_left():
     done = tool("lint-imports", "--no-cache")
     assert done.returncode == 0, done.stdout
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = grimp.build_graph(*PACKAGES)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    TopologicalSorter(imports).prepare()  # raises CycleError with the circle
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_floor_has_more_than_20_entries(package: str):
+    for folder in (ROOT / package, *(path for path in (ROOT / package).rglob("*") if path.is_dir())):
+        entries = [path.name for path in folder.iterdir() if not path.name.startswith("__")]
+        assert len(entries) <= 20, (folder, sorted(entries))
 
 
 def test_style():

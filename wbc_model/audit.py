@@ -9,12 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from wbc_model.cache import Prepared, prepare
 from wbc_model.choices import Augmentation, Dataset, SplitBy
-from wbc_model.datasets import default_cache, find, kind_of
-from wbc_model.manifest import Entry
-from wbc_model.photographs import origins
-from wbc_model.splits import SPLITS
+from wbc_model.datasets.bccd_photographs import origins
+from wbc_model.datasets.dataset import find, kind_of
+from wbc_model.preparation.cache import Prepared, prepare
+from wbc_model.preparation.cache_folder import default_cache
+from wbc_model.preparation.manifest import Entry
+from wbc_model.preparation.splits import SPLITS
 
 SIDE, ALIKE = 16, 0.99
 """Near duplicates correlate as much as this, as thumbnails of so many pixels, turned or mirrored or not."""

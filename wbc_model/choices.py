@@ -101,7 +101,7 @@ class MixupPer(StrEnum):
     SAMPLE = "sample"
 
 
-class Schedule(StrEnum):
+class LrSchedule(StrEnum):
     """Of the learning rate over the epochs. The paper's "initial learning rate" names no schedule."""
 
     CONSTANT = "constant"
@@ -122,7 +122,7 @@ class Trunks(StrEnum):
     TINY = "tiny"
 
 
-class Images(StrEnum):
+class ImageSource(StrEnum):
     """Where the images come from: the published datasets, or `synthetic`'s drawings in their layouts."""
 
     PUBLISHED = "published"
@@ -138,7 +138,7 @@ class Augmentation(StrEnum):
     NONE = "none"
 
 
-class WhoseTests(StrEnum):
+class EvaluateOn(StrEnum):
     """Whose test images a trained model sees: those of its own dataset, or of all four."""
 
     OWN = "own"

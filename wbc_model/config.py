@@ -18,19 +18,19 @@ from wbc_model.choices import (
     Augmentation,
     Cut,
     Dataset,
+    EvaluateOn,
     Fuse,
-    Images,
+    ImageSource,
     Init,
     Loss,
+    LrSchedule,
     MixupPer,
     Network,
     Normalisation,
     ParallelBy,
     Precision,
-    Schedule,
     SplitBy,
     Trunks,
-    WhoseTests,
 )
 from wbc_model.nested import difference
 
@@ -91,7 +91,7 @@ class TrialConfig:
     mixup_per: MixupPer = MixupPer.BATCH
     lr: Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)] = 1e-5
     """RAdam's initial learning rate."""
-    schedule: Schedule = Schedule.CONSTANT
+    schedule: LrSchedule = LrSchedule.CONSTANT
     loss: Loss = Loss.CE
     batch_size: Annotated[int, Field(ge=2, strict=True)] = 16
     epochs: Annotated[int, Field(ge=1, strict=True)] = 100
@@ -104,13 +104,13 @@ class TrialConfig:
     split: SplitBy = SplitBy.RANDOM
     precision: Precision = Precision.FP32
     trunks: Trunks = Trunks.FULL
-    images: Images = Images.PUBLISHED
-    test_on: WhoseTests = WhoseTests.OWN
+    images: ImageSource = ImageSource.PUBLISHED
+    test_on: EvaluateOn = EvaluateOn.OWN
 
     def __post_init__(self) -> None:
         if self.split is SplitBy.SOURCE_GROUPED and self.dataset is not Dataset.BCCD:
             raise ValueError(f"split=source_grouped wants bccd: which cells {self.dataset} shows twice cannot be told")
-        if self.split is SplitBy.SOURCE_GROUPED and self.test_on is WhoseTests.ALL:
+        if self.split is SplitBy.SOURCE_GROUPED and self.test_on is EvaluateOn.ALL:
             raise ValueError("test_on=all wants a split that every dataset has: source_grouped is of bccd alone")
         if isinstance(self.model, TwoBranch):
             if self.image_size % 32:
@@ -156,7 +156,7 @@ class TrialConfig:
     @property
     def elsewhere(self) -> tuple["TrialConfig", ...]:
         """Itself on each other dataset whose test set its model sees too."""
-        others = Dataset if self.test_on is WhoseTests.ALL else ()
+        others = Dataset if self.test_on is EvaluateOn.ALL else ()
         return tuple(replace(self, dataset=dataset) for dataset in others if dataset is not self.dataset)
 
     @property
@@ -167,7 +167,7 @@ class TrialConfig:
     @property
     def rehearsal(self) -> bool:
         """Whether its numbers say nothing about blood cells."""
-        return self.images is Images.DRAWN or self.trunks is Trunks.TINY
+        return self.images is ImageSource.DRAWN or self.trunks is Trunks.TINY
 
     def delta(self) -> dict[str, Any]:
         """Nested difference from the defaults: empty for the proposed model."""

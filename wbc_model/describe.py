@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from wbc_model.choices import Cut, Fuse, Init, Network
 from wbc_model.config import Baseline, TrialConfig, TwoBranch
-from wbc_model.network import build
+from wbc_model.networks.build import build
 
 RANDOM = {"resnet": Init.RANDOM, "densenet": Init.RANDOM}
 MODELS = {

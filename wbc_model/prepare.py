@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wbc_model.cache import Prepared, damage, prepare
 from wbc_model.choices import Augmentation, Dataset, SplitBy
-from wbc_model.datasets import LAYOUTS, default_cache, kind_of
-from wbc_model.splits import SPLITS, TABLE_2
+from wbc_model.datasets.dataset import LAYOUTS, kind_of
+from wbc_model.preparation.cache import Prepared, damage, prepare
+from wbc_model.preparation.cache_folder import default_cache
+from wbc_model.preparation.splits import SPLITS, TABLE_2
 
 EXAMPLES = """examples:
   python -m wbc_model.prepare --data ~/wbc                   all four datasets

@@ -9,11 +9,12 @@ from matplotlib.patches import FancyBboxPatch
 from torch import Tensor, nn
 
 from analysis.figures.style import INK, SOFT, CannotDraw, Drawn, canvas
-from analysis.tables import Filled
-from wbc_model.attention import ChannelAttention, SpatialAttention
+from analysis.tables.fill import Filled
 from wbc_model.choices import Attention, AttentionAt, Fuse, Init, Network
 from wbc_model.config import Baseline, TrialConfig, TwoBranch
-from wbc_model.network import TwoBranchNet, build
+from wbc_model.networks.attention import ChannelAttention, SpatialAttention
+from wbc_model.networks.build import build
+from wbc_model.networks.two_branch import TwoBranchNet
 
 NAMES = {Network.RESNET50.value: "ResNet module (RM)", Network.DENSENET121.value: "DenseNet module (DM)"}
 TINTS = {"trunk": "#eef1f4", "join": "#ffffff", "attention": "#dbe9f4", "head": "#f6ecd9"}
@@ -22,7 +23,7 @@ STEP, BOX, HALF = 0.34, 0.25, 1.45
 
 
 @dataclass(frozen=True)
-class Part:
+class LayerBox:
     """A box: what it is, what comes out of it (C, H, W) or (C,), and its number of parameters."""
 
     label: str
@@ -35,8 +36,8 @@ class Part:
 class Parts:
     """The network in the order of computation."""
 
-    branches: dict[str, list[Part]]
-    joined: list[Part]
+    branches: dict[str, list[LayerBox]]
+    joined: list[LayerBox]
     """After the branches have met."""
     image: tuple[int, ...]
 
@@ -85,8 +86,8 @@ def parts_of(config: TrialConfig) -> Parts:
     for hook in hooks:
         hook.remove()
 
-    def part(label: str, modules: list[nn.Module], kind: str) -> Part:
-        return Part(label, shapes[modules[-1]], sum(p.numel() for m in modules for p in m.parameters()), kind)
+    def part(label: str, modules: list[nn.Module], kind: str) -> LayerBox:
+        return LayerBox(label, shapes[modules[-1]], sum(p.numel() for m in modules for p in m.parameters()), kind)
 
     branches = {}
     for name, trunk in model.branches.items():
@@ -94,7 +95,7 @@ def parts_of(config: TrialConfig) -> Parts:
         project = model.project[name]
         branches[name] = [*stages, part(_convolution(project), [project], "join")]
     attention = list(model.attention.children()) or [model.attention]
-    joined = [Part("Sum" if model.fuse is Fuse.ADD else "Concatenation", shapes[attention[0]], 0, "join")]
+    joined = [LayerBox("Sum" if model.fuse is Fuse.ADD else "Concatenation", shapes[attention[0]], 0, "join")]
     joined += [part(_attention(module), [module], "attention") for module in attention]
     joined += [part(_layer(module), [module], "head") for module in model.head]
     return Parts(branches, joined, (3, config.image_size, config.image_size))
@@ -149,7 +150,7 @@ def _draw(axes: Axes, parts: Parts) -> None:
     """Branches side by side from the top, then one column. Lengths are in inches."""
     columns = dict(zip(parts.branches, (-1.65, 1.65) if len(parts.branches) > 1 else (0.0,), strict=True))
     meet = -(max(map(len, parts.branches.values())) + 0.9) * STEP
-    _box(axes, 0, 0, Part("Image", parts.image, 0, "join"))
+    _box(axes, 0, 0, LayerBox("Image", parts.image, 0, "join"))
     for name, x in columns.items():
         _branch(axes, x, parts.branches[name], name=NAMES[name], end=meet)
     for i, part in enumerate(parts.joined, start=1):
@@ -161,7 +162,7 @@ def _draw(axes: Axes, parts: Parts) -> None:
     axes.axis("off")
 
 
-def _branch(axes: Axes, x: float, parts: list[Part], *, name: str, end: float) -> None:
+def _branch(axes: Axes, x: float, parts: list[LayerBox], *, name: str, end: float) -> None:
     """One column of boxes below the image, the last at `end`; then a line to where the branches meet."""
     *stages, project = parts
     axes.plot((0, 0, x), (-BOX / 2, -0.5 * STEP, -0.5 * STEP), color=SOFT, lw=0.7)
@@ -177,7 +178,7 @@ def _branch(axes: Axes, x: float, parts: list[Part], *, name: str, end: float) -
     axes.plot((x, x, 0), (end - BOX / 2, end - 0.5 * STEP, end - 0.5 * STEP), color=SOFT, lw=0.7)
 
 
-def _box(axes: Axes, x: float, y: float, part: Part) -> None:
+def _box(axes: Axes, x: float, y: float, part: LayerBox) -> None:
     axes.add_patch(
         FancyBboxPatch((x - HALF, y - BOX / 2), 2 * HALF, BOX, boxstyle="round,pad=0,rounding_size=0.05",
                        facecolor=TINTS[part.kind], edgecolor=SOFT, linewidth=0.7)

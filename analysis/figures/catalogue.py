@@ -13,10 +13,10 @@ from analysis.figures.data import figure_4
 from analysis.figures.matrices import figure_7
 from analysis.figures.pictures import figure_2, figure_5, figure_10
 from analysis.figures.style import CannotDraw, Drawn, styled, warn_of_rehearsal
-from analysis.latex import escape
-from analysis.notes import REHEARSAL_NOTE
-from analysis.runs import Reading
-from analysis.tables import Filled
+from analysis.output.latex import escape
+from analysis.runs.reading import Reading
+from analysis.tables.fill import Filled
+from analysis.tables.notes import REHEARSAL_NOTE
 
 ENVIRONMENT = r"""%% Needs the package graphicx. Trials: %(trials)s
 \begin{figure}[tbp]

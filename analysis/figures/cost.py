@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.figures.style import COLOURS, MARKERS, MODEL_STYLE, CannotDraw, Drawn, canvas, ids, percent_axis
-from analysis.tables import Filled, Row
+from analysis.tables.fill import Filled, Row
 from search_spaces.paper import LABELS
 from wbc_model.choices import Dataset
 

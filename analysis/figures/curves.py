@@ -19,7 +19,7 @@ from analysis.figures.style import (
     rows_of,
     seeds_told,
 )
-from analysis.tables import Filled, Row
+from analysis.tables.fill import Filled, Row
 from study.plan import RunRecord
 
 BAND = "their range"

@@ -7,11 +7,11 @@ import numpy as np
 from upath import UPath
 
 from analysis.figures.style import COLOURS, SOFT, CannotDraw, Drawn, canvas
-from analysis.tables import Filled
+from analysis.tables.fill import Filled
 from search_spaces.paper import LABELS
 from study.plan import RunRecord
 from wbc_model.choices import CELLS, Dataset
-from wbc_model.manifest import Entry, read_manifest
+from wbc_model.preparation.manifest import Entry, read_manifest
 
 
 def figure_4(tables: Mapping[str, Filled], storage: UPath | None) -> Drawn:

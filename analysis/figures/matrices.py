@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.style import HEAT, INK, CannotDraw, Drawn, canvas, ids, rows_of
-from analysis.tables import Filled
+from analysis.tables.fill import Filled
 from study.plan import RunRecord
 from wbc_model.choices import Attention
 from wbc_model.config import TwoBranch

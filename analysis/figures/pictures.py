@@ -14,16 +14,16 @@ from PIL import Image
 from skimage.segmentation import find_boundaries
 
 from analysis.figures.style import COLOURS, SOFT, CannotDraw, Drawn, canvas, rows_of
-from analysis.runs import Reading
-from analysis.tables import Filled
+from analysis.runs.reading import Reading
+from analysis.tables.fill import Filled
 from search_spaces.paper import LABELS
-from wbc_model.choices import CELLS, Dataset, Images
-from wbc_model.crop import crop, square
-from wbc_model.datasets import DataError, Sample, find, kind_of
-from wbc_model.images import read_rgb, resized
-from wbc_model.mixup import mixup
-from wbc_model.segment import BLACK, Box, find_cells, segment
-from wbc_model.synthetic import draw_cell
+from wbc_model.choices import CELLS, Dataset, ImageSource
+from wbc_model.datasets.dataset import DataError, ImageFile, find, kind_of
+from wbc_model.datasets.images import read_rgb, resized
+from wbc_model.preparation.crop import crop, square
+from wbc_model.preparation.segment import BLACK, Box, find_cells, segment
+from wbc_model.synthetic.cells import draw_cell
+from wbc_model.training.mixup import mixup
 
 LAM = 0.6
 """The weight that Fig. 5 shows."""
@@ -172,9 +172,9 @@ def _cell(data: Path | None, cell: str) -> Shown:
 DRAWING = "Drawn cells, for want of photographs: --data DIR shows real ones."
 
 
-def _samples(dataset: Dataset, data: Path | None) -> list[Sample]:
+def _samples(dataset: Dataset, data: Path | None) -> list[ImageFile]:
     """Of published images; none where the folder has none."""
     try:
-        return find(dataset, data) if data is not None and kind_of(data) is Images.PUBLISHED else []
+        return find(dataset, data) if data is not None and kind_of(data) is ImageSource.PUBLISHED else []
     except DataError:
         return []

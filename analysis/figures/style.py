@@ -8,8 +8,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.notes import REHEARSAL_NOTE
-from analysis.tables import Filled, Row
+from analysis.tables.fill import Filled, Row
+from analysis.tables.notes import REHEARSAL_NOTE
 from search_spaces.paper import MODELS
 from study.plan import RunRecord
 

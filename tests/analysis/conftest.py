@@ -10,8 +10,8 @@ import pytest
 
 from study.plan import RunRecord, Trial
 from study.settings import Settings
-from study.tracking import tracked
-from study.wandb_content import summarise
+from study.tracking.content import summarise
+from study.tracking.wandb_run import tracked
 from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix
 

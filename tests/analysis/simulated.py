@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.predictions import Predictions
+from analysis.runs.predictions import Predictions
 from search_spaces.table import Table
 from study.plan import RunRecord, Trial
 from wbc_model.config import TrialConfig

@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from wbc_model.augment import SHAKE
-from wbc_model.cache import prepare
-from wbc_model.choices import Augmentation, Images
+from wbc_model.choices import Augmentation, ImageSource
 from wbc_model.choices import Dataset as Name
-from wbc_model.drawn_data import counts, path_of, write
-from wbc_model.train import batches
+from wbc_model.preparation.augment import SHAKE
+from wbc_model.preparation.cache import prepare
+from wbc_model.synthetic.folders import counts, path_of, write
+from wbc_model.training.train import batches
 
 SIZE, BATCH = 224, 16
 
@@ -59,7 +59,7 @@ def main() -> None:
         ids = counts(Name.LDWBC, share=args.share)["all"].items()
         files = [data / path_of(Name.LDWBC, part="all", cell=cell, i=i) for cell, n in ids for i in range(n)]
         train = prepare(
-            Name.LDWBC, images=Images.DRAWN, augmentation=Augmentation.LARGEST, data=data,
+            Name.LDWBC, images=ImageSource.DRAWN, augmentation=Augmentation.LARGEST, data=data,
             cache=Path(folder) / "cache", image_size=SIZE,
         ).sets["train"]  # fmt: skip
         order = (index for epoch in range(20) for index in batches(len(train), batch_size=BATCH, seed=0, epoch=epoch))

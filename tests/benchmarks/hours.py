@@ -16,12 +16,12 @@ from pathlib import Path
 
 from search_spaces.paper import TABLES
 from search_spaces.table import configs
-from wbc_model.augment import LISC_PER_CLASS
 from wbc_model.choices import Augmentation, Dataset, Init
 from wbc_model.config import Baseline, Model, TrialConfig, TwoBranch
-from wbc_model.datasets import LAYOUTS
+from wbc_model.datasets.dataset import LAYOUTS
 from wbc_model.describe import measure
-from wbc_model.splits import TABLE_2
+from wbc_model.preparation.augment import LISC_PER_CLASS
+from wbc_model.preparation.splits import TABLE_2
 
 
 def training_images(config: TrialConfig) -> float:

@@ -17,17 +17,17 @@ import numpy as np
 from PIL import Image
 from skimage.transform import resize
 
-from wbc_model.cache import prepare
-from wbc_model.choices import Augmentation, Dataset, Images
-from wbc_model.crop import square
-from wbc_model.datasets import Sample, find
-from wbc_model.drawn_data import write
-from wbc_model.segment import find_cells
+from wbc_model.choices import Augmentation, Dataset, ImageSource
+from wbc_model.datasets.dataset import ImageFile, find
+from wbc_model.preparation.cache import prepare
+from wbc_model.preparation.crop import square
+from wbc_model.preparation.segment import find_cells
+from wbc_model.synthetic.folders import write
 
 SIZE = 224
 
 
-def plain(samples: Sequence[Sample]) -> None:
+def plain(samples: Sequence[ImageFile]) -> None:
     """Read, find the cell, crop, resize, keep: what a script does."""
     images = []
     for sample in samples:
@@ -39,7 +39,7 @@ def plain(samples: Sequence[Sample]) -> None:
         np.save(file, np.stack(images))
 
 
-def decode(samples: Sequence[Sample]) -> None:
+def decode(samples: Sequence[ImageFile]) -> None:
     for sample in samples:
         Image.open(sample.path).load()
 
@@ -60,7 +60,8 @@ def main() -> None:
         some = [samples[i] for i in np.random.default_rng(0).permutation(len(samples))[: args.some]]
         started = time.perf_counter()
         prepare(
-            Dataset.BCCD, images=Images.PUBLISHED if args.data else Images.DRAWN, augmentation=Augmentation.PAPER,
+            Dataset.BCCD, images=ImageSource.PUBLISHED if args.data else ImageSource.DRAWN,
+            augmentation=Augmentation.PAPER,
             data=data, cache=Path(folder) / "cache", image_size=SIZE, workers=args.workers,
         )  # fmt: skip
         rates = {"prepare": len(samples) / (time.perf_counter() - started)}

@@ -19,18 +19,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from analysis.offline import read_offline
+from analysis.runs.from_storage import read_offline
 from search_spaces.paper import TABLES
 from study.arguments import parser
-from study.costs import Costs
-from study.estimate import estimate
+from study.costs.model import Costs
+from study.costs.report import estimate
 from study.plan import RunRecord, Trial, plan
 from study.storage import Storage
-from wbc_model.cache import prepare
-from wbc_model.choices import Augmentation, Dataset, Images
-from wbc_model.datasets import find
-from wbc_model.drawn_data import write
+from wbc_model.choices import Augmentation, Dataset, ImageSource
+from wbc_model.datasets.dataset import find
 from wbc_model.metrics import ConfusionMatrix
+from wbc_model.preparation.cache import prepare
+from wbc_model.synthetic.folders import write
 
 FIRST = {"plan": 4, "read": 4, "prepare": 1 / 32}
 """Seeds, of which each is 46 trials; share of the published images."""
@@ -62,8 +62,8 @@ def run(what: str, size: float, folder: Path) -> int:
     if what == "read":
         return len(read_offline(folder).records)
     with tempfile.TemporaryDirectory() as cache:
-        prepare(Dataset.RAABIN, images=Images.DRAWN, augmentation=Augmentation.NONE, data=folder, cache=Path(cache),
-                image_size=64, workers=1)  # fmt: skip
+        prepare(Dataset.RAABIN, images=ImageSource.DRAWN, augmentation=Augmentation.NONE, data=folder,
+                cache=Path(cache), image_size=64, workers=1)  # fmt: skip
     return len(find(Dataset.RAABIN, folder))
 
 

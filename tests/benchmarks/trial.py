@@ -32,14 +32,14 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from wbc_model.cache import ImageSet
 from wbc_model.choices import CELLS, Init, Precision
 from wbc_model.config import TrialConfig, TwoBranch
 from wbc_model.describe import measure
-from wbc_model.device import choose
-from wbc_model.network import build
-from wbc_model.synthetic import draw_cell
-from wbc_model.train import fit
+from wbc_model.networks.build import build
+from wbc_model.preparation.image_set import ImageSet
+from wbc_model.synthetic.cells import draw_cell
+from wbc_model.training.device import choose
+from wbc_model.training.train import fit
 
 CONFIG = TrialConfig(model=TwoBranch(resnet=Init.RANDOM, densenet=Init.RANDOM), epochs=2)
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

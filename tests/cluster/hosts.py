@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from apart import why_not
+from namespaces import why_not
 
 NETWORK, BRIDGE = "10.77.0", "wbcbr0"
 TOOLS = ("sshd", "ssh", "ssh-keygen", "rsync")

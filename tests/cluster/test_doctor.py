@@ -13,7 +13,7 @@ from launching import knobs
 from study.plan import RunRecord
 from study.storage import Storage
 from wbc_model.choices import Dataset
-from wbc_model.datasets import find
+from wbc_model.datasets.dataset import find
 
 pytestmark = pytest.mark.cluster
 OLD, BLIND = WORKERS

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from apart import NETWORK, ROOT, apart, needs_namespaces
 from launching import Place
+from namespaces import NETWORK, ROOT, apart, needs_namespaces
 
 pytestmark = [pytest.mark.slow, needs_namespaces]
 
@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.slow, needs_namespaces]
 def test_machines_come_for_trials_and_go_without(drawn: Path, weights: Path, tmp_path: Path):
     place = Place(tmp_path, drawn, weights, tmp_path / "cache")
     study = place.command("--tables", "11", "--datasets", "lisc", "--gpus", "1")
-    words = [sys.executable, str(ROOT / "tests" / "cluster" / "growing.py"), str(ROOT / "cluster" / "gcp.yaml"), *study]
+    cloud = ROOT / "tests" / "cluster" / "fake_cloud.py"
+    words = [sys.executable, str(cloud), str(ROOT / "cluster" / "gcp.yaml"), *study]
     done = apart(f"{NETWORK}; {shlex.join(words)}", RAY_AUTH_MODE="disabled", WANDB_MODE="offline")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == {"status": 0, "most": 3, "alone": True}, done.stderr

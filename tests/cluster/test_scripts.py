@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from apart import NETWORK, apart, needs_namespaces
+from namespaces import NETWORK, apart, needs_namespaces
 
 CUDA = torch.version.cuda or ""
 

@@ -14,7 +14,7 @@ import time
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
-TARGET = "wbc_model.train"
+TARGET = "wbc_model.training.train"
 FAULTS = json.loads(os.environ.get("WBC_FAULTS", "{}"))
 
 

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from search_spaces.paper import TABLES
 from search_spaces.table import select
 from study.plan import RunRecord, Trial, overview, plan, remaining
-from study.replica import Replica, differences
+from study.tracking.comparison import Replica, differences
 from wbc_model.choices import CELLS, Dataset
 from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix

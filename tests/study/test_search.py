@@ -6,8 +6,8 @@ import pytest
 from optuna.trial import FixedTrial
 
 from search_spaces.tuning import SEARCHES, architecture
-from study.failures import Failure
 from study.plan import Trial
+from study.scheduling.failures import Failure
 from study.search import Search
 from study.storage import PRUNED, Storage
 from wbc_model.choices import AttentionAt, ParallelBy

@@ -10,12 +10,13 @@ import pytest
 from upath import UPath
 
 from search_spaces.paper import TABLES
-from study.board import Status, time_left
-from study.failures import Failure
-from study.leases import Lease
 from study.plan import RunRecord, plan
-from study.status import main, standings, write_plan
-from study.storage import Storage
+from study.progress.from_storage import standings
+from study.progress.table import Status, time_left
+from study.scheduling.failures import Failure
+from study.status import main
+from study.storage import Storage, write_plan
+from study.trial.leases import Lease
 from wbc_model.metrics import ConfusionMatrix
 
 TRIALS = plan(TABLES)[:4]

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from study.failures import Failure
-from study.leases import Held, Lease
 from study.plan import RunRecord, Trial
+from study.scheduling.failures import Failure
 from study.storage import Storage, create
+from study.trial.leases import Held, Lease
 from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix

@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from wbc_model.audit import audit, main, source_lines
-from wbc_model.cache import prepare
-from wbc_model.choices import CELLS, Augmentation, Dataset, Images
-from wbc_model.datasets import DataError, Sample
-from wbc_model.manifest import Entry
-from wbc_model.photographs import UNKNOWN, Origins, origins
-from wbc_model.synthetic import draw_cell
+from wbc_model.choices import CELLS, Augmentation, Dataset, ImageSource
+from wbc_model.datasets.bccd_photographs import UNKNOWN, PhotographOrigins, origins
+from wbc_model.datasets.dataset import DataError, ImageFile
+from wbc_model.preparation.cache import prepare
+from wbc_model.preparation.manifest import Entry
+from wbc_model.synthetic.cells import draw_cell
 
 
 def save(file: Path, pixels: np.ndarray) -> None:
@@ -32,7 +32,7 @@ def ldwbc(tmp_path: Path) -> Path:
 
 
 def sets_of(data: Path) -> dict[str, list[Path]]:
-    prepared = prepare(Dataset.LDWBC, images=Images.PUBLISHED, augmentation=Augmentation.NONE, data=data,
+    prepared = prepare(Dataset.LDWBC, images=ImageSource.PUBLISHED, augmentation=Augmentation.NONE, data=data,
                        cache=data.parent / "first", image_size=224)  # fmt: skip
     return {name: [data / "LDWBC" / each for each in images.ids] for name, images in prepared.sets.items()}
 
@@ -90,7 +90,7 @@ def test_origins_are_matched_once_and_kept(tmp_path: Path):
     samples = []
     for k, pixels in enumerate(images):
         save(tmp_path / f"{k}.png", np.ascontiguousarray(pixels))
-        samples.append(Sample(f"TEST/{k}.png", "monocyte", "test", tmp_path / f"{k}.png"))
+        samples.append(ImageFile(f"TEST/{k}.png", "monocyte", "test", tmp_path / f"{k}.png"))
     expected = {"TEST/0.png": "BloodImage_0", "TEST/1.png": "BloodImage_1", "TEST/2.png": UNKNOWN}
     found = origins(samples, data=tmp_path / "data", cache=tmp_path / "cache")
     assert found.photograph == expected
@@ -104,7 +104,7 @@ def test_origins_are_matched_once_and_kept(tmp_path: Path):
 
 
 def test_photographs_of_one_cell_have_one_name_however_they_are_paired():
-    found = Origins(dict(zip("abcd", "1234", strict=True)), (("2", "3"), ("1", "2"), ("3", "9")))
+    found = PhotographOrigins(dict(zip("abcd", "1234", strict=True)), (("2", "3"), ("1", "2"), ("3", "9")))
     assert found.cells() == {"a": "1", "b": "1", "c": "1", "d": "4"}
 
 

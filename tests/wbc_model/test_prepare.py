@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from wbc_model.choices import Dataset
-from wbc_model.drawn_data import write
 from wbc_model.prepare import main
+from wbc_model.synthetic.folders import write
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,49 @@
+"""`python -m analysis dashboard`: the study on a W&B server."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from analysis.load import add_arguments, load
+
+EXAMPLES = """\
+examples:
+  python -m analysis dashboard --wandb ENTITY/wbc-study
+  python -m analysis dashboard --wandb ENTITY/wbc-study --set epochs=2   of several studies, the one run with this
+
+Run it again when more runs are finished: the workspace and the report are found by their name and replaced. Without a
+server, `wandb leet runs/wandb` shows the runs in the terminal, and `python -m analysis` writes report.html.
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """0: the dashboards are up to date. 1: they are, but rows or runs are missing. 2: nothing could be made."""
+    args = parser().parse_args(argv)
+    try:
+        if not args.wandb:
+            offline = f"wandb leet {args.runs / 'wandb'} shows the runs, python -m analysis writes report.html"
+            raise LookupError(f"wants --wandb ENTITY/PROJECT; without a server: {offline}")
+        study = load(args)
+        from analysis.output.wandb_views import save  # the client of W&B's workspaces takes seconds to load
+
+        for kind, address in save(study, args.wandb).items():
+            print(f"{kind}: {address}")
+    except (LookupError, ValueError, OSError) as error:
+        print(f"python -m analysis dashboard: {error}", file=sys.stderr)
+        return 2
+    lacking = [f"Table {filled.table.number}: rows are missing" for filled in study.tables if filled.missing]
+    lacking += [f"not read: {problem}" for problem in study.reading.problems]
+    for line in lacking:
+        print(line)
+    return 1 if lacking else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="python -m analysis dashboard",
+        description="Make, or bring up to date, a W&B workspace with a section a table, and a W&B report.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(described)
+    return described

@@ -1,0 +1,190 @@
+"""Every reproduced cell beside the printed one: `python -m analysis verify`."""
+
+import argparse
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import hypot
+
+from analysis.load import Study, add_arguments, load
+from analysis.output.csv_lines import Ends, intervals, to_csv
+from analysis.published.audit import sets_tested
+from analysis.published.numbers import SOURCE, Printed, images_tested, printed
+from analysis.stats.evidence import CsvRow, Evidence
+from analysis.stats.paired import share_interval
+from analysis.tables.command_line import arguments, command
+from analysis.tables.fill import Row
+from search_spaces.table import PER_CLASS, Column
+from wbc_model.choices import Dataset
+
+EXPLAINED = """\
+reproduced     the printed number lies in the measured one's 95 % interval
+within noise   it does not, but their difference is within both intervals taken together
+contradicts    it is not
+not judged     the row has been run, but has no predictions to find the number's interval by
+not run        it has not
+
+The measured interval is over test images, and over seeds where there are several: whichever reaches farther. The
+printed one is Wilson's for OA and recalls, by the class sizes that the printed recalls allow (python -m analysis
+audit), and for AR that of a mean of such recalls. The printed numbers allow none for AP and AF1, and BCCD's images are
+copies: there the width of the measured one is taken.
+
+exit status: 0 all cells are reproduced or within noise, 1 some are not, 2 nothing could be compared
+"""
+VERDICTS = ("reproduced", "within noise", "contradicts", "not judged", "not run")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """A cell as printed and as measured, in percent."""
+
+    row: Printed
+    score: str
+    printed: float
+    printed_ends: Ends
+    measured: float | None
+    measured_ends: Ends
+    n: int
+    verdict: str
+
+    def line(self) -> CsvRow:
+        named = {"table": self.row.table, "row": str(self.row).split(", ", 1)[1], "score": self.score}
+        ends = [f"{end:.2f}" for of in (self.printed_ends, self.measured_ends) for end in (of or ())]
+        low, high, ours_low, ours_high = ends if len(ends) == 4 else (*ends, *[""] * (4 - len(ends)))
+        return named | {
+            "printed": f"{self.printed:.2f}",
+            "printed low": low,
+            "printed high": high,
+            "measured": "" if self.measured is None else f"{self.measured:.2f}",
+            "measured low": ours_low,
+            "measured high": ours_high,
+            "n": self.n,
+            "verdict": self.verdict,
+        }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compare, write verify.csv, name what contradicts; returns the exit status."""
+    args = parser().parse_args(argv)
+    try:
+        study = load(args)
+        if study.rehearsal:
+            raise ValueError("these runs are a rehearsal: their numbers say nothing about the paper's")
+        args.out.mkdir(parents=True, exist_ok=True)
+    except (LookupError, ValueError, OSError, ImportError) as error:
+        print(f"python -m analysis verify: {error}", file=sys.stderr)
+        return 2
+    found = list(verify(study))
+    departs = f"measured, --set {arguments(study.overrides)}" if study.overrides else "measured"
+    text = to_csv([one.line() for one in found], kind=departs)
+    (args.out / "verify.csv").write_text(text, encoding="utf-8")
+    print("\n".join(_summary(study, found)))
+    print(f"Every cell with both intervals: {(args.out / 'verify.csv').absolute()}")
+    return 0 if all(one.verdict in VERDICTS[:2] for one in found) else 1
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="python -m analysis verify",
+        description=f"Hold a study's numbers against those of {SOURCE}.",
+        epilog=EXPLAINED,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(described)
+    return described
+
+
+def verify(study: Study) -> Iterator[Verdict]:
+    """A verdict on every printed cell of the study's tables."""
+    rows = {(row.table, row.labels): row for row in printed()}
+    for evidence in study.evidence:
+        table = evidence.filled.table
+        for row in evidence.filled.rows:
+            source = rows.get((table.number, row.labels))
+            for i, column in enumerate(table.columns):
+                if source and column.label in source.numbers:
+                    yield _judge(source, column, evidence, row, i)
+
+
+def _judge(source: Printed, column: Column, evidence: Evidence, row: Row, i: int) -> Verdict:
+    number = float(source.numbers[column.label])
+    mean = row.cells[i].mean
+    ours = None if mean is None else _measured(row, evidence, column)
+    theirs = _own_interval(source, column.label)
+    if ours and mean is not None and (theirs is None or source.config.dataset is Dataset.BCCD):
+        theirs = number - (float(mean) - ours[0]), number + (ours[1] - float(mean))
+    return Verdict(
+        row=source,
+        score=column.label,
+        printed=number,
+        printed_ends=theirs,
+        measured=None if mean is None else float(mean),
+        measured_ends=ours,
+        n=len(row.runs),
+        verdict="not run" if mean is None else _verdict(number, theirs, float(mean), ours),
+    )
+
+
+def _verdict(number: float, theirs: Ends, mean: float, ours: Ends) -> str:
+    if ours is None or theirs is None:
+        return "not judged"
+    if ours[0] <= number <= ours[1]:
+        return "reproduced"
+    facing = (ours[1] - mean, number - theirs[0]) if mean < number else (mean - ours[0], theirs[1] - number)
+    return "within noise" if abs(mean - number) <= hypot(*facing) else "contradicts"
+
+
+def _measured(row: Row, evidence: Evidence, column: Column) -> Ends:
+    """In percent; over the images and over the seeds, whichever reaches farther."""
+    seeds, images, _ = intervals(row, evidence.behind(row, column), column)
+    ends = [one for one in (seeds, images) if one]
+    return (100 * min(low for low, _ in ends), 100 * max(high for _, high in ends)) if images else None
+
+
+@cache
+def _sets() -> Mapping[Dataset, Mapping[str, int]]:
+    return sets_tested(printed())
+
+
+def _own_interval(source: Printed, score: str) -> Ends:
+    """What the printed numbers alone allow."""
+    if score == "OA":
+        return _share(float(source.numbers[score]), images_tested(source.config))
+    sizes = _sets()[source.config.dataset]
+    if score in sizes:
+        return _share(float(source.numbers[score]), sizes[score])
+    recalls = next((r.numbers for r in printed() if r.config == source.config and set(r.numbers) <= _LETTERS), None)
+    if score != "AR" or recalls is None:
+        return None
+    each = {cell: _share(float(number), sizes[cell]) for cell, number in recalls.items()}
+    low, high = (hypot(*(float(recalls[cell]) - ends[i] for cell, ends in each.items())) / len(each) for i in (0, 1))
+    middle = float(source.numbers[score])
+    return middle - low, middle + high
+
+
+_LETTERS = {column.label for column in PER_CLASS}
+
+
+def _share(percent: float, images: int) -> tuple[float, float]:
+    low, high = share_interval(round(percent * images / 100), images)
+    return 100 * low, 100 * high
+
+
+def _summary(study: Study, found: Sequence[Verdict]) -> Iterator[str]:
+    if study.overrides:
+        yield f"These runs depart from the paper: --set {arguments(study.overrides)}"
+    of_table: dict[str, list[Verdict]] = defaultdict(list)
+    for one in found:
+        of_table[one.row.table].append(one)
+    commands = {filled.table.number: command(filled, storage=study.storage) for filled in study.tables}
+    for number, cells in of_table.items():
+        counts = Counter(one.verdict for one in cells)
+        told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+        yield f"Table {number}: of {len(cells)} cells {told}"
+        for one in cells:
+            if one.verdict == "contradicts":
+                yield f"  contradicts: {one.row}, {one.score}: printed {one.printed:.2f}, measured {one.measured:.2f}"
+        if counts["not run"]:
+            yield f"  to run: {commands[number]}"

@@ -1,0 +1,1 @@
+"""Tables as files: LaTeX, Markdown, HTML, CSV, PDF and W&B views."""

@@ -1,0 +1,37 @@
+"""Every file of a study's tables, as text."""
+
+from analysis.load import Study
+from analysis.output import latex
+from analysis.output.csv_lines import cell_lines, cost_lines, delta_lines, table_csv, to_csv
+from analysis.output.markup import to_html, to_markdown
+from analysis.output.rank_table import ranks
+from analysis.output.setup_tables import setting
+from analysis.stats.evidence import power_lines
+from analysis.tables.layout import Grid, grid
+from search_spaces.paper import PROPOSED
+
+SUFFIXES = ("tex", "csv", "md", "html")
+"""Of each table."""
+LINES = ("cells", "deltas", "power", "costs")
+"""CSV files over all tables."""
+
+
+def outputs(study: Study) -> dict[str, str]:
+    """The text of every file, by name."""
+    grids = [grid(filled) for filled in study.tables]
+    if study.whole:
+        across = [ranks(filled) for filled in study.tables if filled.table.number == "12"]
+        grids = [*setting(study), *grids, *(ranked for ranked in across if ranked)]
+    files = {name: text for boxes in grids for name, text in _formats(boxes).items()}
+    files |= {f"table_{filled.table.number}.csv": table_csv(filled) for filled in study.tables}
+    files["tables.tex"] = latex.document([boxes.number for boxes in grids])
+    cells = [line for one in study.evidence for line in cell_lines(one)]
+    deltas = [line for one in study.evidence for line in delta_lines(one, PROPOSED.override(study.overrides))]
+    power = [line for one in study.evidence for line in power_lines(one)]
+    lines = dict(zip(LINES, (cells, deltas, power, cost_lines(study.tables)), strict=True))
+    return files | {f"{name}.csv": to_csv(each, kind=study.kind) for name, each in lines.items() if each}
+
+
+def _formats(boxes: Grid) -> dict[str, str]:
+    texts = {"tex": latex.render(boxes), "md": to_markdown(boxes), "html": to_html(boxes)}
+    return {f"table_{boxes.number}.{suffix}": text for suffix, text in texts.items()}

@@ -1,0 +1,61 @@
+"""Models ranked over the datasets: Friedman's test and Nemenyi's critical difference (Demsar 2006)."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+from scipy.stats import friedmanchisquare, rankdata
+
+from analysis.runs.fingerprints import told
+from analysis.stats.ranks import critical_difference
+from analysis.tables.fill import Filled, percent
+from analysis.tables.layout import Grid, GridCell, head
+from analysis.tables.notes import REHEARSAL_NOTE
+from search_spaces.table import OVERALL
+
+SCORES = (OVERALL[0], OVERALL[3])
+
+
+def ranks(filled: Filled) -> Grid | None:
+    """Mean ranks in a table of datasets x models; None for fewer than three of either, or where a row is missing."""
+    datasets, models = (list(dict.fromkeys(row.labels[i] for row in filled.rows)) for i in (0, -1))
+    if min(len(datasets), len(models)) < 3 or not all(row.runs for row in filled.rows):
+        return None
+    scores = {column.label: _scores(filled, column.key, (len(datasets), len(models))) for column in SCORES}
+    placed = {label: rankdata(-values, axis=1).mean(0) for label, values in scores.items()}
+    lines = [[f"{placed[label][i]:.2f}" for label in scores] for i in range(len(models))]
+    tests = [f"{label} {_friedman(values)}" for label, values in scores.items()]
+    return Grid(
+        number="S1",
+        title=f"{'REHEARSAL. ' if filled.rehearsal else ''}Mean rank of the models over the datasets (1 is best)",
+        head=head([("Model",)], list(scores)),
+        body=tuple(tuple(GridCell(text=text) for text in (m, *line)) for m, line in zip(models, lines, strict=True)),
+        labels=1,
+        centred=frozenset(),
+        notes=(*([REHEARSAL_NOTE] if filled.rehearsal else []), *_notes(datasets, models, tests)),
+        made_from=tuple(f"{filled.describe(row)}: {told(run)}" for row in filled.rows for run in row.runs),
+    )
+
+
+def _scores(filled: Filled, key: str, shape: tuple[int, int]) -> np.ndarray:
+    """The scores as they are printed, datasets x models: ties in print share a rank."""
+    means = [fmean(run.test.scores()[key] for run in row.runs) for row in filled.rows]
+    return np.array([float(percent(mean)) for mean in means]).reshape(shape)
+
+
+def _friedman(scores: np.ndarray) -> str:
+    if (scores == scores[:, :1]).all():
+        return "no difference"
+    statistic, p = friedmanchisquare(*scores.T)
+    return f"chi-squared {statistic:.2f}, p = {p:.3g}"
+
+
+def _notes(datasets: Sequence[str], models: Sequence[str], tests: Sequence[str]) -> list[str]:
+    reach = critical_difference(len(models), len(datasets))
+    return [
+        f"Datasets: {', '.join(datasets)}. Friedman's test: {'; '.join(tests)}.",
+        f"Nemenyi's critical difference at 5 %: {reach:.2f}, where ranks can differ by {len(models) - 1} at most; "
+        "models closer than that are not shown to differ.",
+        f"{len(datasets)} datasets are few: both tests are approximations that want more, and only gross differences "
+        "show. The tests by image say more of each dataset, and nothing of datasets in general.",
+    ]

@@ -1,0 +1,113 @@
+"""Tables 1-3: the datasets, their sets and the training parameters, from the manifests in storage and the config."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from analysis.load import Study
+from analysis.published.numbers import read_csv
+from analysis.tables.fill import DASH
+from analysis.tables.layout import Grid, GridCell, head
+from analysis.tables.notes import REHEARSAL_NOTE
+from search_spaces.paper import LABELS, PROPOSED
+from wbc_model.choices import CELLS, Dataset
+from wbc_model.preparation.manifest import Entry, read_manifest
+from wbc_model.preparation.splits import SPLITS
+
+Manifests = Mapping[Dataset, tuple[str, Sequence[Entry]]]
+"""Name of the file, and what it says."""
+Strings = Sequence[str]
+
+
+def setting(study: Study) -> list[Grid]:
+    """Those of the three that can be told: 1 and 2 want a manifest in the storage that the runs came from."""
+    manifests = _manifests(study)
+    return [*([_datasets(study, manifests), _sets(study, manifests)] if manifests else []), _parameters(study)]
+
+
+def _manifests(study: Study) -> Manifests:
+    """Of each dataset, that of the data behind the runs with the paper's split and copies."""
+    usual = PROPOSED.override(study.overrides)
+    if study.storage is None:
+        return {}
+    found = {}
+    for run in (run for filled in study.tables for row in filled.rows for run in row.runs):
+        config, fingerprint = run.trial.config, run.provenance.get("data")
+        file = study.storage / "data" / f"{config.dataset}-{fingerprint}.csv"
+        if (config.split, config.augmentation) == (usual.split, usual.augmentation) and file.exists():
+            found[config.dataset] = file
+    return {dataset: (found[dataset].name, read_manifest(found[dataset])) for dataset in Dataset if dataset in found}
+
+
+def _datasets(study: Study, manifests: Manifests) -> Grid:
+    rows = {}
+    for dataset, (_, entries) in manifests.items():
+        counts = Counter(entry.cell for entry in entries)
+        rows[LABELS[dataset]] = [*(str(counts[c]) if c in dataset.cells else DASH for c in CELLS), str(len(entries))]
+    letters = [cell[0].upper() for cell in CELLS]
+    printed = {line["dataset"]: [*(line[c] or DASH for c in letters), line["total"]] for line in read_csv("1")}
+    meaning = ", ".join(f"{letter} {cell}" for letter, cell in zip(letters, CELLS, strict=True))
+    notes, made_from = [f"{meaning}."], [name for name, _ in manifests.values()]
+    return _grid(study, "1", "Images of the datasets", [*letters, "Total"], rows, printed, notes, made_from)
+
+
+def _sets(study: Study, manifests: Manifests) -> Grid:
+    rows, left_out = {}, []
+    for dataset, (_, entries) in manifests.items():
+        used = Counter(entry.split for entry in entries if entry.split)
+        copies = sum(entry.copies for entry in entries)
+        sizes = [sum(used.values()), *(used[name] for name in SPLITS), used["train"] + copies]
+        rows[LABELS[dataset]] = list(map(str, sizes))
+        left_out += [f"{LABELS[dataset]} {out}"] if (out := sum(bool(entry.excluded) for entry in entries)) else []
+    printed = {line["dataset"]: [line["total"], line["train"], line["val"], line["test"]] for line in read_csv("2")}
+    notes = ["Augmented: the training set with its copies of rarer classes, which Fig. 4 of the article shows."]
+    notes += [f"Images left out: {', '.join(left_out)}."] if left_out else []
+    made_from = [name for name, _ in manifests.values()]
+    columns = ["Total", "Training", "Validation", "Test", "Augmented"]
+    return _grid(study, "2", "Images of the sets", columns, rows, printed, notes, made_from)
+
+
+def _parameters(study: Study) -> Grid:
+    config = PROPOSED.override(study.overrides)
+    rows = {
+        "Dropout ratio": [f"{config.dropout:g}"],
+        "Initial learning rate": [f"{config.lr:g}"],
+        "Batch size": [str(config.batch_size)],
+        "Epoch": [str(config.epochs)],
+    }
+    printed = {line["parameter"]: [f"{float(line['value']):g}"] for line in read_csv("3")}
+    return _grid(study, "3", "Parameters of the training", ["Value"], rows, printed, [], [], stub="Parameter")
+
+
+def _grid(
+    study: Study,
+    number: str,
+    title: str,
+    columns: Sequence[str],
+    rows: Mapping[str, Strings],
+    printed: Mapping[str, Strings],
+    notes: Sequence[str],
+    made_from: Sequence[str],
+    *,
+    stub: str = "Dataset",
+) -> Grid:
+    return Grid(
+        number=number,
+        title=f"{'REHEARSAL. ' if study.rehearsal else ''}{title}",
+        head=head([(stub,)], columns),
+        body=tuple(tuple(GridCell(text=text) for text in (name, *numbers)) for name, numbers in rows.items()),
+        labels=1,
+        centred=frozenset(),
+        notes=(*notes, REHEARSAL_NOTE if study.rehearsal else _against(columns, rows, printed)),
+        made_from=tuple(made_from),
+    )
+
+
+def _against(columns: Sequence[str], rows: Mapping[str, Strings], printed: Mapping[str, Strings]) -> str:
+    """Where the article has other numbers."""
+    others = [
+        f"{name} {theirs}" if len(columns) == 1 else f"{name} {column} {theirs}"
+        for name, numbers in rows.items()
+        for column, ours, theirs in zip(columns, numbers, printed[name], strict=False)
+        if ours != theirs
+    ]
+    return f"The article has: {', '.join(others)}." if others else "As in the article."

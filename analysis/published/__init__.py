@@ -1,0 +1,1 @@
+"""The article's own numbers, and the checks that they pass or fail."""

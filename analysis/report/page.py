@@ -1,0 +1,160 @@
+"""The study as one self-contained HTML page: every number opens the runs behind it."""
+
+import base64
+import io
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+from upath import UPath
+
+from analysis.runs.reading import Reading
+from analysis.tables.command_line import arguments, command
+from analysis.tables.fill import NOT_APART, Filled, Row, percent
+from analysis.tables.layout import head, ticks
+from analysis.tables.notes import REHEARSAL_NOTE, footnotes, groups_begin, notes, repeats, title
+from search_spaces.paper import LABELS
+from study.plan import RunRecord, Trial
+from wbc_model.nested import flatten
+
+CURVES = ("train_accuracy", "validation_accuracy", "train_loss")
+PICTURE = {"format": "JPEG", "quality": 80, "optimize": True}
+"""Of a Grad-CAM sheet: a tenth of the PNG's bytes."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure as the page shows it."""
+
+    number: str
+    label: str
+    title: str
+    caption: str
+    picture: str
+    """As a data URL."""
+
+
+def render(
+    tables: Sequence[Filled],
+    reading: Reading,
+    *,
+    left_out: Mapping[str, str],
+    storage: UPath | None = None,
+    beside: Mapping[str, str] | None = None,
+    figures: Sequence[Figure] = (),
+) -> str:
+    """The page. It depends on the runs alone, so that printing them twice gives equal files.
+
+    Args:
+        left_out: number of each table that is not among `tables`, and why.
+        beside: number of each table that is not of runs, and its HTML.
+        storage: where the runs were read from; None: from a server.
+    """
+    rows = {row.config.id: row for filled in tables for row in filled.rows}.values()
+    runs = {run.trial.id: run for row in rows for run in row.runs}
+    overrides = tables[0].overrides
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.policies["json.dumps_kwargs"] = {"ensure_ascii": False}  # keys as they come: cell types keep their order
+    return pages.get_template("report.html").render(
+        tables=[_context(filled, command(filled, storage=storage)) for filled in tables],
+        beside={number: Markup(table) for number, table in (beside or {}).items()},
+        figures=figures,
+        left_out=left_out,
+        finished=len(runs),
+        wanted=len(runs) + sum(len(row.lacking) for row in rows),
+        study=f"--set {arguments(overrides)}" if overrides else "",
+        commits=sorted({str(git) for run in runs.values() if (git := run.provenance.get("git"))}),
+        told=[*reading.notes, *(f"Not read: {problem}" for problem in reading.problems)],
+        rehearsal=REHEARSAL_NOTE if any(filled.rehearsal for filled in tables) else "",
+        rows={row.config.id: _details(row, reading, overrides) for row in rows},
+    )
+
+
+def data_url(content: bytes, kind: str) -> str:
+    """Bytes as an address that needs no server."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _context(filled: Filled, to_fill: str) -> dict[str, Any]:
+    """What the template prints of a table."""
+    table, marks = filled.table, footnotes(filled)
+    labels, centred = len(table.stub), ticks(table)
+    boxes = head(table.heads or (table.stub,), [column.label for column in table.columns])
+    shown = zip(filled.rows, repeats(filled), groups_begin(filled), strict=True)
+    return {
+        "number": table.number,
+        "title": title(filled),
+        "heads": [[(box, _kind(i, labels, centred)) for i, box in enumerate(line) if box] for line in boxes],
+        "centred": centred,
+        "rows": [(row, filled.describe(row), marks.get(row.labels, ""), *how) for row, *how in shown],
+        "not_apart": NOT_APART,
+        "notes": notes(filled),
+        "missing": filled.missing,
+        "command": to_fill,
+    }
+
+
+def _kind(column: int, labels: int, centred: Collection[int]) -> str:
+    """How the page sets a column: `score`, `tick` or plain."""
+    return "score" if column >= labels else "tick" if column in centred else ""
+
+
+def _details(row: Row, reading: Reading, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """What opens behind a number: a row's config, its runs, and why it lacks some."""
+    own = {knob: value for knob, value in flatten(row.config.delta()).items() if knob not in overrides}
+    lacking = {seed: Trial(row.config, seed).id for seed in row.lacking}
+    return {
+        "config": row.config.id,
+        "differs": own,
+        "knobs": flatten(row.config.to_json()),
+        "runs": [_run(run, reading.runs[run.trial.id].where) for run in row.runs],
+        "lacking": [
+            {"seed": seed, "id": trial_id, "why": reading.unfinished.get(trial_id, "not run yet")}
+            for seed, trial_id in lacking.items()
+        ],
+        "gradcam": next((url for run in row.runs if (url := _picture(reading, run))), None),
+    }
+
+
+def _run(run: RunRecord, where: str) -> dict[str, Any]:
+    made = run.provenance
+    return {
+        "id": run.trial.id,
+        "seed": run.trial.seed,
+        "best_epoch": run.best_epoch + 1,
+        "seconds": round(run.seconds, 1),
+        "scores": {name: float(percent(score)) for name, score in run.test.scores().items()},
+        "classes": run.test.classes,
+        "counts": run.test.counts,
+        "elsewhere": {LABELS[on]: test.counts for on, test in run.elsewhere.items()},
+        "curves": {name: [round(e[name], 4) for e in run.curves if name in e] for name in CURVES},
+        "made": {
+            "commit": made.get("git", "unknown"),
+            "code": made.get("code", "unknown"),
+            "data": made.get("data", "unknown"),
+            "weights": ", ".join(f"{name} {w['sha256'][:12]}" for name, w in made.get("weights", {}).items()) or "none",
+            "machine": ", ".join(str(made[key]) for key in ("node", "device") if key in made) or "unknown",
+            "packages": ", ".join(f"{name} {version}" for name, version in made.get("versions", {}).items()),
+            "read from": where,
+        },
+    }
+
+
+def _picture(reading: Reading, run: RunRecord) -> str | None:
+    """The Grad-CAM sheet of a run."""
+    png = reading.fetch(run.trial.id, "gradcam.png")
+    if png is None:
+        return None
+    file = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").save(file, **PICTURE)
+    return data_url(file.getvalue(), "image/jpeg")

@@ -1,0 +1,111 @@
+"""Runs from a W&B server, each asked for once: what came is kept on this machine, so that a cut reading goes on.
+
+The client itself waits and asks again where the server answers 429 (too many requests) or 5xx.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlparse
+
+import wandb
+from tqdm import tqdm
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+from analysis.runs.reading import Reading, match
+from wbc_model.preparation.cache_folder import default_cache
+
+PAGE = 100
+"""Runs a request."""
+PATIENCE = 60
+"""Seconds in which a request must be answered, with all that the client tries again."""
+
+
+def read_online(path: str, *, cache: Path | None = None) -> Reading:
+    """The finished runs of `ENTITY/PROJECT`, from their summaries alone: a sampled history never reaches a table.
+
+    Raises:
+        LookupError: W&B cannot be asked, or has no such project.
+    """
+    if not re.fullmatch(r"[^/]+/[^/]+", path):
+        raise LookupError(f"--wandb wants ENTITY/PROJECT, got {path!r}")
+    with _asking_for(path):
+        if not wandb.login(prompt=False):
+            raise LookupError("no W&B key: type `wandb login`, or set WANDB_API_KEY")
+        return _read(wandb.Api(timeout=PATIENCE), path, cache or default_cache())
+
+
+@contextmanager
+def _asking_for(path: str) -> Iterator[None]:
+    """What the client raises, as a LookupError that names what was asked for."""
+    try:
+        yield
+    except (wandb.Error, WandbApiFailedError, ValueError) as error:
+        raise LookupError(f"cannot read {path} from W&B: {error}") from error
+
+
+def _read(api: wandb.Api, path: str, cache: Path) -> Reading:
+    reading = Reading()
+    home = cache / "wandb" / urlparse(api.settings["base_url"]).netloc.replace(":", "-") / path
+    folders: dict[str, Path] = {}
+    for run in api.runs(path, per_page=PAGE):  # names and states: light
+        if run.state == "finished":
+            folders[run.id] = _folder(home, run)
+        else:
+            reading.unfinished[run.id] = "still running" if run.state == "running" else f"W&B calls it {run.state}"
+    new = {run_id: folder for run_id, folder in folders.items() if not (folder / "record").exists()}
+    _download(api, path, new, home=home)
+    for run_id, folder in folders.items():
+        where = f"{path}/{run_id}"
+        if not (folder / "record").exists():
+            reading.unfinished[run_id] = "went on while it was read"
+        elif text := (folder / "record").read_text(encoding="utf-8"):
+            reading.add(run_id, text, partial(_fetch, api, where, folder), where=where)
+    return reading
+
+
+def _folder(home: Path, run: wandb.apis.public.Run) -> Path:
+    """Where a run is kept: another place after every sign of life."""
+    return home / run.id / re.sub(r"\W", "", run.heartbeatAt or "")
+
+
+def _download(api: wandb.Api, path: str, folders: dict[str, Path], *, home: Path) -> None:
+    """Keep the record of each run in its folder, page by page."""
+    ids = list(folders)
+    with tqdm(total=len(ids), desc=f"read {path}", unit=" runs", disable=None if ids else True) as bar:
+        for start in range(0, len(ids), PAGE):
+            page = ids[start : start + PAGE]
+            for run in api.runs(path, filters={"name": {"$in": page}}, per_page=PAGE, lazy=False):
+                bar.update()
+                if run.state == "finished" and _folder(home, run) == folders[run.id]:
+                    shutil.rmtree(folders[run.id].parent, ignore_errors=True)  # of the run as it was before
+                    _keep(folders[run.id] / "record", run.summary_metrics.get("record", "").encode())
+
+
+def _fetch(api: wandb.Api, where: str, folder: Path, name: str) -> bytes | None:
+    """A file of a run, asked for once.
+
+    Raises:
+        LookupError: W&B cannot be asked.
+    """
+    kept = folder / name
+    if not kept.exists():
+        with _asking_for(f"{name} of {where}"):
+            files = {file.name: file for file in api.run(where).files()}
+            found = match(name, files)
+            if found is None:
+                return None
+            # Elsewhere first: what is cut off must not be taken for the whole.
+            with files[found].download(root=str(folder / "part"), replace=True) as file:
+                Path(file.name).replace(kept)
+    return kept.read_bytes()
+
+
+def _keep(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".part")
+    draft.write_bytes(content)
+    draft.replace(file)

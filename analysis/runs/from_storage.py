@@ -1,0 +1,128 @@
+"""Runs from a study's storage: the logs that W&B writes of runs, and the trials' own records."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import partial
+
+from upath import UPath
+
+from analysis.runs.reading import Reading, match
+from study.storage import Storage
+from study.tracking.log_reader import read_log
+
+
+@dataclass(frozen=True)
+class Log:
+    """What a run's log holds in the end."""
+
+    file: UPath
+    run_id: str = ""
+    record: str | None = None
+    """JSON, from the summary."""
+    exit_code: int | None = None
+    """None: the run was not closed, or the end of its log is cut off."""
+    problem: str = ""
+    """Why it cannot be read."""
+
+
+def read_offline(root: UPath) -> Reading:
+    """Finished runs below `root/wandb`; and of trials that W&B was not told of, the records in `root/trials`.
+
+    A trial whose run lies in several files counts by the one that ended well. Several that ended well, and differ, are
+    a problem, and none counts.
+
+    Raises:
+        OSError: no such folder or bucket, or it cannot be read.
+    """
+    _require(root)
+    reading, storage = Reading(), Storage(str(root))
+    finished: dict[str, list[Log]] = defaultdict(list)
+    logs = [_read(file) for file in _files(root / "wandb")]
+    for log in logs:
+        if log.problem:
+            reading.problems.append(log.problem)
+        elif log.exit_code == 0 and log.record is not None:
+            finished[log.run_id].append(log)
+    for run_id, same in finished.items():
+        if len({log.record for log in same}) > 1:
+            files = " and ".join(str(log.file) for log in same)
+            reading.problems.append(f"two finished runs of trial {run_id} that differ: {files}; remove one")
+        else:
+            fetch = partial(_fetch, storage, run_id, same[-1].file.parent / "files")
+            reading.add(run_id, same[-1].record or "", fetch, where=str(same[-1].file))
+    _add_untracked(reading, storage, tracked=set(finished))
+    reading.unfinished = _reasons(storage, logs, finished=storage.finished() | set(finished))
+    return reading
+
+
+def _require(root: UPath) -> None:
+    try:
+        there = root.is_dir()
+    except Exception as error:  # the client of each object store raises its own
+        raise OSError(
+            f"{root} cannot be read: {error}; name a folder, or give what its client wants (AWS_ACCESS_KEY_ID, "
+            "AWS_ENDPOINT_URL, GOOGLE_APPLICATION_CREDENTIALS, ...)"
+        ) from error
+    if not there:
+        raise NotADirectoryError(f"{root} is not a folder of runs")
+
+
+def _files(root: UPath) -> list[UPath]:
+    """Log files, by name. `glob` alone would take a folder that cannot be read for an empty one."""
+    folders = sorted(root.iterdir()) if root.is_dir() else []
+    return [file for f in folders if "run-" in f.name for file in sorted(f.glob("run-*.wandb"))]
+
+
+def _read(file: UPath) -> Log:
+    """Nothing is kept of the history: a table stands on the record in the summary."""
+    run_id, record, exit_code = "", None, None
+    try:
+        for message in read_log(file):
+            kind = message.WhichOneof("record_type")
+            if kind == "run":
+                run_id = message.run.run_id
+            elif kind == "summary":
+                record = next((i.value_json for i in message.summary.update if i.key == "record"), record)
+            elif kind == "exit":
+                exit_code = message.exit.exit_code
+    except ValueError as error:
+        return Log(file, problem=str(error))
+    return Log(file, run_id, json.loads(record) if record else None, exit_code)
+
+
+def _fetch(storage: Storage, trial_id: str, files: UPath, name: str) -> bytes | None:
+    """From the run's own files, else from what the trial left in storage."""
+    if (files / name).is_file():
+        return (files / name).read_bytes()
+    pictures = [f"media/images/{picture.name}" for picture in (files / "media" / "images").glob("*")]
+    found = match(name, pictures)
+    return (files / found).read_bytes() if found else storage.trial(trial_id).read(name)
+
+
+def _add_untracked(reading: Reading, storage: Storage, *, tracked: set[str]) -> None:
+    """Records of finished trials without a run: W&B was disabled, or its files are lost."""
+    untracked = sorted(storage.finished() - tracked)
+    for trial_id in untracked:
+        files = storage.trial(trial_id)
+        text = (files.read("record.json") or b"").decode()
+        reading.add(trial_id, text, files.read, where=str(files.folder / "record.json"))
+    if untracked:
+        reading.notes.append(
+            f"{len(untracked)} finished trials have no W&B run that can be read; taken from their own records in "
+            f"{storage.root}: {', '.join(untracked[:5])}{', ...' if len(untracked) > 5 else ''}"
+        )
+
+
+def _reasons(storage: Storage, logs: list[Log], *, finished: set[str]) -> dict[str, str]:
+    """Why each unfinished trial is one: its last failure where the study kept it, else how its run ended."""
+    reasons = {
+        log.run_id: "still running, or cut off" if log.exit_code is None else f"ended with exit code {log.exit_code}"
+        for log in logs
+        if log.run_id and log.run_id not in finished and log.exit_code != 0
+    }
+    for file in storage.root.glob("trials/*/error.json"):
+        trial_id = file.parent.name
+        if trial_id not in finished and (failure := storage.trial(trial_id).failure()):
+            reasons[trial_id] = f"{failure.kind}: {failure.error}"
+    return reasons

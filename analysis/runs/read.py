@@ -1,0 +1,27 @@
+"""New."""
+
+from pathlib import Path
+
+from upath import UPath
+
+from analysis.runs.reading import Reading
+
+
+def read(storage: UPath | None = None, *, wandb: str | None = None, cache: Path | None = None) -> Reading:
+    """The runs in a storage, or those of `ENTITY/PROJECT` on a W&B server: both give equal records.
+
+    Args:
+        cache: where what came from a server is kept, so that it is asked for once; None: the user's cache folder.
+
+    Raises:
+        OSError: no such storage, or it cannot be read.
+        LookupError: the server cannot be asked, or has no such project.
+    """
+    if wandb is not None:
+        from analysis.runs.from_server import read_online  # the client takes a second to load
+
+        return read_online(wandb, cache=cache)
+    from analysis.runs.from_storage import read_offline
+
+    assert storage is not None
+    return read_offline(storage)

@@ -1,0 +1,94 @@
+"""The runs of a study, from W&B: `read` is the one way in, whether they are offline files or on a server."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+
+from pydantic import ValidationError
+
+from analysis.runs.predictions import Predictions
+from study.plan import RunRecord
+from study.storage import predictions_file
+from wbc_model.choices import Dataset
+
+Fetch = Callable[[str], bytes | None]
+"""A file of a run by its name; None where the run has no such file."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    record: RunRecord
+    fetch: Fetch
+    """The files beside the record: `predictions.npz`, and `gradcam.png` of a two-branch model."""
+    where: str
+    """The file, or the run on the server, that the record was read from."""
+
+
+@dataclass
+class Reading:
+    """What was found in one place."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    """By trial id."""
+    unfinished: dict[str, str] = field(default_factory=dict)
+    """Trial id -> why it has no result: how it failed, or that it is still running."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader should know of where the runs came from."""
+    problems: list[str] = field(default_factory=list)
+    """What is there and could not be read, by name: the reading is not complete."""
+
+    @property
+    def records(self) -> list[RunRecord]:
+        return [run.record for run in self.runs.values()]
+
+    def fetch(self, trial_id: str, name: str) -> bytes | None:
+        """A file of a run, read when it is asked for."""
+        return self.runs[trial_id].fetch(name) if trial_id in self.runs else None
+
+    def predictions(self, trial_id: str, on: Dataset | None = None) -> Predictions | None:
+        """Of its own test images, or of another dataset's, by a finished trial."""
+        content = self.fetch(trial_id, predictions_file(on))
+        return None if content is None else Predictions.from_npz(content)
+
+    def add(self, run_id: str, text: str, fetch: Fetch, *, where: str) -> None:
+        """A finished run with the record in its summary; one that cannot be read is a problem."""
+        try:
+            record = record_of(run_id, text, where=where)
+        except ValueError as error:
+            self.problems.append(str(error))
+            return
+        if record is not None:
+            self.runs[run_id] = Run(record, fetch, where)
+
+
+def record_of(run_id: str, text: str, *, where: str) -> RunRecord | None:
+    """The record of a finished run, from its JSON; None if it was made under another PROTOCOL, as its id tells.
+
+    Raises:
+        ValueError: none that this version can read.
+    """
+    try:
+        record = RunRecord.from_json(json.loads(text))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{where}: a record that this version cannot read: {place}: {first['msg']}") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where}: a record that is no JSON: {error}") from error
+    return record if record.trial.id == run_id else None
+
+
+def match(name: str, names: Iterable[str]) -> str | None:
+    """Which of a run's files is meant by `gradcam.png`: that one, or the last picture that W&B logged as `gradcam`."""
+    stem, _, suffix = name.rpartition(".")
+    logged = [other for other in names if other == name or fnmatch(other, f"media/images/{stem}_*.{suffix}")]
+    return max(logged, key=lambda other: (other == name, _step(other)), default=None)
+
+
+def _step(name: str) -> int:
+    """Of `media/images/gradcam_12_9a47eb.png`: 12."""
+    number = name.split("_")[-2] if name.count("_") >= 2 else ""
+    return int(number) if number.isdecimal() else -1

@@ -1,0 +1,1 @@
+"""Statistical tests between the rows of a table."""

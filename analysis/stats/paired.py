@@ -1,0 +1,172 @@
+"""Tests and intervals over test images that several trials saw: arrays in, numbers out.
+
+Images are exchanged and resampled in units: single images, or all images of one photograph where those are copies.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import sqrt
+from statistics import fmean, stdev
+
+import numpy as np
+from scipy.stats import binomtest, t, ttest_rel
+from statsmodels.stats.proportion import proportion_confint
+
+RESAMPLES = 2000
+PERMUTATIONS = 9999
+LEVEL = 0.95
+
+Scores = dict[str, np.ndarray]
+"""By score, values of one shape."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """A test set."""
+
+    ids: np.ndarray
+    """Names (N,)."""
+    truth: np.ndarray
+    """Indices of the true classes (N,)."""
+    cells: tuple[str, ...]
+    units: np.ndarray
+    """Of each image, the number of its unit (N,), from 0."""
+
+    @property
+    def n_units(self) -> int:
+        return int(self.units.max()) + 1
+
+    @property
+    def strata(self) -> tuple[int, ...]:
+        """The class of each unit, by its first image."""
+        return tuple(self.truth[np.unique(self.units, return_index=True)[1]].tolist())
+
+    @property
+    def grouped(self) -> bool:
+        return self.n_units < len(self.ids)
+
+    def counts(self, called: np.ndarray) -> np.ndarray:
+        """The confusion matrix of each unit, flat (units, classes * classes)."""
+        k = len(self.cells)
+        return np.bincount(self.units * k * k + self.truth * k + called, minlength=self.n_units * k * k).reshape(
+            self.n_units, k * k
+        )
+
+
+def scores(counts: np.ndarray, cells: Sequence[str]) -> Scores:
+    """`ConfusionMatrix.scores()` of many flat matrices (..., classes * classes) at once, each (...)."""
+    k = len(cells)
+    counts = counts.reshape(*counts.shape[:-1], k, k)
+    hits, truth, called = np.einsum("...ii->...i", counts), counts.sum(-1), counts.sum(-2)
+    recall, precision, occurs = _ratio(hits, truth), _ratio(hits, called), truth > 0
+    f1 = _ratio(2 * hits, truth + called)
+    averages = {"macro_precision": precision, "macro_recall": recall, "macro_f1": f1}
+    return (
+        {"accuracy": _ratio(hits.sum(-1), truth.sum(-1))}
+        | {name: _ratio((values * occurs).sum(-1), occurs.sum(-1)) for name, values in averages.items()}
+        | {f"recall/{cell}": recall[..., i] for i, cell in enumerate(cells)}
+    )
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros(np.shape(part)), where=whole > 0)
+
+
+@cache
+def _weights(strata: tuple[int, ...], seed: int) -> np.ndarray:
+    """How often each resample holds each unit (RESAMPLES, units): the same for all trials, so that they are paired.
+
+    Units are drawn within each class: of BCCD's four test photographs of monocytes, some resamples would have none.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.empty((RESAMPLES, len(strata)), np.float32)
+    for stratum in sorted(set(strata)):
+        members = np.flatnonzero(np.equal(strata, stratum))
+        n = len(members)
+        weights[:, members] = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    return weights
+
+
+def resampled(images: LabelledImages, called: np.ndarray, *, seed: int = 0) -> Scores:
+    """The scores in every bootstrap resample of the units, each (RESAMPLES,)."""
+    counts = images.counts(called).astype(np.float32)
+    return scores((_weights(images.strata, seed) @ counts).astype(float), images.cells)
+
+
+def share_interval(hits: int, images: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of independent images."""
+    low, high = proportion_confint(hits, images, alpha=1 - LEVEL, method="wilson")
+    return float(low), float(high)
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Student's 95 % interval of the mean of two values or more."""
+    middle, error = fmean(values), stdev(values) / sqrt(len(values))
+    reach = float(t.isf((1 - LEVEL) / 2, len(values) - 1)) * error
+    return middle - reach, middle + reach
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of resampled values."""
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def randomised(
+    images: LabelledImages, a: Sequence[np.ndarray], b: Sequence[np.ndarray], *, seed: int
+) -> dict[str, float]:
+    """Two-sided p of each score's difference by exchanging the two rows' calls, unit by unit, at random.
+
+    Exact whatever the score: if the two are alike, every exchange is as likely as what was seen.
+
+    Args:
+        a, b: the calls of each row (N,), seed by seed; a unit is exchanged in all seeds at once.
+    """
+    first = np.stack([images.counts(called) for called in a]).astype(np.float32)  # (seeds, units, classes^2)
+    second = np.stack([images.counts(called) for called in b]).astype(np.float32)
+    differ = (first != second).any((0, 2))
+    change = (first - second)[:, differ]
+    rng = np.random.default_rng(seed)
+    coins = rng.integers(0, 256, (PERMUTATIONS, -(-change.shape[1] // 8)), dtype=np.uint8)
+    exchange = np.unpackbits(coins, axis=1, count=change.shape[1]).astype(np.float32)
+    moved = exchange @ change  # (seeds, PERMUTATIONS, classes^2)
+    total_a, total_b = first.sum(1)[:, None], second.sum(1)[:, None]
+    found = _difference(total_a, total_b, images.cells)
+    chance = _difference(total_a - moved, total_b + moved, images.cells)
+    return {
+        name: float(1 + (np.abs(values) >= np.abs(found[name]) - 1e-9).sum()) / (PERMUTATIONS + 1)
+        for name, values in chance.items()
+    }
+
+
+def _difference(a: np.ndarray, b: np.ndarray, cells: Sequence[str]) -> Scores:
+    """Of the scores' means over the seeds, the first axis."""
+    one, other = scores(a.astype(float), cells), scores(b.astype(float), cells)
+    return {name: (one[name] - other[name]).mean(0) for name in one}
+
+
+def mcnemar(images: LabelledImages, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    """Exact p for the scores that are shares of images: the accuracy, and the recall of each class."""
+    right_a, right_b = a == images.truth, b == images.truth
+    parts = {"accuracy": np.ones(len(images.truth), bool)}
+    parts |= {f"recall/{cell}": images.truth == i for i, cell in enumerate(images.cells)}
+    return {
+        name: _sign_test(right_a[part] & ~right_b[part], right_b[part] & ~right_a[part]) for name, part in parts.items()
+    }
+
+
+def _sign_test(only_a: np.ndarray, only_b: np.ndarray) -> float:
+    wins, losses = int(only_a.sum()), int(only_b.sum())
+    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+
+
+def over_seeds(a: Mapping[str, Sequence[float]], b: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """p of the paired t test of each score over the seeds, two or more."""
+    return {name: _t_test(np.subtract(a[name], b[name])) for name in a}
+
+
+def _t_test(differences: np.ndarray) -> float:
+    if np.ptp(differences) < 1e-12:
+        return float(abs(differences[0]) < 1e-12)
+    return float(ttest_rel(differences, np.zeros_like(differences)).pvalue)

@@ -1,0 +1,52 @@
+"""New."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from upath import UPath
+
+from analysis.tables.fill import Filled
+from search_spaces.extensions import catalogue
+from search_spaces.rehearsal import REHEARSAL
+from wbc_model.config import TrialConfig
+
+
+def command(filled: Filled, *, storage: UPath | None = None) -> str:
+    """What runs a table's missing trials, into the storage its runs were read from (None: wherever `run.py` does)."""
+    overrides, words, usual = filled.overrides, ["study/run.py"], Path("runs")
+    if all(overrides.get(knob) == REHEARSAL[knob] for knob in ("trunks", "images")):
+        paper = TrialConfig().to_json()
+        knobs = {knob: paper[knob] for knob in REHEARSAL} | overrides
+        overrides = {knob: value for knob, value in knobs.items() if value != REHEARSAL.get(knob)}
+        words.append("--rehearse")
+        usual /= "rehearsal"
+    words.append(f"--tables {filled.table.number}")
+    (whole,) = (table for table in catalogue([filled.table.number]) if table.number == filled.table.number)
+    datasets = dict.fromkeys(row.config.dataset for row in filled.rows)
+    if len(datasets) < len({config.dataset for config in whole.rows.values()}):
+        words.append(f"--datasets {' '.join(datasets)}")
+    if overrides:
+        words.append(f"--set {arguments(overrides)}")
+    if filled.seeds != (0,):
+        words.append(f"--seeds {' '.join(map(str, filled.seeds))}")
+    if storage not in (None, usual):
+        words.append(f"--storage {shlex.quote(str(storage))}")
+    return " ".join(words)
+
+
+def arguments(overrides: dict[str, Any]) -> str:
+    """Overrides as they are typed after `--set`."""
+    return " ".join(shlex.quote(f"{key}={_typed(value)}") for key, value in overrides.items())
+
+
+def _typed(value: Any) -> str:
+    """As `parse_overrides` reads it back: a string goes bare, unless it would be read as something else."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        json.loads(value)
+    except json.JSONDecodeError:
+        return value
+    return json.dumps(value)

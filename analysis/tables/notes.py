@@ -1,0 +1,119 @@
+"""What a reader is told round a table, the same in every format."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from string import ascii_lowercase
+
+from analysis.tables.command_line import command
+from analysis.tables.fill import TICK, Filled
+from search_spaces.paper import LABELS
+from wbc_model.choices import CELLS, Dataset
+
+REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn images. These numbers say nothing about the paper."
+
+MEANINGS = {
+    "OA": "accuracy",
+    "AP": "macro precision",
+    "AR": "macro recall",
+    "AF1": "macro F1",
+    "B": "basophil",
+    "M": "monocyte",
+    "E": "eosinophil",
+    "N": "neutrophil",
+    "L": "lymphocyte",
+    "RM": "ResNet module",
+    "DM": "DenseNet module",
+    "TL": "transfer learning",
+}
+
+
+def title(filled: Filled) -> str:
+    """The table's title with its unit; a rehearsal says so first."""
+    return f"{'REHEARSAL. ' if filled.rehearsal else ''}{filled.table.title} (%)"
+
+
+def notes(filled: Filled) -> list[str]:
+    """Departures from the paper, the seeds behind the numbers, the table's own notes, and what its headings mean."""
+    lines = [REHEARSAL_NOTE] if filled.rehearsal else []
+    if departures := ", ".join(f"{key}={value}" for key, value in filled.overrides.items()):
+        lines.append(f"Departs from the paper: {departures}.")
+    if any(row.runs for row in filled.rows):
+        lines += [_seeds(filled), _images(filled)]
+        lines += [f"{letter}: n = {len(seeds)} ({_list(seeds)})." for letter, seeds in _others(filled).items()]
+    if empty := sum(not row.runs for row in filled.rows):
+        lines.append(f"{empty} of {len(filled.rows)} rows missing; to fill them: {command(filled)}")
+    if any(cell.mean is None for row in filled.rows if row.runs for cell in row.cells):
+        lines.append("A dash in a row with numbers: the dataset has no such cell type.")
+    if any(cell.best for row in filled.rows for cell in row.cells):
+        lines.append("Best results in bold, by the numbers as printed.")
+    lines += filled.tested
+    return [*lines, *filled.table.notes, _headings(filled)]
+
+
+def _seeds(filled: Filled) -> str:
+    """Over which seeds the numbers go; rows with others have footnotes."""
+    usual = _usual_seeds(filled)
+    line = f"Mean ± sample SD over n = {len(usual)} seeds" if len(usual) > 1 else "One seed"
+    return f"{line} ({_list(usual)})."
+
+
+def footnotes(filled: Filled) -> dict[tuple[str, ...], str]:
+    """By labels, the letter of each row whose seeds are not the table's."""
+    return {
+        row.labels: letter for row in filled.rows for letter, seeds in _others(filled).items() if row.seeds == seeds
+    }
+
+
+def _others(filled: Filled) -> dict[str, tuple[int, ...]]:
+    """The letter of each other set of seeds that rows have."""
+    usual = _usual_seeds(filled)
+    others = dict.fromkeys(row.seeds for row in filled.rows if row.runs and row.seeds != usual)
+    return dict(zip(ascii_lowercase, others, strict=False))
+
+
+def _usual_seeds(filled: Filled) -> tuple[int, ...]:
+    return max((row.seeds for row in filled.rows if row.runs), key=len, default=filled.seeds)
+
+
+def _images(filled: Filled) -> str:
+    """How many images of each dataset the numbers are over, and what a model was not shown."""
+    tests = [(run.trial.config.dataset, *test) for row in filled.rows for run in row.runs for test in run.tests.items()]
+    sizes: dict[Dataset, str] = {}
+    fewer: dict[Dataset, dict[Dataset, str]] = defaultdict(dict)
+    for own, on, test in tests:
+        images = dict(zip(test.classes, map(sum, test.counts), strict=True))
+        if set(on.cells) > set(own.cells):
+            fewer[own][on] = f"{LABELS[on]} {sum(images.values())}"
+        else:
+            numbers = "/".join(str(images[cell]) for cell in on.cells)
+            letters = "/".join(cell[0].upper() for cell in on.cells)
+            sizes[on] = f"{LABELS[on]} {numbers} {letters}, {sum(images.values())} in all"
+    told = [
+        f" Trained on {LABELS[own]}, a model knows no {_list(f'{cell}s' for cell in CELLS if cell not in own.cells)} "
+        f"and was shown none; left are {_list(left.values())}."
+        for own, left in fewer.items()
+    ]
+    return f"Test images: {'; '.join(sizes.values())}.{''.join(told)}"
+
+
+def _list(items: Iterable[object]) -> str:
+    return ", ".join(map(str, items))
+
+
+def _headings(filled: Filled) -> str:
+    """`OA accuracy, AP macro precision, ...`, as the paper writes it."""
+    headings = (*filled.table.stub, *(column.label for column in filled.table.columns))
+    words = dict.fromkeys(word for heading in headings for word in heading.split())
+    return f"{', '.join(f'{word} {MEANINGS[word]}' for word in words if word in MEANINGS)}."
+
+
+def repeats(filled: Filled) -> list[bool]:
+    """For each row, whether its first label is that of the row above, and so not shown again. Ticks always are."""
+    firsts = [row.labels[0] for row in filled.rows]
+    return [now == above and now not in (TICK, "") for above, now in zip([None, *firsts], firsts, strict=False)]
+
+
+def groups_begin(filled: Filled) -> list[bool]:
+    """For each row but the first, whether it begins a new group of rows that compete for bold."""
+    heads = [row.labels[: filled.table.best_within] for row in filled.rows]
+    return [False] + [now != above for above, now in zip(heads, heads[1:], strict=False)]

@@ -1,0 +1,1 @@
+"""What trials cost, in seconds, memory and money."""

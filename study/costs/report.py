@@ -1,0 +1,65 @@
+"""What a study would run and cost, before it does. No torch, no ray."""
+
+import argparse
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from search_spaces.table import Table
+from study.costs.model import Costs, totals
+from study.plan import Trial, overview, remaining
+
+COUNTS = ("rows", "configs", "trials", "finished", "to_run")
+
+
+def estimate(
+    tables: Sequence[Table], trials: Sequence[Trial], finished: Collection[str], costs: Costs, args: argparse.Namespace
+) -> dict[str, Any]:
+    """The plan's counts, and per table and in all what the remaining trials cost; a shared trial costs in each."""
+    found = overview(tables, trials, finished)
+    left = remaining(trials, finished)
+
+    def cost(wanted: Sequence[Trial]) -> dict[str, Any]:
+        total = totals(wanted, costs, cpus=args.cpus, gpus=args.gpus)
+        return total | ({"money": total["hours"] * args.gpu_price} if args.gpu_price is not None else {})
+
+    for table in found["tables"]:
+        table["cost"] = cost([trial for trial in left if table["table"] in trial.tables])
+    machine = costs.machine
+    where = (
+        f"{machine.device}, {machine.gpus or machine.cores:g} {'GPUs' if machine.gpus else 'cores'}" if machine else ""
+    )
+    return found | {"cost": cost(left), "machine": where}
+
+
+def show(found: dict[str, Any]) -> str:
+    """For a terminal."""
+    known = found["machine"] and found["cost"]["unknown"] < found["to_run"]
+    money = "money" in found["cost"]
+    names = [name.replace("_", " ") for name in COUNTS] + ["hours", "wall h", "GB"] * bool(known)
+    names += ["money"] * bool(known and money)
+    lines = [f"{'':48}" + "".join(f"{name:>9}" for name in names)]
+    rows: list[dict[str, Any]] = [*found["tables"], {"title": "All, each training once"} | found]
+    for row in rows:
+        label = f"Table {row['table']}: {row['title']}" if "table" in row else row["title"]
+        cells = [f"{row[name]:>9}" for name in COUNTS]
+        cost = row["cost"]
+        cells += [f"{cost[name]:>9.3g}" for name in ("hours", "wall_hours", "stored_gb") if known]
+        cells += [f"{cost['money']:>9.2f}"] if known and money else []
+        lines.append(f"{label:48}" + "".join(cells))
+    return "\n".join([*lines, *_remarks(found, known=bool(known))])
+
+
+def _remarks(found: dict[str, Any], *, known: bool) -> list[str]:
+    lines = []
+    if known:
+        unit = "GPU-hours" if "GPU" in found["machine"] else "core-hours"
+        lines.append(f"hours: {unit}; wall h: from the first to the last trial, on what was used last "
+                     f"({found['machine']}); GB: what stays in storage, and checkpoints while trials run.")  # fmt: skip
+    if found["to_run"] and found["cost"]["unknown"]:
+        lines.append(f"{found['cost']['unknown']} trials of unknown cost are not counted: --calibrate times a few "
+                     "steps of each model and dataset.")  # fmt: skip
+    reasons = found.get("stale", {})
+    if reasons:
+        lines += [f"stale: {name}, made from {why}" for name, why in reasons.items()]
+        lines.append(f"{len(reasons)} finished trials are stale: --rerun-stale repeats them.")
+    return lines

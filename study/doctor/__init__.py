@@ -1,0 +1,1 @@
+"""Whether every node is fit to run the study."""

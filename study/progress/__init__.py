@@ -1,0 +1,1 @@
+"""How a study stands, while it runs or from its storage."""

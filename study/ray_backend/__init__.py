@@ -1,0 +1,1 @@
+"""Trials over Ray. The only folder that imports ray."""

@@ -1,0 +1,142 @@
+"""Fan trials out over a Ray cluster, or over this machine. Imports ray, with `conduct`."""
+
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import ray
+from ray import tune
+from ray.autoscaler.sdk import request_resources
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+
+from study.costs.model import Cost, Costs, Machine
+from study.plan import Trial
+from study.progress.live import BEST, Progress
+from study.ray_backend.tune_hooks import Runner, ScheduleCallback, ScheduleSearcher, StopAtEpochScheduler
+from study.scheduling.interrupt import interruptible
+from study.scheduling.schedule import TrialQueue
+from study.settings import Settings
+from study.tracking.wandb_run import environment
+
+QUIET = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+"""Tune writes no logs beside the trials' own, prints no tables between our lines, and leaves Ctrl-C to us."""
+MANY = -1
+"""Samples: as many as the schedule has."""
+
+
+def start() -> Machine:
+    """Join the Ray cluster there is, else start Ray on this machine; what is there."""
+    cluster = _connect()
+    names = sorted(name.removeprefix("accelerator_type:") for name in cluster if name.startswith("accelerator_type:"))
+    return Machine(" ".join(names) or "cpu", cores=cluster.get("CPU", 0), gpus=cluster.get("GPU", 0))
+
+
+def calibrate(trials: Sequence[Trial], settings: Settings) -> Iterator[tuple[Trial, Cost, float]]:
+    """A few steps of each trial, where it would run: what it costs, and the seconds that took, as each is done.
+
+    On a GPU each in a process of its own, since what one has of its memory it keeps to its end.
+    """
+    gpus = min(1, ray.cluster_resources().get("GPU", 0))
+    task = ray.remote(max_calls=int(gpus > 0))(_measure).options(num_cpus=settings.cpus, num_gpus=gpus)
+    waiting = {task.remote(trial.to_json(), settings.to_json()): trial for trial in trials}
+    while waiting:
+        (done, *_), _ = ray.wait(list(waiting))
+        cost, seconds = ray.get(done)
+        yield waiting.pop(done), Cost(**cost), seconds
+
+
+def _measure(trial: dict[str, Any], settings: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    from study.costs.calibrate import measure  # torch loads in the worker
+
+    began = time.monotonic()
+    return asdict(measure(Trial.from_json(trial), Settings.from_json(settings))), time.monotonic() - began
+
+
+def pack(trial: Trial, settings: Settings, numbers: Sequence[int]) -> dict[int, float]:
+    """Training steps a second that so many processes do together on one GPU of the cluster."""
+    gpus = min(1, ray.cluster_resources().get("GPU", 0))
+    task = ray.remote(_pack).options(num_cpus=settings.cpus, num_gpus=gpus)
+    return ray.get(task.remote(trial.to_json(), settings.to_json(), numbers))
+
+
+def _pack(trial: dict[str, Any], settings: dict[str, Any], numbers: Sequence[int]) -> dict[int, float]:
+    from study.costs.packing import measure
+
+    return measure(Trial.from_json(trial), Settings.from_json(settings), numbers)
+
+
+def launch(
+    schedule: TrialQueue,
+    progress: Progress,
+    costs: Costs,
+    settings: Settings,
+    *,
+    avoid: Sequence[str] = (),
+    asha: bool = False,
+) -> None:
+    """Run what the schedule gives to its end; what became of each trial is in the schedule, and in storage.
+
+    Args:
+        avoid: ids of nodes that get no trial.
+        asha: stop trials early that do worse than half of the others at the same epoch. For searches only: a trial
+            that was stopped fills no table.
+    """
+    halving = ASHAScheduler(time_attr="epoch", metric=BEST, mode="max", max_t=10_000, reduction_factor=2)
+    with tempfile.TemporaryDirectory(prefix="wbc-tune-") as bookkeeping, interruptible(schedule), progress:
+        tune.Tuner(
+            tune.with_parameters(Runner, environment=environment(settings)),
+            tune_config=tune.TuneConfig(
+                search_alg=ScheduleSearcher(schedule, settings, avoid),
+                scheduler=StopAtEpochScheduler(schedule, halving if asha else FIFOScheduler()),
+                num_samples=MANY,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name=time.strftime("%Y%m%d-%H%M%S"),
+                storage_path=bookkeeping,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                callbacks=[ScheduleCallback(schedule, progress, costs, settings)],
+                verbose=0,
+            ),
+        ).fit()
+        request_resources(bundles=[])
+
+
+def _connect() -> Mapping[str, float]:
+    """Join the cluster that RAY_ADDRESS names or `ray start` made, else start Ray here; its resources.
+
+    Not `address="auto"`: that would also join the private Ray of another driver here, and die with it.
+    """
+    os.environ |= QUIET
+    os.environ.pop("WANDB_SERVICE", None)  # inherited, it would outlive a killed worker and keep its run in use
+    try:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    except ConnectionError as error:
+        address = os.environ.get("RAY_ADDRESS")
+        raise ConnectionError(
+            f"no Ray cluster answers at RAY_ADDRESS={address}: start it, or unset RAY_ADDRESS to run here"
+        ) from error
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by `Progress`, once
+    return ray.cluster_resources()
+
+
+def tell_if_waiting(*, cpus: float, gpus: float) -> None:
+    """A line if no node has what a trial needs, and one if GPUs would lie idle for want of cores."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
+        print(f"no node has the {cpus:g} CPUs and {gpus:g} GPUs of a trial: waiting for one to join", file=sys.stderr)
+    for node in nodes:
+        fit, there = node.get("CPU", 0) // cpus, node.get("GPU", 0) // gpus if gpus else 0
+        if fit < there:
+            print(f"a node's {node['CPU']:g} CPUs serve {fit:g} of the {there:g} trials that its GPUs could: "
+                  f"give each fewer with --cpus", file=sys.stderr)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Which trial starts next, what is retried, and how a launch ended."""

@@ -1,0 +1,1 @@
+"""A trial's W&B run: written, read back, and compared with storage."""

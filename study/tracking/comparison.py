@@ -1,0 +1,87 @@
+"""What W&B holds of a trial, beside what storage holds."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from upath import UPath
+
+from study.plan import RunRecord
+from study.storage import Storage
+from study.tracking.log_reader import read_log, values
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A run, from a server or from its log."""
+
+    state: str
+    """`finished` is all that will do."""
+    rows: Sequence[Mapping[str, Any]]
+    """Every epoch that was logged, in order."""
+    record: str | None
+    """The summary's record, as JSON."""
+
+
+def in_storage(storage: Storage, run_id: str) -> list[Replica]:
+    """The run's logs; more than one is one too many.
+
+    Raises:
+        ValueError: a file is no W&B log.
+    """
+    return [_read(file) for file in storage.root.glob(f"wandb/*-{run_id}/run-{run_id}.wandb")]
+
+
+def differences(record: RunRecord, replica: Replica | None) -> list[str]:
+    """What W&B's copy has otherwise than the trial's own files; empty where they agree epoch by epoch."""
+    if replica is None:
+        return ["W&B has no run of it"]
+    found = [] if replica.state == "finished" else [f"its run is {replica.state}, not finished"]
+    times = Counter(int(row["epoch"]) for row in replica.rows)
+    wanted = {int(row["epoch"]): row for row in record.curves}
+    if missing := sorted(wanted.keys() - times.keys()):
+        found.append(f"epochs missing: {_listed(missing)}")
+    if more := sorted([*(times.keys() - wanted.keys()), *(epoch for epoch, count in times.items() if count > 1)]):
+        found.append(f"epochs twice, or that were never done: {_listed(more)}")
+    there = {int(row["epoch"]): row for row in replica.rows}
+    if other := sorted(epoch for epoch in wanted.keys() & there.keys() if not _same(wanted[epoch], there[epoch])):
+        found.append(f"epochs with other numbers: {_listed(other)}")
+    if replica.record is None:
+        found.append("its summary has no record")
+    elif not _same_record(record, replica.record):
+        found.append("its summary has another record")
+    return found
+
+
+def _same_record(ours: RunRecord, theirs: str) -> bool:
+    """Whatever fields it has more since theirs was written."""
+    try:
+        return RunRecord.from_json(json.loads(theirs)).to_json() == ours.to_json()
+    except ValueError:
+        return False
+
+
+def _same(ours: Mapping[str, float], theirs: Mapping[str, Any]) -> bool:
+    return all(math.isclose(value, theirs.get(name, math.nan), rel_tol=1e-9) for name, value in ours.items())
+
+
+def _listed(epochs: Sequence[int]) -> str:
+    return ", ".join(map(str, epochs[:5])) + (f" and {len(epochs) - 5} more" if len(epochs) > 5 else "")
+
+
+def _read(file: UPath) -> Replica:
+    state, rows, record = "not closed", [], None
+    for each in read_log(file):
+        kind = each.WhichOneof("record_type")
+        if kind == "history":
+            row = values(each.history.item)
+            rows += [{name: json.loads(value) for name, value in row.items()}] if "epoch" in row else []
+        elif kind == "summary":
+            kept = values(each.summary.update)
+            record = json.loads(kept["record"]) if "record" in kept else record
+        elif kind == "exit":
+            state = "finished" if each.exit.exit_code == 0 else "failed"
+    return Replica(state, rows, record)

@@ -1,0 +1,112 @@
+"""One trial, from its config to its record in storage, going on where an earlier attempt stopped."""
+
+import io
+import platform
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import nn
+
+from study.plan import Trial
+from study.provenance import code
+from study.settings import Settings
+from study.storage import Storage, TrialFiles
+from study.tracking.content import log_again, summarise, tell_origin
+from study.tracking.wandb_run import Run, tracked
+from study.trial.checkpoints import Checkpoint
+from study.trial.device_memory import gpu_share
+from study.trial.final_test import conclude, npz_files
+from study.trial.inputs import prepared, weights_of
+from wbc_model.choices import Dataset
+from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.networks.build import build
+from wbc_model.preparation.cache import Prepared
+from wbc_model.training.device import choose
+from wbc_model.training.gradcam import sheet
+from wbc_model.training.train import TrainState, fit
+
+EpochRow = dict[str, Any]
+
+
+def run_trial(trial: Trial, settings: Settings) -> Generator[EpochRow, None, None]:
+    """Train, test, track and store one trial; yields one row an epoch. Its record is written last of all.
+
+    Of a search, it ends with its last epoch: its best validation accuracy is in its epochs, and it sees no test data.
+    """
+    files = Storage(settings.storage).trial(trial.id)
+    device = choose()
+    if device == "cuda":
+        torch.cuda.empty_cache()  # what an earlier trial of this worker had
+        torch.cuda.reset_peak_memory_stats()
+    with tracked(trial, settings) as run:
+        data = prepared(trial.config, settings)
+        others = {} if settings.search else {c.dataset: prepared(c, settings) for c in trial.config.elsewhere}
+        model = build(trial.config, seed=trial.seed, weights=settings.weights)
+        made_from = code() | _made_from(trial.config, data, others, settings, device=device)
+        tell_origin(run, made_from)
+        state = yield from _train(trial, model, data, files, run, settings, made_from=made_from, device=device)
+        if settings.search:
+            files.discard("checkpoint.pt")
+            return
+        model.load_state_dict(state.best_model)
+        made_from["peak"] = {"gpu": gpu_share(device), "checkpoint_bytes": files.size("checkpoint.pt")}
+        sets = {trial.config.dataset: data} | others
+        record, tests = conclude(trial, model, sets, state, files.epochs(), made_from=made_from, device=device)
+        predictions, picture = npz_files(tests, own=trial.config.dataset), None
+        for name, content in predictions.items():
+            files.write(name, content)
+        if isinstance(trial.config.model, TwoBranch):
+            picture = sheet(model, data.sets["test"], tests[trial.config.dataset].probabilities, device=device)
+            files.write("gradcam.png", _bytes(partial(Image.fromarray(picture).save, format="PNG")))
+        summarise(run, record, predictions=predictions, picture=picture)
+    files.finish(record)
+
+
+def _train(
+    trial: Trial, model: nn.Module, data: Prepared, files: TrialFiles, run: Run, settings: Settings, *,
+    made_from: EpochRow, device: str,
+) -> Generator[EpochRow, None, TrainState]:  # fmt: skip
+    """Go on from the checkpoint, if there is one, to the last epoch; after each, the log, then the checkpoint."""
+    with Checkpoint(files, {name: made_from[name] for name in ("data", "weights")}) as checkpoint:
+        state = checkpoint.read()
+        rows = files.epochs()[: state.epoch if state else 0]
+        log_again(run, rows)
+        epochs = fit(model, data.sets["train"], data.sets["validation"], trial.config, seed=trial.seed, device=device,
+                     resume=state, capture=not settings.eager)  # fmt: skip
+        for report in epochs:
+            state, row = report.state, report.row()
+            rows.append(row)
+            checkpoint.wait()
+            files.write_epochs(rows)
+            checkpoint.write(state)
+            if settings.search:  # the sample may be stopped here, and the launcher deletes what is written
+                checkpoint.wait()
+            run.log(row, step=report.epoch)
+            yield row
+        checkpoint.wait()
+    assert state is not None
+    return state
+
+
+def _bytes(save: Callable[[io.BytesIO], object]) -> bytes:
+    """What `save` writes to a file."""
+    buffer = io.BytesIO()
+    save(buffer)
+    return buffer.getvalue()
+
+
+def _made_from(
+    config: TrialConfig, data: Prepared, others: Mapping[Dataset, Prepared], settings: Settings, *, device: str
+) -> EpochRow:
+    """Data, weights and machine behind a record; the data of other datasets where it was tested on such."""
+    elsewhere = {dataset.value: other.fingerprint for dataset, other in others.items()}
+    return ({"data_elsewhere": elsewhere} if elsewhere else {}) | {
+        "data": data.fingerprint,
+        "weights": weights_of(config, settings),
+        "node": platform.node(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads",
+        "images": {name: len(images) for name, images in data.sets.items()},
+    }

@@ -1,0 +1,100 @@
+"""Which records were made from other data or weights than there are now. Loads torch."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from study.plan import Trial
+from study.settings import Settings
+from study.storage import Storage
+from wbc_model.choices import Init
+from wbc_model.config import TrialConfig
+from wbc_model.datasets.dataset import DataError, require
+from wbc_model.networks.backbones import build_trunk
+from wbc_model.networks.build import trunks_of
+from wbc_model.networks.weights import WeightsError, find_weights
+from wbc_model.preparation.cache import Prepared, prepare
+
+
+def stale(finished: Iterable[Trial], settings: Settings) -> dict[str, str]:
+    """Id of each finished trial that would not be the same again, and why.
+
+    Compared is what is at hand: data that this machine has prepared, weights that it finds.
+    """
+    data, weights = cache(_data), cache(_weights)
+    found = {}
+    for trial in finished:
+        record = Storage(settings.storage).trial(trial.id).record()
+        made_from: dict[str, Any] = record.provenance if record else {}
+        then = {trial.config.dataset: made_from.get("data")} | made_from.get("data_elsewhere", {})
+        now = {config.dataset: data(config, settings) for config in trial.config.everywhere}
+        if others := [name for name, fingerprint in now.items() if fingerprint and then.get(name) != fingerprint]:
+            found[trial.id] = f"other images of {', '.join(others)}"
+        elif (there := weights(trial.config, settings)) and _hashes(made_from.get("weights", {})) != there:
+            found[trial.id] = "other weights"
+    return found
+
+
+def _data(config: TrialConfig, settings: Settings) -> str:
+    try:
+        return prepared(config, settings, may_build=False).fingerprint
+    except DataError:
+        return ""
+
+
+def _weights(config: TrialConfig, settings: Settings) -> frozenset[tuple[str, str]]:
+    try:
+        return _hashes(weights_of(config, settings))
+    except WeightsError:
+        return frozenset()
+
+
+def _hashes(weights: dict[str, dict[str, str]]) -> frozenset[tuple[str, str]]:
+    return frozenset((name, each["sha256"]) for name, each in weights.items())
+
+
+def check_inputs(trials: Iterable[Trial], settings: Settings) -> list[str]:
+    """Prepare the data and find the weights that trials need, before the first of them starts; keep the manifests.
+
+    Returns:
+        A line for each dataset of which files are left out.
+
+    Raises:
+        DataError, WeightsError: (ValueErrors) naming what is missing, damaged or unfit.
+    """
+    configs = {trial.config for trial in trials}
+    everywhere = {each for config in configs for each in config.everywhere}
+    require(sorted({config.dataset for config in everywhere}), settings.data)
+    for spec in {spec for config in configs for spec, init in trunks_of(config).values() if init is Init.IMAGENET}:
+        build_trunk(spec, init=Init.IMAGENET, seed=0, weights=settings.weights)
+    notes = {}
+    for config in {(c.dataset, c.images, c.image_size, c.augmentation, c.split): c for c in everywhere}.values():
+        data = prepared(config, settings)
+        name = f"data/{config.dataset}-{data.fingerprint}.csv"
+        Storage(settings.storage).write(name, (data.folder / "manifest.csv").read_bytes())
+        if left_out := sum(bool(entry.excluded) for entry in data.manifest):
+            total = len(data.manifest)
+            notes[config.dataset] = f"{config.dataset}: {left_out} of {total} files left out, see {name} in storage"
+    return list(notes.values())
+
+
+def prepared(config: TrialConfig, settings: Settings, *, may_build: bool = True) -> Prepared:
+    """A config's data, from the cache of this machine, which is made first where it is missing."""
+    return prepare(
+        config.dataset,
+        images=config.images,
+        augmentation=config.augmentation,
+        data=settings.data,
+        cache=settings.cache,
+        image_size=config.image_size,
+        by=config.split,
+        limit=settings.cache_limit,
+        may_build=may_build,
+    )
+
+
+def weights_of(config: TrialConfig, settings: Settings) -> dict[str, dict[str, str]]:
+    """Origin and hash of the ImageNet weights of each trunk that starts from such."""
+    trunks = {name: spec for name, (spec, init) in trunks_of(config).items() if init is Init.IMAGENET}
+    found = {name: find_weights(spec, settings.weights) for name, spec in trunks.items()}
+    return {name: {"origin": weights.origin, "sha256": weights.sha256} for name, weights in found.items()}

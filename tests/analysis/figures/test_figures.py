@@ -1,0 +1,220 @@
+import io
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from analysis.figures import architecture, catalogue, cost, curves, data, matrices, pictures, style
+from analysis.runs.reading import Reading, Run
+from analysis.tables.choose import tables_under
+from analysis.tables.fill import fill
+from search_spaces.paper import PROPOSED, vary
+from search_spaces.rehearsal import REHEARSAL
+from wbc_model.choices import CELLS
+from wbc_model.config import TwoBranch
+from wbc_model.networks.build import build
+from wbc_model.preparation.manifest import Entry, write_manifest
+
+
+def curve(*accuracies: float) -> list[dict[str, float]]:
+    return [{"epoch": float(i), "train_accuracy": a, "validation_accuracy": a / 2} for i, a in enumerate(accuracies)]
+
+
+def tables(records=(), overrides=None):
+    chosen, _ = tables_under(overrides or {})
+    return {table.number: fill(table, records, overrides=overrides) for table in chosen}
+
+
+@pytest.fixture
+def styled():
+    with style.styled():
+        yield
+
+
+@pytest.mark.usefixtures("styled")
+def test_a_line_is_the_mean_over_seeds_and_its_band_their_range(make_record):
+    runs = [replace(make_record(PROPOSED, seed), curves=curve(0.2, a)) for seed, a in enumerate((0.4, 0.8))]
+    drawn = curves.figure_6(tables(runs))
+    train, validation = drawn.figure.axes
+    (line,), (band,) = train.lines, train.collections
+    np.testing.assert_allclose(line.get_xydata(), [(1, 20), (2, 60)])
+    (corners,) = (path.vertices for path in band.get_paths())
+    assert {(x, round(y)) for x, y in corners} == {(1, 20), (2, 40), (2, 80)}
+    assert validation.lines[0].get_ydata().tolist() == [10, 30]
+    assert "mean over 2 seeds; bands: their range" in drawn.caption
+    assert "Not shown, for want of a finished run: Our model Raw." in drawn.caption
+    assert drawn.trials == tuple(run.trial.id for run in runs)
+
+
+@pytest.mark.usefixtures("styled")
+def test_the_highest_validation_accuracy_is_told_of_each_model(make_record):
+    run = replace(make_record(PROPOSED), curves=curve(0.5, 0.9, 0.7))
+    drawn = curves.figure_9(tables([run]))
+    assert [text.get_text() for text in drawn.figure.axes[0].get_legend().get_texts()] == ["Our model (THA 45.00)"]
+    assert "Not shown, for want of a finished run: ResNet Virtual, " in drawn.caption
+
+
+@pytest.mark.usefixtures("styled")
+def test_confusion_matrices_are_summed_over_seeds(make_record):
+    scam = PROPOSED
+    counts = [[10 * (i == j) for j in range(5)] for i in range(5)]
+    counts[0] = [7, 3, 0, 0, 0]
+    drawn = matrices.figure_7(tables([make_record(scam), make_record(scam, 1, counts=counts)]))
+    (axes,) = drawn.figure.axes
+    assert axes.get_title(loc="left") == "a  SCAM"
+    assert [text.get_text() for text in axes.texts][:3] == ["17", "3", "0"]
+    assert axes.images[0].get_array()[0].tolist() == [0.85, 0.15, 0, 0, 0]
+    assert "summed over 2 seeds" in drawn.caption
+    assert "Not shown, for want of a finished run: CAM, CSAM." in drawn.caption
+
+
+@pytest.mark.usefixtures("styled")
+def test_class_distributions_are_those_of_the_data_that_the_runs_had(tmp_path, make_record):
+    entries = [Entry(f"{i}", cell, "train", i, "", "") for i, cell in enumerate(CELLS)]
+    entries += [Entry("x", "monocyte", "test", 0, "", ""), Entry("y", "monocyte", "", 0, "", "no cell")]
+    (tmp_path / "data").mkdir()
+    write_manifest(tmp_path / "data" / "ldwbc-abc.csv", entries)
+    write_manifest(tmp_path / "data" / "ldwbc-other.csv", [])
+    filled = tables([make_record(PROPOSED, provenance={"data": "abc"})])
+    (axes,) = data.figure_4(filled, tmp_path).figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [1, 1, 1, 1, 1, 0, 1, 2, 3, 4]
+    with pytest.raises(style.CannotDraw, match="manifests, of which .* has none"):
+        data.figure_4(tables([make_record(PROPOSED, provenance={"data": "lost"})]), tmp_path)
+    with pytest.raises(style.CannotDraw, match="in the study's storage"):
+        data.figure_4(filled, None)
+
+
+@pytest.mark.usefixtures("styled")
+def test_cost_is_in_the_unit_that_fits(make_record):
+    run = replace(make_record(PROPOSED), seconds=7200.0, provenance={"device": "H100"})
+    drawn = cost.figure_cost(tables([run]))
+    (axes,) = drawn.figure.axes
+    assert axes.get_xlabel() == "Hours a training"
+    assert axes.lines[0].get_xydata().tolist() == [[2, 100]]
+    assert "on H100" in drawn.caption
+
+
+def test_the_architecture_is_that_of_the_module():
+    config = vary(trunks="tiny", image_size=64)
+    parts = architecture.parts_of(config)
+    every = [part for branch in parts.branches.values() for part in branch] + parts.joined
+    untrained = replace(config, model=TwoBranch(resnet="random", densenet="random"))
+    assert sum(part.parameters for part in every) == sum(p.numel() for p in build(untrained, seed=0).parameters())
+    assert [part.label for part in parts.joined[:3]] == [
+        "Sum",
+        "Spatial attention, 7 × 7",
+        "Channel attention, 4 hidden",
+    ]
+    assert {branch[-1].shape for branch in parts.branches.values()} == {(64, 2, 2)}
+    assert parts.joined[-1].shape == (5,)
+    concatenated = architecture.parts_of(config.override({"model.fuse": "concat"}))
+    assert (concatenated.joined[0].label, concatenated.joined[0].shape) == ("Concatenation", (128, 2, 2))
+
+
+@pytest.mark.slow
+def test_the_architecture_of_the_paper_has_its_sizes():
+    parts = architecture.parts_of(PROPOSED)
+    resnet, densenet = parts.branches.values()
+    assert [(p.label, p.shape) for p in resnet[-2:]] == [
+        ("layer4: 3 × Bottleneck", (2048, 7, 7)),
+        ("Convolution 1 × 1", (512, 7, 7)),
+    ]
+    assert [part.label for part in densenet if "block" in part.label] == [
+        f"denseblock{i}: {n} × DenseLayer" for i, n in enumerate((6, 12, 24, 16), start=1)
+    ]
+    assert densenet[-2].shape == (1024, 7, 7)
+
+
+@pytest.mark.usefixtures("styled")
+def test_a_virtual_sample_is_the_weighted_mean_of_the_two():
+    drawn = pictures.figure_5(None)
+    first, second, mixed = (axes.images[0].get_array().astype(float) for axes in drawn.figure.axes)
+    np.testing.assert_allclose(mixed, 0.6 * first + 0.4 * second, atol=0.51)
+    assert drawn.figure.axes[2].get_xlabel() == "B 0  M 0  E 0  N 0.6  L 0.4"
+    assert "Drawn cells, for want of photographs" in drawn.caption
+
+
+@pytest.mark.usefixtures("styled")
+def test_real_images_are_shown_where_there_are_some(shared):
+    real = shared / "data" / "bccd"
+    assert pictures.figure_2(real).caption.startswith("BCCD, T")
+    assert pictures.figure_5(real).caption.startswith("Images of BCCD.")
+
+
+def study(make_record, overrides) -> tuple[dict, Reading]:
+    """A whole study: runs of every row, with pictures."""
+    chosen, _ = tables_under(overrides)
+    configs = {row for table in chosen for row in table.rows.values()}
+    records = [
+        replace(make_record(config, seed, overrides=overrides), curves=curve(0.3, 0.5, 0.6))
+        for config in configs
+        for seed in (0, 1)
+    ]
+    picture = png()
+    reading = Reading({r.trial.id: Run(r, {"gradcam.png": picture}.get, "here") for r in records})
+    return {t.number: fill(t, records, overrides=overrides) for t in chosen}, reading
+
+
+def png() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.full((64, 96, 3), 200, np.uint8)).save(file, format="PNG")
+    return file.getvalue()
+
+
+def test_a_figure_that_cannot_be_drawn_is_told_and_its_old_files_go(tmp_path):
+    drawn, impossible = catalogue.draw(tables(), Reading(), storage=None, data=None)
+    assert [figure.number for figure in drawn] == ["2", "3", "5"]
+    assert impossible["7"] == "it shows rows of Table 5, which has no finished run"
+    assert set(impossible) == {"4", "6", "7", "8", "9", "10", "cost"}
+    (tmp_path / "figure_7.pdf").write_bytes(b"of another study")
+    catalogue.save([], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_drawing_twice_gives_equal_files_and_a_rehearsal_says_so(tmp_path, make_record):
+    filled, reading = study(make_record, REHEARSAL)
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        drawn, impossible = catalogue.draw(filled, reading, storage=None, data=None)
+        catalogue.save(drawn, folder)
+        assert set(impossible) == {"4"}
+    files = sorted(file.name for file in (tmp_path / "a").iterdir())
+    assert len(files) == 3 * 9
+    for name in files:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+    for number in ("3", "6", "7", "8", "9", "10", "cost"):
+        tex = (tmp_path / "a" / f"figure_{number}.tex").read_text()
+        assert r"\caption{REHEARSAL. " in tex
+        assert ("Trials: none" in tex) == (number == "3")
+        assert "say nothing about the paper" in tex
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_figures_are_vectors_and_compile(tmp_path, make_record):
+    filled, reading = study(make_record, {})
+    drawn, _ = catalogue.draw(filled, reading, storage=None, data=None)
+    catalogue.save(drawn, tmp_path)
+    inputs = "\n".join(rf"\input{{figure_{figure.number}}}\clearpage" for figure in drawn)
+    head = r"\documentclass{article}\usepackage[utf8]{inputenc}\usepackage{amssymb,graphicx}\begin{document}"
+    (tmp_path / "all.tex").write_text(rf"{head}{inputs}\end{{document}}", encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert not re.findall(r"Overfull.*", (tmp_path / "all.log").read_text(errors="replace"))
+    assert b"/FontFile2" in (tmp_path / "figure_6.pdf").read_bytes()
+    assert b"/Subtype /Image" not in (tmp_path / "figure_6.pdf").read_bytes()
+    assert "REHEARSAL" not in (tmp_path / "figure_6.tex").read_text()
+
+
+def test_the_models_differ_in_grey_by_lightness_or_by_dashes_and_marker():
+    grey = [np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722)) for colour in style.COLOURS[: len(style.MODEL_STYLE)]]
+    looks = list(zip(np.round(grey, 1), map(str, style.DASHES), style.MARKERS, strict=False))
+    assert len(set(style.MARKERS)) == len(style.MARKERS)
+    assert len(set(looks)) == len(looks)

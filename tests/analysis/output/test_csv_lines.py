@@ -1,0 +1,100 @@
+import csv
+from dataclasses import replace
+
+import pytest
+
+from analysis.output.csv_lines import cell_lines, cost_lines, delta_lines, to_csv
+from analysis.output.rank_table import ranks
+from analysis.stats.compare import Calls
+from analysis.stats.evidence import gather, power_lines
+from analysis.stats.ranks import critical_difference
+from analysis.tables.fill import fill
+from search_spaces.paper import PROPOSED, TABLES
+from tests.analysis.simulated import Simulation
+
+BY_NUMBER = {table.number: table for table in TABLES}
+SIZES = (42, 208, 95, 600, 700)
+
+
+def of(number: str, *, seeds=(0,)):
+    simulation = Simulation(SIZES, seed=1)
+    filled = fill(BY_NUMBER[number], simulation.table(BY_NUMBER[number], seeds=seeds), seeds=seeds)
+    return gather(filled, Calls(simulation.predictions.get, {}))
+
+
+def test_every_cell_has_its_number_its_intervals_and_its_distance_from_the_best():
+    evidence = of("7")
+    lines = cell_lines(evidence)
+    assert len(lines) == 12
+    for line in lines:
+        assert float(line["over images low"]) < float(line["mean"]) < float(line["over images high"])
+        assert line["over seeds low"] == ""
+        assert line["images by"] == ("Wilson" if line["score"] == "OA" else "bootstrap of images")
+        assert line["best"] or float(line["difference low"]) <= float(line["difference"]) <= 0.005
+        assert line["best"] or line["best row"] in ("RM SCAM", "DM SCAM", "RM DM SCAM")
+
+
+def test_several_seeds_have_intervals_over_seeds_too():
+    evidence = of("7", seeds=(0, 1, 2))
+    for line in cell_lines(evidence):
+        assert float(line["over seeds low"]) < float(line["mean"]) < float(line["over seeds high"])
+        assert line["images by"] == "bootstrap of images"
+
+
+def test_deltas_are_from_the_proposed_row():
+    evidence = of("8")
+    lines = delta_lines(evidence, PROPOSED)
+    assert {line["less"] for line in lines} == {"RM TL DM TL"}
+    cells = {row.config.id: row.cells[0].mean for row in evidence.filled.rows}
+    first, *_ = evidence.filled.rows
+    (line,) = (one for one in lines if one["row"] == evidence.filled.describe(first) and one["score"] == "OA")
+    assert float(line["difference"]) == pytest.approx(float(cells[first.config.id] - cells[PROPOSED.id]), abs=0.011)
+
+
+def test_power_tells_what_could_have_been_shown():
+    lines = power_lines(of("9"))
+    assert {line["test images"] for line in lines if line["score"] == "B"} == {42}
+    assert all(line["detectable"] > 0 for line in lines)
+
+
+def test_costs_list_each_trial_once(make_record):
+    tables = [fill(BY_NUMBER[number], [make_record(PROPOSED)]) for number in ("4", "5")]
+    (line,) = csv.DictReader(to_csv(cost_lines(tables), kind="measured").splitlines())
+    assert line == {"kind": "measured", "trial": f"{PROPOSED.id}-s0", "dataset": "ldwbc", "name": "proposed"} | {
+        "seed": "0",
+        "device": "",
+        "hours": "0.0003",
+        "OA": "100.00",
+        "AF1": "100.00",
+    }
+
+
+def test_models_are_ranked_over_the_datasets(make_record):
+    table = BY_NUMBER["12"]
+    records = []
+    for (_, model), config in table.rows.items():
+        wrong = list(dict.fromkeys(name for _, name in table.rows)).index(model)
+        k = len(config.dataset.cells)
+        counts = [[20 * (i == j) for j in range(k)] for i in range(k)]
+        counts[0] = [20 - wrong, wrong, *[0] * (k - 2)]
+        records.append(make_record(config, counts=counts))
+    ranked = ranks(fill(table, records))
+    assert [[box.text for box in line][:2] for line in ranked.body] == [
+        [model, f"{place}.00"]
+        for place, model in enumerate(("ResNet", "DenseNet", "Inception v3", "Jiang", "Sharma", "Our model"), start=1)
+    ]
+    assert "chi-squared 20.00, p = 0.00125" in ranked.notes[0]  # 12 / (N k (k + 1)) sum R^2 - 3 N (k + 1)
+    assert ranks(fill(table, records[:-1])) is None
+
+
+def test_the_critical_difference_is_demsars():
+    assert critical_difference(4, 14) == pytest.approx(2.569 * (4 * 5 / (6 * 14)) ** 0.5, abs=0.01)
+    assert critical_difference(6, 4) == pytest.approx(3.77, abs=0.005)
+
+
+def test_rows_on_another_dataset_are_compared_within_it():
+    simulation = Simulation((60, 60, 60, 60, 60), seed=1)
+    table = replace(BY_NUMBER["11"], rows={k: v for k, v in BY_NUMBER["11"].rows.items() if k[0] != "BCCD"})
+    evidence = gather(fill(table, simulation.table(table)), Calls(simulation.predictions.get, {}))
+    assert all(one.row.labels[0] == one.best.labels[0] for one in evidence.comparisons)
+    assert {line["less"] for line in delta_lines(evidence, PROPOSED)} == {"LISC Our model", "Raabin Our model"}

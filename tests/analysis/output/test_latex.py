@@ -1,0 +1,182 @@
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.output.latex import document, escape
+from analysis.output.latex import render as render_grid
+from analysis.tables.choose import tables_under
+from analysis.tables.fill import Filled, fill
+from analysis.tables.layout import grid
+from search_spaces.extensions import EXTENSIONS
+from search_spaces.paper import PROPOSED, TABLES, vary
+from search_spaces.table import configs
+
+BY_NUMBER = {table.number: table for table in TABLES}
+REHEARSAL = {"images": "drawn", "trunks": "tiny", "epochs": 2, "image_size": 64}
+
+
+def render(filled: Filled) -> str:
+    return render_grid(grid(filled))
+
+
+def body(tex: str) -> list[str]:
+    """Lines between the heading's rule and the last."""
+    return tex.split("\\midrule\n", 1)[1].split("\n\\bottomrule")[0].splitlines()
+
+
+def counts(wrong: int) -> list[list[int]]:
+    return [[99 - wrong, wrong, 0, 0, 0], *([99 * (i == j) for j in range(5)] for i in range(1, 5))]
+
+
+@pytest.mark.parametrize(
+    ("text", "tex"),
+    [
+        ("image_size", r"image\_size"),
+        ("50 % & #1 $", r"50 \% \& \#1 \$"),
+        ("{a}", r"\{a\}"),
+        ("a\\b~c^d", r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d"),
+        ("CAM // SAM", "CAM // SAM"),
+        ("α ± –", r"$\alpha$ $\pm$ --"),
+        ("--tables 4", r"-{}-tables 4"),
+        ("✓", r"\checkmark{}"),
+        ("a<b>c|d", r"a\textless{}b\textgreater{}c\textbar{}d"),
+    ],
+)
+def test_signs_that_mean_something_to_latex_are_escaped(text, tex):
+    assert escape(text) == tex
+
+
+def test_a_table_is_the_rows_best_in_bold_missing_as_dashes(make_record):
+    alpha = {a: vary(mixup_alpha=a) for a in (0.0, 0.4)}
+    records = [make_record(PROPOSED), make_record(alpha[0.0], counts=counts(9)), make_record(alpha[0.4])]
+    assert body(render(fill(BY_NUMBER["4"], records)))[:4] == [
+        r"0 & 98.18 & 98.33 & 98.18 & 98.18 \\",
+        r"0.2 & \textbf{100.00} & \textbf{100.00} & \textbf{100.00} & \textbf{100.00} \\",
+        r"0.4 & \textbf{100.00} & \textbf{100.00} & \textbf{100.00} & \textbf{100.00} \\",
+        r"0.6 & -- & -- & -- & -- \\",
+    ]
+
+
+def test_a_mean_and_its_deviation_are_bold_as_one(make_record):
+    records = [make_record(PROPOSED, seed) for seed in (0, 1)] + [make_record(vary(mixup_alpha=0.0), counts=counts(9))]
+    assert r"\textbf{100.00 $\pm$ 0.00}" in render(fill(BY_NUMBER["4"], records))
+
+
+def test_a_label_equal_to_the_one_above_is_blank_and_datasets_are_ruled_off():
+    lines = body(render(fill(BY_NUMBER["11"], [])))
+    assert [line.split(" & ")[0] for line in lines if "&" in line] == [
+        *(r"\multirow[t]{6}{*}{LISC}", "", "", "", "", ""),
+        *(r"\multirow[t]{6}{*}{BCCD}", "", "", "", "", ""),
+        *(r"\multirow[t]{6}{*}{Raabin}", "", "", "", "", ""),
+    ]
+    assert [i for i, line in enumerate(lines) if line == r"\midrule"] == [6, 13]
+
+
+def test_ticks_are_never_blanked():
+    rows = {("✓", "a"): PROPOSED, ("✓", "b"): PROPOSED}
+    lines = body(render(fill(replace(BY_NUMBER["7"], stub=("RM", "x"), rows=rows, heads=()), [])))
+    assert [line.split(" & ")[0] for line in lines] == [r"\checkmark{}", r"\checkmark{}"]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.number)
+def test_braces_balance_and_every_line_has_every_column(table, make_record):
+    records = [make_record(config, seed) for config in configs([table]) for seed in (0, 1)]
+    tex = render(fill(table, records))
+    assert re.sub(r"\\[{}]", "", tex).count("{") == re.sub(r"\\[{}]", "", tex).count("}")
+    rows = [line for line in tex.splitlines() if line.endswith(r"\\")]
+    spanned = [sum(int(n) - 1 for n in re.findall(r"multicolumn{(\d)}", line)) for line in rows]
+    widths = {line.count("&") + 1 + more for line, more in zip(rows, spanned, strict=True)}
+    assert widths == {len(table.stub) + len(table.columns)}
+    assert len(rows) == len(table.rows) + max(1, len(table.heads))
+    assert rf"\label{{tab:{table.number}}}" in tex
+
+
+def test_notes_tell_seeds_missing_rows_and_what_headings_mean(make_record):
+    tex = render(fill(BY_NUMBER["6"], [make_record(PROPOSED, 3)]))
+    assert "One seed (3)." in tex
+    assert "7 of 8 rows missing; to fill them: study/run.py -{}-tables 6" in tex
+    assert "B basophil, M monocyte, E eosinophil, N neutrophil, L lymphocyte." in tex
+    assert "OA accuracy, AP macro precision, AR macro recall, AF1 macro F1." in render(fill(BY_NUMBER["4"], []))
+
+
+def test_rows_with_fewer_seeds_have_a_footnote(make_record):
+    records = [make_record(PROPOSED, seed) for seed in (0, 1)] + [make_record(vary(mixup_alpha=0.4))]
+    tex = render(fill(BY_NUMBER["4"], records))
+    assert r"Mean $\pm$ sample SD over n = 2 seeds (0, 1)." in tex
+    assert "\na: n = 1 (0)." in tex
+    assert [line.split(" & ")[0] for line in body(tex)] == [
+        "0",
+        "0.2",
+        r"0.4\rlap{\textsuperscript{a}}",
+        "0.6",
+        "0.8",
+        "1",
+    ]
+
+
+def test_notes_tell_how_many_images_the_numbers_are_over(make_record):
+    assert "Test images: LDWBC 10/10/10/10/10 B/M/E/N/L, 50 in all." in render(
+        fill(BY_NUMBER["4"], [make_record(PROPOSED)])
+    )
+
+
+def test_headings_of_several_levels_are_the_papers():
+    head = render(fill(BY_NUMBER["8"], [])).split("\\toprule\n")[1].split("\n\\midrule")[0].splitlines()
+    assert head[0].startswith(r"\multicolumn{4}{@{}c}{Our model} & \multirow[b]{3}{*}{OA}")
+    assert head[1:] == [
+        r"\cmidrule(lr){1-4}",
+        r"\multicolumn{2}{@{}c}{RM} & \multicolumn{2}{c}{DM} &  &  &  &  \\",
+        r"\cmidrule(lr){1-2}\cmidrule(lr){3-4}",
+        r"TL & No TL & TL & No TL &  &  &  &  \\",
+    ]
+
+
+def test_groups_of_attention_are_as_in_the_paper():
+    lines = body(render(fill(BY_NUMBER["5"], [])))
+    assert [line.split(" & ")[0] for line in lines] == [
+        *(r"\multicolumn{2}{@{}l}{No}", r"\addlinespace", r"\multirow[t]{3}{*}{CD}", "", ""),
+        *(r"\addlinespace", "SD", r"\addlinespace", r"\multirow[t]{3}{*}{TD}", "", ""),
+    ]
+
+
+def test_notes_explain_the_dash_of_a_cell_type_that_a_dataset_lacks(make_record):
+    bccd = next(config for (dataset, _), config in BY_NUMBER["12"].rows.items() if dataset == "BCCD")
+    note = "A dash in a row with numbers: the dataset has no such cell type."
+    assert note in render(fill(BY_NUMBER["12"], [make_record(bccd)]))
+    assert note not in render(fill(BY_NUMBER["12"], [make_record(PROPOSED)]))
+
+
+def test_a_rehearsal_and_a_departure_are_told():
+    rehearsal = render(fill(tables_under(REHEARSAL)[0][0], [], overrides=REHEARSAL))
+    assert r"\caption{REHEARSAL. Effect of the mixup parameter (\%)}" in rehearsal
+    assert "Rehearsal: tiny networks on drawn images. These numbers say nothing about the paper." in rehearsal
+    departure = render(fill(BY_NUMBER["4"], [], overrides={"epochs": 2, "image_size": 64}))
+    assert r"Departs from the paper: epochs=2, image\_size=64." in departure
+    assert "REHEARSAL" not in departure
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize("overrides", [{}, REHEARSAL], ids=["paper", "rehearsal"])
+def test_all_tables_compile_and_none_is_too_wide(tmp_path: Path, make_record, overrides):
+    tables = [*tables_under(overrides)[0], *tables_under(overrides, numbers=("E6",))[0]]
+    records = [make_record(c, s, overrides=overrides) for c in configs(tables)[:40] for s in (0, 1, 2)]
+    for table in tables:
+        tex = render(fill(table, records, seeds=(0, 1, 2), overrides=overrides))
+        (tmp_path / f"table_{table.number}.tex").write_text(tex, encoding="utf-8")
+    (tmp_path / "tables.tex").write_text(document([table.number for table in tables]), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert not re.findall(r"(?:Over|Under)full.*", (tmp_path / "tables.log").read_text(errors="replace"))
+    assert (tmp_path / "tables.pdf").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("table", EXTENSIONS, ids=lambda table: table.number)
+def test_tables_beyond_the_papers_are_printed_under_their_numbers(table):
+    assert rf"\label{{tab:{table.number}}}" in render(fill(table, []))
+    assert rf"\renewcommand{{\thetable}}{{{table.number}}}\input{{table_{table.number}}}" in document([table.number])

@@ -1,0 +1,282 @@
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from analysis.output.pdf import compile_pdf
+from analysis.report.page import Figure, data_url, render
+from analysis.runs.reading import Reading, Run
+from analysis.tables.choose import tables_under
+from analysis.tables.fill import fill
+from search_spaces.paper import PROPOSED, vary
+from wbc_model.choices import Dataset
+
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes and text; an element closed out of order fails."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def page(records=(), overrides=None, *, seeds=(0,), unfinished=None, figures=()) -> str:
+    tables, left_out = tables_under(overrides or {})
+    filled = [fill(t, records, overrides=overrides, seeds=seeds) for t in tables]
+    runs = {r.trial.id: Run(r, {"gradcam.png": png()}.get, f"runs/{r.trial.id}") for r in records}
+    return render(
+        filled, Reading(runs, unfinished or {}, ["a note"], ["x is damaged"]), left_out=left_out, figures=figures
+    )
+
+
+def png() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.full((64, 96, 3), 200, np.uint8)).save(file, format="PNG")
+    return file.getvalue()
+
+
+def rows_of(html: str) -> dict:
+    """What the page opens behind its numbers."""
+    return json.loads(re.search(r'<script type="application/json" id="rows">(.*?)</script>', html)[1])
+
+
+def test_the_page_counts_trials_once_and_names_their_commits(make_record):
+    runs = [make_record(c, provenance={"git": "9e9cce6e0a1b"}) for c in (PROPOSED, vary(mixup_alpha=0.4))]
+    html = page(runs)
+    assert "2 of 46 finished" in html
+    assert html.count("<code>9e9cce6e0a1b</code>") == 1
+    assert "as in the paper, nothing set" in html
+
+
+def test_each_number_leads_to_its_runs_and_each_table_to_what_fills_it(make_record):
+    matrix = [[9, 1, 0, 0, 0], *([10 * (i == j) for j in range(5)] for i in range(1, 5))]
+    made = {"git": "9e9cce6", "data": "abc", "weights": {"resnet50": {"sha256": 64 * "f"}}, "node": "n1"}
+    run = replace(
+        make_record(PROPOSED, counts=matrix, provenance=made),
+        curves=[{"train_accuracy": 0.123456, "validation_accuracy": 0.5, "train_loss": 1.0}],
+        best_epoch=0,
+    )
+    html = page([run], seeds=(0, 1), unfinished={f"{PROPOSED.id}-s1": "training: the loss is nan"})
+    row = rows_of(html)[PROPOSED.id]
+    (opened,) = row["runs"]
+    assert f'data-row="{PROPOSED.id}"' in html
+    assert (opened["counts"], opened["best_epoch"], opened["scores"]["accuracy"]) == (matrix, 1, 98.0)
+    assert [name for name in opened["scores"] if name.startswith("recall")] == [
+        f"recall/{cell}" for cell in ("basophil", "monocyte", "eosinophil", "neutrophil", "lymphocyte")
+    ]
+    assert opened["curves"]["train_accuracy"] == [0.1235]
+    assert opened["made"]["weights"] == "resnet50 ffffffffffff"
+    assert opened["made"]["read from"] == f"runs/{PROPOSED.id}-s0"
+    assert row["lacking"] == [{"seed": 1, "id": f"{PROPOSED.id}-s1", "why": "training: the loss is nan"}]
+    assert row["gradcam"].startswith("data:image/jpeg;base64,")
+    assert rows_of(html)[vary(mixup_alpha=0.4).id]["differs"] == {"mixup_alpha": 0.4}
+    assert "<p>Missing: α 0; α 0.2 (seed 1); α 0.4; α 0.6; α 0.8; α 1.</p>" in html
+    assert "<code>study/run.py --tables 4 --seeds 0 1</code>" in html
+
+
+def test_tables_that_are_not_of_runs_stand_beside():
+    tables, _ = tables_under({})
+    table = '<table id="table_1"><caption>Table 1. Images</caption></table>'
+    html = render([fill(tables[0], [])], Reading(), left_out={}, beside={"1": table})
+    assert table in html
+    assert '<a href="#table-1">Table 1</a>' in html
+
+
+def test_what_was_not_read_is_told():
+    html = page()
+    assert "<dd>a note</dd>" in html
+    assert "<dd>Not read: x is damaged</dd>" in html
+
+
+def test_figures_are_within_the_page():
+    figure = Figure("6", "Figure 6", "Effect of <mixup>", "As & it is.", data_url(b"picture", "image/png"))
+    html = page(figures=[figure])
+    assert '<img src="data:image/png;base64,cGljdHVyZQ==" alt="Effect of &lt;mixup&gt;">' in html
+    assert "As &amp; it is." in html
+    assert '<a href="#figure-6">Figure 6</a>' in html
+
+
+def test_the_best_is_bold_and_said(make_record):
+    wrong = [[9, 1, 0, 0, 0], *([10 * (i == j) for j in range(5)] for i in range(1, 5))]
+    html = page([make_record(PROPOSED), make_record(vary(mixup_alpha=0.4), counts=wrong)])
+    cells = re.findall(r'<td class="(score[ best]*)" data-value="([\d.]*)">', html)
+    assert cells[4:12] == 4 * [("score best", "100.00")] + [
+        ("score", value) for value in ("98.00", "98.18", "98.00", "97.99")
+    ]
+    assert html.count('100.00<span class="unseen"> (best)</span>') >= 4
+
+
+def test_markup_is_well_formed_accessible_and_asks_for_nothing_outside():
+    parsed = Page(page())
+    assert parsed.of("html") == [{"lang": "en"}]
+    assert len(parsed.of("table")) == len(parsed.of("caption")) == 9
+    assert {attributes["scope"] for attributes in parsed.of("th")} == {"col", "colgroup", "row"}
+    addresses = [v for _, attributes in parsed.elements for a, v in attributes.items() if a in ("src", "href")]
+    assert not [address for address in addresses if not address.startswith(("#", "data:"))]
+    assert "url(" not in "".join(parsed.text)
+    assert "@import" not in "".join(parsed.text)
+
+
+def test_labels_are_text_never_markup():
+    assert "Departs from the paper: lr=&lt;b&gt;." in render(
+        [fill(tables_under({})[0][0], [], overrides={"lr": "<b>"})], Reading(), left_out={}
+    )
+
+
+def test_a_rehearsal_is_told_in_title_banner_and_every_caption():
+    rehearsal, paper = page(overrides={"images": "drawn", "trunks": "tiny"}), page()
+    assert "<title>REHEARSAL: " in rehearsal
+    assert '<p class="warning" role="alert">Rehearsal: tiny networks on drawn images.' in rehearsal
+    assert rehearsal.count(". REHEARSAL. ") == 9
+    assert "rehearsal" not in paper.lower()
+
+
+def test_tables_left_out_are_told_with_the_reason():
+    assert "Table 4: varies what is being set (mixup_alpha)" in page(overrides={"mixup_alpha": 0.4})
+
+
+def test_printing_twice_gives_the_same_page(make_record):
+    assert page([make_record(PROPOSED)]) == page([make_record(PROPOSED)])
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator:
+    """A real browser."""
+    if shutil.which("chromium") is None:
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium, tmp_path, make_record, request) -> Iterator:
+    """The page of a few runs in the browser, from disk; a message on its console fails the test."""
+    epochs = [{"train_accuracy": a, "validation_accuracy": a, "train_loss": 1.0} for a in (0.2, 0.6, 0.9)]
+    wrong = [[9, 1, 0, 0, 0], *([10 * (i == j) for j in range(5)] for i in range(1, 5))]
+    configs = (PROPOSED, vary(mixup_alpha=0.4))
+    records = [replace(make_record(c, s), curves=epochs) for c in configs for s in (0, 1, 2)]
+    elsewhere = {Dataset.LISC: records[0].test}
+    records.append(replace(make_record(vary(mixup_alpha=0.0), counts=wrong), curves=epochs, elsewhere=elsewhere))
+    lost = {f"{vary(mixup_alpha=0.6).id}-s0": "code: ZeroDivisionError: division by zero"}
+    figure = Figure("6", "Figure 6", "Effect of mixup", "Lines.", data_url(png(), "image/png"))
+    file = tmp_path / "report.html"
+    file.write_text(page(records, seeds=(0, 1, 2), unfinished=lost, figures=[figure]), encoding="utf-8")
+    width, scheme = getattr(request, "param", (1200, "light"))
+    tab = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    said: list[str] = []
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda asked: None if asked.url.startswith(("file:", "data:")) else said.append(asked.url))
+    tab.goto(file.as_uri())
+    yield tab
+    tab.close()
+    assert said == []
+
+
+SCREENS = pytest.mark.parametrize("opened", [(w, s) for w in (360, 1200) for s in ("light", "dark")], indirect=True)
+
+
+@pytest.mark.slow
+@SCREENS
+def test_nothing_but_a_table_scrolls_sideways_and_nothing_bars_anyone(opened):
+    from axe_playwright_python.sync_playwright import Axe
+
+    assert opened.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert Axe().run(opened).response["violations"] == []
+    opened.locator("#table-4 button.open").nth(4).click()
+    assert (
+        opened.evaluate("document.querySelector('dialog').scrollWidth - document.querySelector('dialog').clientWidth")
+        <= 0
+    )
+    assert Axe().run(opened).response["violations"] == []
+
+
+@pytest.mark.slow
+def test_a_number_opens_its_runs_by_mouse_and_keyboard(opened):
+    opened.get_by_role("button", name="98.00").first.click()
+    dialog = opened.get_by_role("dialog", name="Table 4, α 0")
+    assert dialog.get_by_role("table", name="Scores of each seed").locator("tbody tr").all_inner_texts() == [
+        "0\t98.00\t98.18\t98.00\t97.99\t90.00\t100.00\t100.00\t100.00\t100.00\t1\t1.0 s"
+    ]
+    assert dialog.locator(".matrix tbody tr").first.inner_text() == "basophil\t9\t1\t0\t0\t0"
+    other = dialog.get_by_role("table", name="Confusion matrix of LISC")
+    assert other.locator("tbody tr").first.inner_text() == "basophil\t10\t0\t0\t0\t0"
+    assert dialog.locator(".curves polyline").count() == 2
+    assert dialog.locator("img.gradcam").evaluate("image => image.complete && image.naturalWidth") == 96
+    assert "mixup_alpha" in dialog.inner_text()
+    opened.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert opened.evaluate("document.activeElement.textContent") == "98.00"
+    opened.keyboard.press("Enter")
+    assert dialog.is_visible()
+    dialog.get_by_role("button", name="Close").click()
+    assert not dialog.is_visible()
+
+
+@pytest.mark.slow
+def test_a_dash_opens_why_there_is_no_number(opened):
+    opened.locator("#table-4 tbody tr", has_text="0.6").locator("button.open").first.click()
+    text = opened.get_by_role("dialog").inner_text()
+    assert "division by zero" in text
+    assert "not run yet" in text
+
+
+@pytest.mark.slow
+def test_a_heading_sorts_down_up_and_back(opened):
+    def firsts() -> list[str]:
+        return opened.locator("#table-10 tbody tr").evaluate_all("rows => rows.map(row => row.dataset.name)")
+
+    heading = opened.locator("#table-10 th", has=opened.get_by_role("button", name="OA"))
+    before = firsts()
+    for direction, top in (("descending", "Our model Virtual"), ("ascending", "Our model Raw"), ("none", None)):
+        heading.get_by_role("button").click()
+        assert heading.get_attribute("aria-sort") == direction
+        assert firsts() == before if top is None else firsts()[0] == f"Table 10, {top}"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_a_document_becomes_a_pdf_and_an_error_is_told(tmp_path):
+    tex = tmp_path / "tables.tex"
+    tex.write_text(r"\documentclass{article}\begin{document}As seen in \ref{a}.\label{a}\end{document}")
+    assert compile_pdf(tex) == "tables.pdf: all tables"
+    assert {file.name for file in tmp_path.iterdir()} == {"tables.tex", "tables.pdf"}
+    tex.write_text(r"\documentclass{article}\begin{document}\nonsense\end{document}")
+    assert compile_pdf(tex) == "tables.pdf: not made; pdflatex says: ! Undefined control sequence."
+
+
+def test_without_a_compiler_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert compile_pdf(Path("tables.tex")).startswith("tables.pdf: not made, for want of pdflatex (Debian: apt-get")

@@ -1,0 +1,122 @@
+"""What trials cost, before they run."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from search_spaces.paper import TABLES
+from study.costs.model import Cost, Costs, Machine, shape, totals
+from study.costs.report import estimate, show
+from study.plan import plan
+from study.storage import Storage
+from wbc_model.choices import Attention, Dataset, Init
+from wbc_model.config import TrialConfig, TwoBranch
+
+TRIALS = plan(TABLES)
+GPUS = Machine("H100", cores=32, gpus=4, start=60)
+COST = Cost(epoch=36.0, rest=0.0, memory=0.1, stored=10**6, checkpoint=10**8)
+
+
+def known(machine: Machine = GPUS, cost: Cost = COST) -> Costs:
+    costs = Costs(machine)
+    for trial in TRIALS:
+        costs.learn(trial, cost)
+    return costs
+
+
+def test_what_does_not_change_the_cost_does_not_change_the_shape():
+    base = TrialConfig()
+    alike = [replace(base, mixup_alpha=0.4), replace(base, epochs=2), replace(base, lr=1e-3),
+             replace(base, model=TwoBranch(attention=Attention.SE, resnet=Init.RANDOM))]  # fmt: skip
+    assert {shape(config) for config in alike} == {shape(base)}
+    others = [replace(base, dataset=Dataset.LISC), replace(base, model=TwoBranch(resnet=None)),
+              replace(base, image_size=96), replace(base, batch_size=8)]  # fmt: skip
+    assert len({shape(config) for config in [base, *others]}) == 5
+    assert len(Costs(GPUS).unknown(TRIALS)) == 26, "six models on four datasets, and two branches alone"
+
+
+def test_hours_wall_time_and_storage_of_trials_packed_on_gpus():
+    """A trial of an hour that takes a tenth of a GPU's memory: nine fit, and eight have cores."""
+    found = totals(TRIALS, known(), cpus=1, gpus=None)
+    assert found["hours"] == pytest.approx(46 / 8)
+    assert found["wall_hours"] == pytest.approx(2 + 60 / 3600), "32 at a time"
+    assert found["stored_gb"] == pytest.approx(46e-3 + 32 * 0.1)
+    assert found["unknown"] == 0
+    assert totals(TRIALS, known(), cpus=4, gpus=None)["hours"] == pytest.approx(46 / 2), "two have cores"
+    assert totals(TRIALS, known(), cpus=1, gpus=1)["hours"] == pytest.approx(46)
+
+
+@pytest.mark.parametrize(("memory", "share"), [(0.0, 1), (0.8, 1), (0.44, 1 / 2), (0.3, 1 / 3)])
+def test_the_share_of_a_gpu_follows_from_measured_memory(memory: float, share: float):
+    assert known(cost=replace(COST, memory=memory)).share(TRIALS[0], cpus=1) == pytest.approx(share)
+
+
+def test_as_many_share_a_gpu_as_were_measured_to_do_more_together():
+    """Nine fit and eight have cores; six together do no more than four."""
+    costs = known()
+    costs.rates["H100"] = {1: 10, 2: 18, 3: 24, 4: 28, 6: 29}
+    assert costs.room(TRIALS[0], cpus=1) == 8
+    assert costs.share(TRIALS[0], cpus=1) == pytest.approx(1 / 4)
+    assert costs.slowdown(TRIALS[0], cpus=1) == pytest.approx(4 * 10 / 28)
+    assert costs.share(TRIALS[0], cpus=3) == pytest.approx(1 / 2), "two have cores"
+    large = known(cost=replace(COST, memory=0.3))
+    large.rates = costs.rates
+    assert large.share(TRIALS[0], cpus=1) == pytest.approx(1 / 3), "three fit"
+    assert costs.to_measure(TRIALS[0], cpus=1) == [], "more than four gain nothing"
+    costs.rates["H100"] = {1: 10, 2: 18}
+    assert costs.to_measure(TRIALS[0], cpus=1) == [1, 2, 3, 4, 6, 8], "there was less room"
+    assert costs.to_measure(TRIALS[0], cpus=4) == []
+    costs.rates["H100"] = {1: 10, 2: 18, 3: 0}
+    assert costs.to_measure(TRIALS[0], cpus=1) == [], "three did not fit"
+    other = known(Machine("A100", cores=32, gpus=4))
+    other.rates = costs.rates
+    assert other.to_measure(TRIALS[0], cpus=1) == [1, 2, 3, 4, 6, 8]
+    assert other.share(TRIALS[0], cpus=1) == pytest.approx(1 / 8), "measured on another card"
+    assert other.slowdown(TRIALS[0], cpus=1) == 1
+
+
+def test_the_longest_begin_first_after_those_of_unknown_cost():
+    """On two GPUs, two trials of an hour and one of two: in the plan's order the last would end after three."""
+    first, second, third, fourth = (next(t for t in TRIALS if t.config.dataset is name) for name in Dataset)
+    costs = Costs(Machine("H100", cores=2, gpus=2))
+    for trial in (first, second):
+        costs.learn(trial, COST)
+    costs.learn(fourth, replace(COST, epoch=72.0))
+    assert costs.in_order([first, second, third, fourth]) == [third, fourth, first, second]
+    again = replace(fourth, seed=1)
+    assert costs.in_order([again, first, second]) == [first, second, again], "the first seed's tables first"
+    assert totals([first, second, fourth], costs, cpus=1, gpus=1)["wall_hours"] == pytest.approx(2)
+
+
+def test_without_gpus_cores_count():
+    found = totals(TRIALS, known(Machine("cpu", cores=2, gpus=0)), cpus=1, gpus=None)
+    assert found["hours"] == pytest.approx(46)
+    assert found["wall_hours"] == pytest.approx(23)
+
+
+def test_two_launchers_keep_what_both_learnt(tmp_path: Path):
+    storage = Storage(str(tmp_path))
+    first, second = Costs(GPUS), Costs(GPUS)
+    first.learn(TRIALS[0], COST)
+    second.learn(TRIALS[-1], COST)
+    first.write(storage)
+    second.write(storage)
+    third = Costs(GPUS, rates={"H100": {1: 10.0, 2: 18.0}})
+    third.write(storage)
+    first.write(storage)
+    read = Costs.read(storage)
+    assert read.rates == {"H100": {1: 10.0, 2: 18.0}}
+    assert (read.of(TRIALS[0]), read.of(TRIALS[-1]), read.machine) == (COST, COST, GPUS)
+
+
+def test_the_plan_shows_money_and_what_is_not_known():
+    args = argparse.Namespace(cpus=1, gpus=None, gpu_price=2.0)
+    told = show(estimate(TABLES, TRIALS, set(), known(), args))
+    assert told.splitlines()[0].split() == ["rows", "configs", "trials", "finished", "to", "run", "hours", "wall", "h",
+                                           "GB", "money"]  # fmt: skip
+    assert told.splitlines()[10].split()[-4:] == ["5.75", "2.02", "3.25", "11.50"]
+    nothing = show(estimate(TABLES, TRIALS, set(), Costs(), args))
+    assert "46 trials of unknown cost are not counted: --calibrate" in nothing
+    assert "money" not in nothing

@@ -1,0 +1,122 @@
+"""Leases, by real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from study.storage import create
+from study.trial import leases
+from study.trial.leases import Held, Holder, Lease, newest
+
+TAKE = """
+import sys, time
+from upath import UPath
+from study.trial.leases import Held, Lease
+try:
+    Lease.take(UPath(sys.argv[1]))
+    print("taken", flush=True)
+    time.sleep(60)
+except Held:
+    print("held", flush=True)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> UPath:
+    return UPath(tmp_path / "trial")
+
+
+def other(folder: UPath) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", TAKE, str(folder)], stdout=subprocess.PIPE, text=True)
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    return process.stdout.readline().strip()
+
+
+def elsewhere(*, silent: float) -> Holder:
+    return replace(Holder.me(), machine="another", node="node7", beat=time.time() - silent)
+
+
+def plant(folder: UPath, holder: Holder) -> None:
+    create(folder / "lease-0.json", json.dumps(asdict(holder)).encode())
+
+
+def test_a_trial_has_one_holder_until_it_is_released(folder: UPath):
+    lease = Lease.take(folder)
+    with pytest.raises(Held, match=f"process {os.getpid()} on "):
+        Lease.take(folder)
+    lease.release()
+    Lease.take(folder).release()
+    assert [file.name for file in folder.iterdir()] == ["lease-1.json"]
+
+
+def test_a_process_killed_on_this_machine_is_followed_at_once(folder: UPath):
+    with other(folder) as first:
+        assert said(first) == "taken"
+        with pytest.raises(Held, match=f"process {first.pid} on "):
+            Lease.take(folder)
+        first.send_signal(signal.SIGKILL)
+    Lease.take(folder).release()
+
+
+def test_of_many_that_ask_at_once_one_gets_it(folder: UPath):
+    with ExitStack() as stack:
+        processes = [stack.enter_context(other(folder)) for _ in range(4)]
+        answers = [said(process) for process in processes]
+        for process in processes:
+            process.kill()
+    assert sorted(answers) == ["held", "held", "held", "taken"]
+
+
+def test_a_number_used_again_is_not_the_holder(folder: UPath):
+    plant(folder, replace(Holder.me(), started=1.0))
+    Lease.take(folder).release()
+
+
+@pytest.mark.parametrize(("silent", "alive"), [(leases.SILENT - 5, True), (leases.SILENT + 5, False)])
+def test_on_another_machine_silence_tells(folder: UPath, silent: float, alive: bool):  # noqa: FBT001
+    plant(folder, elsewhere(silent=silent))
+    if alive:
+        with pytest.raises(Held, match="on node7"):
+            Lease.take(folder)
+    else:
+        Lease.take(folder).release()
+
+
+def test_a_holder_tells_that_it_lives_and_learns_that_it_was_followed(folder: UPath, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(leases, "BEAT", 0.02)
+    lease = Lease.take(folder)
+    first = newest(folder)[1]
+    deadline = time.monotonic() + 10
+    while newest(folder)[1] == first:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    lease.check()
+    create(folder / "lease-1.json", json.dumps(asdict(elsewhere(silent=0))).encode())
+    lease.beats.join(10)
+    with pytest.raises(Held, match="on node7"):
+        lease.check()
+    lease.release()
+    assert newest(folder)[1] == elsewhere(silent=0) or newest(folder)[0] == 1
+
+
+def test_one_who_was_slow_gives_way_to_those_who_came_since(folder: UPath, monkeypatch: pytest.MonkeyPatch):
+    plant(folder, replace(Holder.me(), released=True))
+    look = newest(folder)
+    third = folder / "lease-2.json"
+    create(third, json.dumps(asdict(elsewhere(silent=0))).encode())
+    looks = iter([look])
+    monkeypatch.setattr(leases, "newest", lambda where: next(looks, None) or newest(where))
+    with pytest.raises(Held, match="on node7"):
+        Lease.take(folder)

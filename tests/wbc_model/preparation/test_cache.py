@@ -1,0 +1,408 @@
+"""Layouts, splits and the cache: from folders of images to arrays."""
+
+import csv
+import hashlib
+import random
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from wbc_model.choices import CELLS, Augmentation, Dataset, ImageSource, SplitBy
+from wbc_model.datasets.bccd_photographs import PhotographOrigins
+from wbc_model.datasets.dataset import DRAWN_MARK, LAYOUTS, DataError, ImageFile, find, require
+from wbc_model.preparation import cache
+from wbc_model.preparation.augment import parents
+from wbc_model.preparation.cache import Prepared, damage, prepare
+from wbc_model.preparation.splits import TABLE_2, split
+from wbc_model.synthetic.cells import draw_cell
+from wbc_model.synthetic.folders import LISC_FOLDERS
+
+LDWBC_FOLDERS = ("Basophil", "monocyte_crops", "EOSINOPHIL", "neutrophils", "Lymphocyte")
+
+
+def paint(file: Path, colour: tuple[int, int, int] = (200, 30, 90)) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 30), colour).save(file)
+
+
+@pytest.fixture
+def ldwbc(tmp_path: Path) -> Path:
+    for i, folder in enumerate(LDWBC_FOLDERS):
+        for k in range(5):
+            paint(tmp_path / "data" / "LDWBC" / folder / f"{k}.png", (40 * i, 10 * k, 120))
+    return tmp_path / "data"
+
+
+def load(
+    data: Path,
+    *,
+    into: Path | None = None,
+    dataset: Dataset = Dataset.LDWBC,
+    images: ImageSource = ImageSource.PUBLISHED,
+    augmentation: Augmentation = Augmentation.NONE,
+    image_size: int = 32,
+    limit: float | None = None,
+) -> Prepared:
+    cache = into or data.parent / "cache"
+    return prepare(
+        dataset, images=images, augmentation=augmentation, data=data, cache=cache, image_size=image_size, workers=2,
+        limit=limit,
+    )  # fmt: skip
+
+
+def fake(counts: dict) -> list[ImageFile]:
+    return [
+        ImageFile(f"{part}/{cell}/{i}.jpg", cell, part, Path())
+        for part, cells in counts.items()
+        for cell, n in cells.items()
+        for i in range(n)
+    ]
+
+
+def test_table_1_sums():
+    totals = {d: sum(sum(cells.values()) for cells in LAYOUTS[d].counts.values()) for d in Dataset}
+    assert totals == {Dataset.LDWBC: 22645, Dataset.LISC: 242, Dataset.BCCD: 12444, Dataset.RAABIN: 14514}
+
+
+@pytest.mark.parametrize("dataset", [Dataset.LDWBC, Dataset.LISC, Dataset.RAABIN])
+def test_table_2_to_the_image_on_data_of_the_published_size(dataset: Dataset):
+    sets = split(dataset, fake(LAYOUTS[dataset].counts))
+    assert tuple(map(len, sets.values())) == TABLE_2[dataset]
+
+
+def test_table_2_to_the_image_on_bccd_without_the_108_that_the_paper_excludes():
+    counts = {"train": {"monocyte": 9871}, "test": {"monocyte": 2465}}
+    assert tuple(map(len, split(Dataset.BCCD, fake(counts)).values())) == (7404, 2467, 2465)
+
+
+def test_splits_are_disjoint_complete_and_blind_to_the_order_of_files():
+    samples = fake(LAYOUTS[Dataset.LISC].counts)
+    sets = split(Dataset.LISC, samples)
+    ids = [sample.id for members in sets.values() for sample in members]
+    assert sorted(ids) == sorted(sample.id for sample in samples)
+    assert len(set(ids)) == len(ids)
+    random.Random(0).shuffle(samples)
+    assert split(Dataset.LISC, samples) == sets
+
+
+def test_official_test_sets_are_the_test_sets():
+    sets = split(Dataset.RAABIN, fake(LAYOUTS[Dataset.RAABIN].counts))
+    assert {sample.part for sample in sets["test"]} == {"test"}
+    assert {sample.part for sample in sets["train"] + sets["validation"]} == {"train"}
+    assert Counter(sample.cell for sample in sets["test"])["monocyte"] == 234
+
+
+def test_a_stratified_split_has_every_class_in_its_share():
+    sets = split(Dataset.LDWBC, fake(LAYOUTS[Dataset.LDWBC].counts), by=SplitBy.STRATIFIED)
+    assert Counter(sample.cell for sample in sets["validation"]) == {
+        "basophil": 44, "monocyte": 193, "eosinophil": 107, "neutrophil": 2093, "lymphocyte": 2089
+    }  # fmt: skip
+    assert sum(map(len, sets.values())) == 22645
+
+
+def test_whole_groups_are_in_one_set_and_what_the_test_set_shows_in_no_other():
+    samples = fake({"train": dict.fromkeys(CELLS[1:], 80), "test": dict.fromkeys(CELLS[1:], 20)})
+    groups = {sample.id: f"{sample.part} {sample.cell} {int(sample.id.split('/')[-1][:-4]) // 8}" for sample in samples}
+    shared = "test monocyte 0"
+    groups |= {name: shared for name, group in groups.items() if group == "train monocyte 3"}
+    sets = split(Dataset.BCCD, samples, by=SplitBy.SOURCE_GROUPED, groups=groups)
+    where = {name: {groups[sample.id] for sample in members} for name, members in sets.items()}
+    assert not where["train"] & where["validation"]
+    assert not where["test"] & (where["train"] | where["validation"])
+    assert shared in where["test"]
+    assert sum(map(len, sets.values())) == 400 - 8
+    for cell, wanted in zip(CELLS[1:], (24, 24, 24, 24), strict=True):
+        assert sum(sample.cell == cell for sample in sets["validation"]) == wanted
+    random.Random(0).shuffle(samples)
+    assert split(Dataset.BCCD, samples, by=SplitBy.SOURCE_GROUPED, groups=groups) == sets
+
+
+def test_only_bccd_can_be_split_by_cells(ldwbc: Path):
+    with pytest.raises(DataError, match="source_grouped wants bccd: which cells ldwbc shows twice cannot be told"):
+        prepare(Dataset.LDWBC, images=ImageSource.PUBLISHED, augmentation=Augmentation.NONE, data=ldwbc,
+                cache=ldwbc.parent / "cache", image_size=32, by=SplitBy.SOURCE_GROUPED)  # fmt: skip
+
+
+def test_prepared_by_cells_lists_what_the_test_set_shows_as_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for part in ("TRAIN", "TEST"):
+        for i, cell in enumerate(CELLS[1:]):
+            for k in range(8):
+                pixels = draw_cell(cell, np.random.default_rng(i), height=240, width=320, fill=0.6).pixels
+                file = tmp_path / "images" / part / cell.upper() / f"{k}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(file)
+
+    def found(samples: list[ImageFile], **_: object) -> PhotographOrigins:
+        number = {sample.id: sample.id.split("/")[-1][0] for sample in samples}
+        photograph = {name: f"{name.split('/')[1]} {k}" if k == "0" else name for name, k in number.items()}
+        return PhotographOrigins(photograph, ())
+
+    monkeypatch.setattr(cache, "origins", found)
+    prepared = prepare(Dataset.BCCD, images=ImageSource.PUBLISHED, augmentation=Augmentation.NONE, data=tmp_path,
+                       cache=tmp_path / "cache", image_size=32, by=SplitBy.SOURCE_GROUPED)  # fmt: skip
+    left_out = {entry.id: entry.excluded for entry in prepared.manifest if entry.excluded}
+    assert left_out == {f"TRAIN/{cell.upper()}/0.png": "shows a cell of the test set" for cell in CELLS[1:]}
+    assert {name: len(images) for name, images in prepared.sets.items()} == {"train": 20, "validation": 8, "test": 32}
+
+
+def test_too_few_images_are_named():
+    with pytest.raises(DataError, match="3 images are too few: none left for validation"):
+        split(Dataset.LISC, fake({"all": {"basophil": 3}}))
+
+
+def test_class_folders_in_any_case_with_suffixes(ldwbc: Path):
+    paint(ldwbc / "LDWBC" / "mixed" / "0.png")
+    found = find(Dataset.LDWBC, ldwbc)
+    assert Counter(sample.cell for sample in found) == dict.fromkeys(CELLS, 5)
+
+
+@pytest.mark.parametrize("prefix", ["", "raabin", "Raabin-WBC"])
+def test_a_dataset_may_lie_one_folder_deeper(prefix: str, tmp_path: Path):
+    for part in ("Train", "TestA", "TestB"):
+        for cell in CELLS:
+            paint(tmp_path / prefix / part / cell.capitalize() / "95-1_1_1.jpg")
+    assert Counter(sample.part for sample in find(Dataset.RAABIN, tmp_path)) == {"train": 5, "test": 5}
+
+
+def test_a_missing_dataset_says_what_was_wanted_found_and_where_it_comes_from(tmp_path: Path):
+    (tmp_path / "holiday").mkdir()
+    with pytest.raises(DataError, match=r"bccd: wanted .*TRAIN and .* in .*, found: holiday\n  to be had from Kaggle"):
+        find(Dataset.BCCD, tmp_path)
+
+
+def test_every_missing_dataset_is_named_at_once(ldwbc: Path):
+    with pytest.raises(DataError) as caught:
+        require(Dataset, ldwbc)
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in lines[::2]] == ["lisc", "bccd", "raabin"]
+    assert all("to be had from" in line for line in lines[1::2])
+
+
+def test_an_empty_class_is_an_error(ldwbc: Path):
+    for file in (ldwbc / "LDWBC" / "Basophil").iterdir():
+        file.unlink()
+    with pytest.raises(DataError, match="no images of the cell type basophil"):
+        find(Dataset.LDWBC, ldwbc)
+
+
+def test_real_bccd_is_found_whole(shared: Path):
+    counts = Counter((sample.part, sample.cell) for sample in find(Dataset.BCCD, shared / "data"))
+    expected = LAYOUTS[Dataset.BCCD].counts
+    assert counts == {(part, cell): n for part, cells in expected.items() for cell, n in cells.items()}
+
+
+def test_prepared_pixels_labels_and_ids_belong_together(ldwbc: Path):
+    """Colours tell class and number, so a mix-up shows; labels follow B M E N L, not the folders' order."""
+    prepared = load(ldwbc)
+    assert {name: len(images) for name, images in prepared.sets.items()} == {"train": 15, "validation": 5, "test": 5}
+    for images in prepared.sets.values():
+        assert images.pixels.shape[1:] == (32, 32, 3)
+        for pixels, label, name in zip(images.pixels, images.labels, images.ids, strict=True):
+            folder, file = name.split("/")
+            assert LDWBC_FOLDERS[label] == folder
+            assert pixels[0, 0].tolist() == [40 * label, 10 * int(file[0]), 120]
+
+
+def test_the_second_opening_reads_no_image(ldwbc: Path, monkeypatch: pytest.MonkeyPatch):
+    first = load(ldwbc)
+    monkeypatch.delattr("wbc_model.preparation.build._examine")
+    again = load(ldwbc)
+    assert again.fingerprint == first.fingerprint
+    assert isinstance(again.sets["train"].pixels, np.memmap)
+
+
+def test_a_changed_file_changes_the_fingerprint(ldwbc: Path):
+    before = load(ldwbc).fingerprint
+    paint(ldwbc / "LDWBC" / "Basophil" / "0.png", (1, 2, 3))
+    assert load(ldwbc).fingerprint != before
+
+
+def test_the_fingerprint_is_of_content_not_of_place(ldwbc: Path, tmp_path: Path):
+    before = load(ldwbc).fingerprint
+    moved = ldwbc.rename(tmp_path / "elsewhere")
+    assert load(moved, into=tmp_path / "other", image_size=64).fingerprint == before
+
+
+def test_a_damaged_image_is_left_out_and_named(ldwbc: Path):
+    bad = ldwbc / "LDWBC" / "neutrophils" / "3.png"
+    bad.write_bytes(bad.read_bytes()[:60])
+    (ldwbc / "LDWBC" / "neutrophils" / "4.png").write_bytes(b"")
+    prepared = load(ldwbc)
+    assert sum(map(len, prepared.sets.values())) == 23
+    reasons = {entry.id: entry.excluded for entry in prepared.manifest if entry.excluded}
+    assert set(reasons) == {"neutrophils/3.png", "neutrophils/4.png"}
+    assert str(bad) in reasons["neutrophils/3.png"]
+
+
+def test_one_builds_and_the_others_wait(ldwbc: Path, monkeypatch: pytest.MonkeyPatch):
+    results: list[str] = []
+    built: list[Path] = []
+    build = cache.build
+    monkeypatch.setattr(cache, "build", lambda *a, **k: (built.append(a[2]), time.sleep(0.2), build(*a, **k)))
+    threads = [threading.Thread(target=lambda: results.append(load(ldwbc).fingerprint)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    assert len(built) == 1
+    assert len(set(results)) == 1
+
+
+def test_drawings_cannot_pass_for_published_images_nor_the_other_way(ldwbc: Path):
+    with pytest.raises(DataError, match="holds published images, and images=drawn was asked for"):
+        load(ldwbc, images=ImageSource.DRAWN)
+    (ldwbc / DRAWN_MARK).write_text("drawn")
+    with pytest.raises(DataError, match="holds drawn images, and images=published was asked for"):
+        load(ldwbc)
+
+
+def test_the_manifest_says_which_file_is_where(ldwbc: Path):
+    manifest = load(ldwbc).manifest
+    assert Counter(entry.split for entry in manifest) == {"train": 15, "validation": 5, "test": 5}
+    for entry in manifest:
+        assert entry.sha256 == hashlib.sha256((ldwbc / "LDWBC" / entry.id).read_bytes()).hexdigest()
+
+
+def test_a_damaged_cache_is_found_out(ldwbc: Path):
+    folder = load(ldwbc).folder
+    assert damage(folder) == []
+    with (folder / "test.npy").open("r+b") as file:
+        file.seek(500)
+        file.write(b"\x00\x01")
+    assert damage(folder) == ["test.npy"]
+
+
+def test_a_full_disk_is_told_before_it_is_full(ldwbc: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(DataError, match=r"may need 0\.0 GB, .*: make room, or choose another place with --cache"):
+        load(ldwbc)
+
+
+def test_a_cache_grows_no_larger_than_allowed(ldwbc: Path):
+    limit = 2 * 3 * 25 * 32**2 * 3 / 1e9  # twice what is asked for to be safe
+    folder = load(ldwbc, limit=limit).folder
+    (folder.parent / "others").write_bytes(bytes(300_000))
+    assert load(ldwbc, limit=limit).folder == folder  # what is there is read
+    with pytest.raises(
+        DataError, match=r"cache holds 0\.0 GB and may need .* over its limit of .* raise --cache-limit"
+    ):
+        load(ldwbc, limit=limit, augmentation=Augmentation.LARGEST)
+
+
+def test_a_file_of_another_kind_is_left_out_and_named(ldwbc: Path):
+    (ldwbc / "LDWBC" / "Basophil" / "notes.txt").write_text("see page 3")
+    (ldwbc / "LDWBC" / "Basophil" / "0.png").rename(ldwbc / "LDWBC" / "Basophil" / "scan.dat")
+    (ldwbc / "LDWBC" / "Basophil" / "._1.png").write_bytes(b"of a file manager")
+    manifest = {entry.id.split("/")[-1]: entry for entry in load(ldwbc).manifest if entry.cell == "basophil"}
+    assert "notes.txt: cannot be decoded" in manifest["notes.txt"].excluded
+    assert manifest["scan.dat"].split
+    assert "._1.png" not in manifest
+
+
+def test_raabin_is_train_and_test_a_and_nothing_else(tmp_path: Path):
+    """Check 7: Test-B, which the paper does not use, lies beside them."""
+    for part in ("Train", "TestA", "TestB"):
+        for cell in CELLS:
+            for i in range(4):
+                paint(tmp_path / "Raabin" / part / cell.capitalize() / f"95-1-{part}_{i}_1.jpg")
+    manifest = load(tmp_path, into=tmp_path / "cache", dataset=Dataset.RAABIN).manifest
+    assert {(entry.id.split("/")[0], entry.split) for entry in manifest} == {
+        ("Train", "train"), ("Train", "validation"), ("TestA", "test"),
+    }  # fmt: skip
+
+
+def test_raabins_published_file_names(shared: Path, tmp_path: Path):
+    """Check 7 on the real names: all of Test-A, and nothing of Test-B."""
+    names = [
+        row["path"]
+        for file in sorted((shared / "data" / "raabin").glob("*.csv"))
+        for row in csv.DictReader(file.read_text().splitlines())
+    ]
+    for name in [*names, "Train/Neutrophil/95-1_1_1.jpg"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = Counter((s.part, s.cell) for s in find(Dataset.RAABIN, tmp_path))
+    expected = LAYOUTS[Dataset.RAABIN].counts
+    assert {cell: found["test", cell] for cell in CELLS} == expected["test"]
+    assert {cell: found["train", cell] for cell in CELLS} == expected["train"] | {"neutrophil": 1}
+
+
+def test_balanced_counts_are_exact_and_copies_stay_in_training(ldwbc: Path):
+    """Check 12 of the largest class never copied; 1 and 2: parents train, the other sets are the same bytes."""
+    plain = load(ldwbc)
+    prepared = load(ldwbc, augmentation=Augmentation.LARGEST)
+    train = prepared.sets["train"]
+    largest = np.bincount(plain.sets["train"].labels).max()
+    assert (np.bincount(train.labels) == largest).all()
+    own = set(plain.sets["train"].ids)
+    assert {name.split("#")[0] for name in train.ids} == own
+    biggest = int(np.bincount(plain.sets["train"].labels).argmax())
+    assert not [name for name, label in zip(train.ids, train.labels, strict=True) if "#" in name and label == biggest]
+    for name in ("validation", "test"):
+        assert prepared.sets[name].ids == plain.sets[name].ids
+        assert (prepared.sets[name].pixels == plain.sets[name].pixels).all()
+    assert prepared.fingerprint != plain.fingerprint
+
+
+def test_copies_are_of_their_class_are_not_their_parents_and_are_the_same_every_time(ldwbc: Path, tmp_path: Path):
+    for file in (ldwbc / "LDWBC").rglob("*.png"):
+        ramp = np.linspace(0, 255, 40, dtype=np.uint8)[None, :, None].repeat(30, 0).repeat(3, 2)
+        ramp[..., 0] = LDWBC_FOLDERS.index(file.parent.name) * 40
+        Image.fromarray(ramp).save(file)
+    train = load(ldwbc, augmentation=Augmentation.LARGEST).sets["train"]
+    at = {name: i for i, name in enumerate(train.ids)}
+    copies = [name for name in train.ids if "#" in name]
+    assert copies
+    for name in copies:
+        assert (train.pixels[at[name]][..., 0] == 40 * train.labels[at[name]]).all()
+        assert (train.pixels[at[name]] != train.pixels[at[name.split("#")[0]]]).any()
+    again = load(ldwbc, augmentation=Augmentation.LARGEST, into=tmp_path / "again").sets["train"]
+    assert (again.pixels == train.pixels).all()
+
+
+def test_lisc_has_a_thousand_a_class_and_bccd_no_copies():
+    labels = np.repeat(np.arange(5), (30, 28, 24, 31, 32))
+    chosen = parents(labels, dataset=Dataset.LISC, how=Augmentation.PAPER)
+    assert np.bincount(np.concatenate([labels, labels[chosen]])).tolist() == [1000] * 5
+    assert max(Counter(chosen).values()) == 1000 // 24
+    assert parents(labels, dataset=Dataset.BCCD, how=Augmentation.PAPER) == []
+    assert len(parents(labels, dataset=Dataset.LISC, how=Augmentation.LARGEST)) == 2 + 4 + 8 + 1
+
+
+def test_lisc_is_cropped_by_its_masks(tmp_path: Path):
+    """The mask lacks a margin of four pixels a side; its box lies around the drawn disc."""
+    for folder in LISC_FOLDERS.values():
+        for i in range(5):
+            picture = np.full((116, 148, 3), 200, np.uint8)
+            cv2.rectangle(picture, (50, 40), (89, 79), (10 * i, 20, 90), -1)
+            mask = np.zeros((108, 140), np.uint8)
+            cv2.rectangle(mask, (46, 36), (85, 75), 75, -1)
+            main, truth = tmp_path / "data/LISC Database/Main Dataset", "Ground Truth Segmentation"
+            for path, image in (
+                (main / folder / f"{i}.bmp", picture),
+                (main.parent / truth / folder / "areaforexpert1" / f"{i}_expert.bmp", mask),
+            ):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image).save(path)
+    prepared = load(tmp_path / "data", dataset=Dataset.LISC, image_size=100)
+    assert sum(map(len, prepared.sets.values())) == 25
+    for pixels in (pixels for images in prepared.sets.values() for pixels in images.pixels):
+        inside = (pixels[..., 2] == 90).mean()
+        assert inside == pytest.approx(1 / 1.24**2, abs=0.06)  # padded by 12 % a side
+        assert pixels[50, 50, 2] == 90
+
+
+def test_a_picture_without_its_mask_is_left_out_and_named(tmp_path: Path):
+    for folder in LISC_FOLDERS.values():
+        for i in range(2):
+            paint(tmp_path / "LISC Database/Main Dataset" / folder / f"{i}.bmp")
+    with pytest.raises(DataError, match=r"too few: none left.*\n.*10 left out.*its mask is missing"):
+        load(tmp_path, dataset=Dataset.LISC)

@@ -1,0 +1,1 @@
+"""Datasets as their authors publish them: where the files lie, and what each image shows."""

@@ -1,0 +1,98 @@
+"""Which photograph each of BCCD's images was made of, matched once and kept in the cache. Needs no torch."""
+
+import csv
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from wbc_model.datasets.dataset import DataError, ImageFile
+from wbc_model.datasets.images import read_rgb
+from wbc_model.datasets.photo_matching import PhotoMatcher
+
+PLACES = ("dataset-master/dataset-master/JPEGImages", "dataset-master/JPEGImages", "JPEGImages")
+"""Where the photographs lie below `--data` or one level deeper: they come with the images."""
+
+UNKNOWN = "unknown"
+"""The photograph of images that none of those published fits: 15 neutrophils of one that is not among them."""
+
+
+@dataclass(frozen=True)
+class PhotographOrigins:
+    """What images were made of."""
+
+    photograph: dict[str, str]
+    """Name of the photograph by sample id, or `UNKNOWN`."""
+    same_cell: tuple[tuple[str, str], ...]
+    """Pairs of photographs that show one white cell."""
+
+    def cells(self) -> dict[str, str]:
+        """By sample id, a name for the cell that it shows: the first of the photographs of that cell."""
+        first = {name: name for name in self.photograph.values()}
+        for a, b in sorted(self.same_cell):
+            old, new = first.setdefault(b, b), first.setdefault(a, a)
+            first = {name: new if cell == old else cell for name, cell in first.items()}
+        return {image: first[name] for image, name in self.photograph.items()}
+
+
+def origins(samples: Sequence[ImageFile], *, data: Path, cache: Path, workers: int | None = None) -> PhotographOrigins:
+    """Match BCCD's images to its photographs, with a progress bar; some minutes the first time.
+
+    Raises:
+        DataError: the photographs are missing, or one is damaged.
+    """
+    files = _files(data)
+    stats = [(file.name, file.stat().st_size) for file in [*files, *(sample.path for sample in samples)]]
+    path = cache / f"bccd-photographs-{hashlib.sha256(repr(stats).encode()).hexdigest()[:12]}.csv"
+    if not path.exists():
+        _write(path, _match(samples, files, workers=workers))
+    return read_origins(path)
+
+
+def read_origins(path: Path) -> PhotographOrigins:
+    """What `origins` keeps in the cache: `bccd-photographs-*.csv`."""
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    pairs = tuple((a, b) for kind, a, b in rows if kind == "same cell")
+    return PhotographOrigins({image: name for kind, image, name in rows if kind == "image"}, pairs)
+
+
+def _match(samples: Sequence[ImageFile], files: Sequence[Path], *, workers: int | None) -> PhotographOrigins:
+    cv2.setNumThreads(1)  # the pool's threads are enough
+    photographs = PhotoMatcher({file.stem: read_rgb(file) for file in files})
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        jobs = pool.map(lambda sample: _match_one(sample, photographs), samples)
+        bar = tqdm(jobs, total=len(samples), desc="match images to photographs", unit=" images", disable=None)
+        found = {sample.id: name for sample, name in zip(samples, bar, strict=True)}
+    return PhotographOrigins(found, tuple(photographs.same_cell()))
+
+
+def _match_one(sample: ImageFile, photographs: PhotoMatcher) -> str:
+    try:
+        match = photographs.match(read_rgb(sample.path))
+    except DataError:  # `prepare` leaves it out, and says so
+        return UNKNOWN
+    return match.photograph if match else UNKNOWN
+
+
+def _write(path: Path, found: PhotographOrigins) -> None:
+    draft = path.with_suffix(f".{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with draft.open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerows(("image", *item) for item in found.photograph.items())
+        lines.writerows(("same cell", *pair) for pair in found.same_cell)
+    draft.replace(path)
+
+
+def _files(data: Path) -> list[Path]:
+    for base in (data, *sorted(entry for entry in data.glob("*") if entry.is_dir())):
+        for place in PLACES:
+            if files := sorted((base / place).glob("*.jpg")):
+                return files
+    raise DataError(f"bccd: wanted its photographs in {data}/{PLACES[0]}, found none; they come with its images")

@@ -1,0 +1,112 @@
+"""The convolutional trunks, with ImageNet weights or random ones. The only file that imports timm."""
+
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.models.densenet import DenseNet
+from timm.models.inception_v3 import InceptionA
+from timm.models.resnet import BasicBlock, ResNet
+from torch import Tensor, nn
+
+from wbc_model.choices import Cut, Init, Network, Trunks
+from wbc_model.networks.weights import TrunkSpec, find_weights, load
+from wbc_model.seeding import torch_seeded
+
+
+class Trunk(nn.Module):
+    """Images (B, 3, H, W), normalised, to a feature map (B, `channels`, H / 32, W / 32), or / 16 for a cut one."""
+
+    def __init__(self, body: nn.Module, *, channels: int) -> None:
+        super().__init__()
+        self.body, self.channels = body, channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+def build_trunk(spec: TrunkSpec, *, init: Init, seed: int, weights: Path | None = None) -> Trunk:
+    """A trunk on its own random stream: the same seed gives the same weights whatever is built beside it.
+
+    Raises:
+        WeightsError: ImageNet weights are asked for and missing, or do not fit the network.
+    """
+    with torch_seeded(seed, "trunk", spec.architecture):
+        body = _TINY[spec.architecture]() if spec.trunks is Trunks.TINY else _full(spec.architecture)
+    if init is Init.IMAGENET:
+        load(body, find_weights(spec, weights))
+    if spec.cut is Cut.BLOCK3:
+        body = _cut(body)
+    return Trunk(body, channels=_channels(body))
+
+
+def _full(network: Network) -> nn.Module:
+    if network is Network.JIANG:
+        # WBCNet's layer table is not public: 33 convolutions in residual pairs, batch norm, leaky activation.
+        return _resnet((3, 4, 6, 3), channels=(64, 128, 256, 512), act_layer=nn.LeakyReLU)
+    if network is Network.RESNET50:
+        return timm.create_model("resnet50", num_classes=0, global_pool="", zero_init_last=False)  # as torchvision's
+    return timm.create_model(network.value, num_classes=0, global_pool="")
+
+
+def _resnet(
+    layers: tuple[int, ...] = (1, 1, 1, 1),
+    *,
+    channels: tuple[int, ...] = (16, 24, 32, 48),
+    act_layer: type[nn.Module] = nn.ReLU,
+) -> nn.Module:
+    """A residual network of basic blocks; a tiny one unless told otherwise."""
+    block: Any = BasicBlock  # timm's annotation asks for an instance
+    return ResNet(
+        block,
+        layers,
+        num_classes=0,
+        global_pool="",
+        channels=channels,
+        stem_width=channels[0],
+        act_layer=act_layer,
+        zero_init_last=False,
+    )
+
+
+class _TinyInception(nn.Module):
+    """A short stem and one Inception block with its four parallel paths."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
+        )  # fmt: skip
+        self.block = InceptionA(32, pool_features=16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(self.stem(x))
+
+
+_TINY = {
+    Network.RESNET50: _resnet,
+    Network.DENSENET121: lambda: DenseNet(growth_rate=8, block_config=(2, 2, 2, 2), num_classes=0, global_pool=""),
+    Network.INCEPTION_V3: _TinyInception,
+    Network.JIANG: lambda: _resnet(act_layer=nn.LeakyReLU),
+}
+
+
+def _cut(body: nn.Module) -> nn.Module:
+    """End after the third of four blocks."""
+    if isinstance(body, ResNet):
+        body.layer4 = nn.Identity()
+        return body
+    assert isinstance(body, DenseNet)
+    layers = dict(body.features.named_children())
+    third = list(layers).index("transition3")
+    return nn.Sequential(*list(layers.values())[:third], layers["transition3"].get_submodule("norm"))
+
+
+def _channels(body: nn.Module) -> int:
+    with torch.no_grad():
+        was_training = body.training
+        channels = body.eval()(torch.zeros(1, 3, 96, 96)).shape[1]
+        body.train(was_training)
+    return channels

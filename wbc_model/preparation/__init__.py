@@ -1,0 +1,1 @@
+"""From published files to arrays: crop, split, augment, and cache them once per machine."""

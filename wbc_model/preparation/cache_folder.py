@@ -1,0 +1,50 @@
+"""New."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from wbc_model.choices import Dataset
+from wbc_model.datasets.dataset import DataError, ImageFile
+from wbc_model.datasets.lisc import mask_of
+
+FORMAT = 2
+"""Bumped when the same files give other bytes."""
+
+
+def _key(dataset: Dataset, samples: Sequence[ImageFile], settings: list[str]) -> str:
+    """Changes when a file comes, goes or is rewritten, or the settings change, without reading any."""
+    files = [(sample.id, sample.path) for sample in samples]
+    if dataset is Dataset.LISC:
+        files += [(f"mask of {name}", mask_of(path)) for name, path in files]
+    stats = [(name, path.stat()) for name, path in files if path.exists()]
+    content = [FORMAT, settings, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
+def require_room(cache: Path, *, images: int, image_size: int, limit: float | None) -> None:
+    """Before anything is written: the arrays, as many copies, and a draft, are at most thrice the images.
+
+    Raises:
+        DataError: the limit or the disk allows less.
+    """
+    need, free = 3 * images * image_size**2 * 3, shutil.disk_usage(cache).free
+    held = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file()) if limit is not None else 0
+    if limit is not None and held + need > limit * 1e9:
+        raise DataError(
+            f"the cache {cache} holds {held / 1e9:.1f} GB and may need {need / 1e9:.1f} GB more, over its limit of "
+            f"{limit:g} GB: delete folders in it that are not used (they are made again), or raise --cache-limit"
+        )
+    if need > free:
+        raise DataError(
+            f"the cache {cache} may need {need / 1e9:.1f} GB, and its disk has {free / 1e9:.1f} GB left: "
+            "make room, or choose another place with --cache"
+        )
+
+
+def default_cache() -> Path:
+    """`wbc-study` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wbc-study"

@@ -1,0 +1,1 @@
+"""Drawn blood cells, for rehearsals and tests."""

@@ -1,0 +1,1 @@
+"""Training, prediction and Grad-CAM of one network."""

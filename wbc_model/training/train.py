@@ -1,0 +1,162 @@
+"""`fit`: one training as a generator of epochs. It never sees test data, and nothing here knows of Ray or W&B."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from wbc_model.choices import LrSchedule, Precision
+from wbc_model.config import TrialConfig
+from wbc_model.metrics import ConfusionMatrix
+from wbc_model.preparation.image_set import ImageSet
+from wbc_model.seeding import generator, torch_seeded
+from wbc_model.training.mixup import draw
+from wbc_model.training.predict import confusion, predict
+from wbc_model.training.radam import RAdam
+from wbc_model.training.steps import Mixes, StepRunner
+
+State = dict[str, Any]
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on; the message names the epoch and the step."""
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """Everything needed to go on after an epoch as if there had been no stop.
+
+    It refers to the live weights: save it, or copy it, before the next epoch. There are no random states in it,
+    because every epoch draws from streams of its own.
+    """
+
+    epoch: int
+    """Epochs done."""
+    model: State
+    optimizer: State
+    best_epoch: int
+    best_accuracy: float
+    """Highest validation accuracy so far; the earliest epoch that reached it is the best."""
+    best_model: State
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `torch.save`."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What one epoch gave."""
+
+    epoch: int
+    """From 0."""
+    train_loss: float
+    train_accuracy: float
+    """Share of batches' images whose arg-max is that of the (mixed) soft label: what Figs. 6 and 8 must show."""
+    train_accuracy_weighted: float
+    """Each image counted by its soft label's weight on the predicted class; under mixup it cannot reach 1."""
+    validation: ConfusionMatrix
+    lr: float
+    seconds: float
+    state: TrainState
+
+    def row(self) -> dict[str, float]:
+        """The numbers of this epoch, flat."""
+        names = ("epoch", "train_loss", "train_accuracy", "train_accuracy_weighted", "lr", "seconds")
+        scores = self.validation.scores()
+        return {name: getattr(self, name) for name in names} | {
+            "validation_accuracy": scores["accuracy"],
+            "validation_macro_f1": scores["macro_f1"],
+        }
+
+
+def fit(
+    model: nn.Module,
+    train: ImageSet,
+    validation: ImageSet,
+    config: TrialConfig,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+    resume: TrainState | None = None,
+    capture: bool = True,
+) -> Iterator[EpochReport]:
+    """Train for `config.epochs` epochs, one report each. The last report's state holds the best weights.
+
+    Args:
+        seed: of the batches' order, mixup and dropout; trials with one seed share the order.
+        resume: the state after some epoch; training goes on bit for bit as it would have.
+        capture: on a GPU, steps as one CUDA graph; else kernel by kernel.
+
+    Raises:
+        TrainingError: a loss that is not finite, or a training set smaller than one batch.
+    """
+    if len(train) < config.batch_size:
+        raise TrainingError(f"{len(train)} training images are fewer than one batch of {config.batch_size}")
+    model.to(device).to(memory_format=_layout(device, config.precision))
+    optimizer = RAdam((p for p in model.parameters() if p.requires_grad), lr=config.lr)
+    if resume is not None:
+        model.load_state_dict(resume.model)
+        optimizer.load_state_dict(resume.optimizer)
+    steps = StepRunner(model, train, optimizer, config, device=device, capture=capture)
+    best = (resume.best_epoch, resume.best_accuracy, resume.best_model) if resume else (-1, -1.0, {})
+    for epoch in range(resume.epoch if resume else 0, config.epochs):
+        started = time.perf_counter()
+        lr = _set_lr(optimizer, config, epoch)
+        loss, accuracy, weighted = _train_epoch(steps, train, config, seed=seed, epoch=epoch)
+        matrix = confusion(predict(model, validation, device=device), validation)
+        if matrix.accuracy > best[1]:
+            best = (epoch, matrix.accuracy, {k: v.detach().clone() for k, v in model.state_dict().items()})
+        state = TrainState(epoch + 1, model.state_dict(), optimizer.state_dict(), *best)
+        yield EpochReport(epoch, loss, accuracy, weighted, matrix, lr, time.perf_counter() - started, state)
+
+
+def batches(n: int, *, batch_size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
+    """Indices (batch_size,) of one epoch, shuffled. A short last batch is dropped: batch norm cannot use one image."""
+    order = generator(seed, "order", epoch).permutation(n)
+    for start in range(0, n - batch_size + 1, batch_size):
+        yield np.sort(order[start : start + batch_size])
+
+
+def _layout(device: torch.device | str, precision: Precision) -> torch.memory_format:
+    """Of the weights, which all maps follow: channels last, but for fp32 on a GPU, whose kernels are the other's."""
+    wants_channels_first = torch.device(device).type == "cuda" and precision is Precision.FP32
+    return torch.contiguous_format if wants_channels_first else torch.channels_last
+
+
+def _train_epoch(
+    steps: StepRunner, train: ImageSet, config: TrialConfig, *, seed: int, epoch: int
+) -> tuple[float, float, float]:
+    """Loss, accuracy and weighted accuracy, means over the epoch's images."""
+    steps.model.train()
+    order = np.stack(list(batches(len(train), batch_size=config.batch_size, seed=seed, epoch=epoch)))
+    with torch_seeded(seed, "dropout", epoch):
+        table = steps.epoch(torch.from_numpy(order), _mixes(config, len(order), seed=seed, epoch=epoch)).cpu()
+    if not table[:, 0].isfinite().all():
+        step = int((~table[:, 0].isfinite()).nonzero()[0])
+        raise TrainingError(f"the loss is {table[step, 0].item()} in epoch {epoch}, step {step}")
+    loss, accuracy, weighted = table.double().mean(0).tolist()
+    return loss, accuracy, weighted
+
+
+def _mixes(config: TrialConfig, steps: int, *, seed: int, epoch: int) -> Mixes | None:
+    """An epoch's mixup, drawn before it."""
+    if config.mixup_alpha == 0:
+        return None
+    rng = generator(seed, "mixup", epoch)
+    drawn = [draw(rng, alpha=config.mixup_alpha, per=config.mixup_per, batch=config.batch_size) for _ in range(steps)]
+    lam, order = zip(*drawn, strict=True)
+    return torch.stack(lam), torch.stack(order)
+
+
+def _set_lr(optimizer: RAdam, config: TrialConfig, epoch: int) -> float:
+    """The learning rate of an epoch; a cosine falls from `lr` towards 0 over all epochs."""
+    share = (1 + math.cos(math.pi * epoch / config.epochs)) / 2 if config.schedule is LrSchedule.COSINE else 1.0
+    for group in optimizer.param_groups:
+        group["lr"] = config.lr * share
+    return config.lr * share
