@@ -1,6 +1,5 @@
 """Make what a rehearsal runs on: drawn data in the published layouts, and tiny trunks trained on another task."""
 
-import shutil
 import sys
 from collections.abc import Iterable
 
@@ -9,6 +8,7 @@ import torch
 from study.plan import Trial
 from study.settings import Settings
 from wbc_model.choices import Init
+from wbc_model.files import whole_folder
 from wbc_model.networks.build import trunks_of
 from wbc_model.synthetic.folders import write
 from wbc_model.synthetic.pretrain import pretrain
@@ -21,10 +21,8 @@ def set_up(trials: Iterable[Trial], settings: Settings) -> None:
     """Draw the data and train the trunks that are not there yet. A killed set-up leaves nothing half-made behind."""
     if not settings.data.exists():
         print(f"rehearsal: drawing four datasets in {settings.data}", file=sys.stderr, flush=True)
-        draft = settings.data.with_suffix(".part")
-        shutil.rmtree(draft, ignore_errors=True)
-        write(draft, share=SHARE, side=SIDE, seed=SEED)
-        draft.rename(settings.data)
+        with whole_folder(settings.data) as draft:
+            write(draft, share=SHARE, side=SIDE, seed=SEED)
     assert settings.weights is not None
     torch.set_num_threads(1)  # networks this small are slower with more
     used = (pair for trial in trials for pair in trunks_of(trial.config).values())

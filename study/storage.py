@@ -18,8 +18,6 @@ plan.json, costs.json               what was launched last; what trials take, an
 """
 
 import json
-import os
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from upath import UPath
 from study.plan import RunRecord, Trial
 from study.scheduling.failures import Failure
 from wbc_model.choices import Dataset
+from wbc_model.files import create_whole, write_whole
 
 PRUNED = "pruned.json"
 """In the folder of a search's trial that was stopped before its last epoch."""
@@ -137,33 +136,22 @@ class TrialFiles:
 
 def write(file: UPath, content: bytes) -> None:
     """Replace a file whole or not at all."""
-    if not _is_local(file):  # an object store replaces whole objects
+    if _is_local(file):
+        write_whole(Path(str(file)), content)
+    else:  # an object store replaces whole objects
         file.fs.pipe_file(file.path, content)
-        return
-    _draft(file, content).replace(str(file))
 
 
 def create(file: UPath, content: bytes) -> None:
-    """Write a file, whole, that must not be there.
+    """Write a file that does not exist yet, whole or not at all; of several that try at the same time, one succeeds.
 
     Raises:
-        FileExistsError: it is.
+        FileExistsError: the file exists.
     """
-    if not _is_local(file):
+    if _is_local(file):
+        create_whole(Path(str(file)), content)
+    else:
         file.fs.pipe_file(file.path, content, mode="create")
-        return
-    draft = _draft(file, content)
-    try:
-        os.link(draft, str(file))
-    finally:
-        draft.unlink()
-
-
-def _draft(file: UPath, content: bytes) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(str(file.parent)) / f".{file.name}.{os.getpid()}.{threading.get_ident()}"
-    draft.write_bytes(content)
-    return draft
 
 
 def _read(file: UPath) -> bytes | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlparse
 
 import wandb
@@ -16,6 +17,7 @@ from tqdm import tqdm
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from analysis.runs.reading import Reading, match
+from wbc_model.files import write_whole
 from wbc_model.preparation.cache_folder import default_cache
 
 PAGE = 100
@@ -82,7 +84,7 @@ def _download(api: wandb.Api, path: str, folders: dict[str, Path], *, home: Path
                 bar.update()
                 if run.state == "finished" and _folder(home, run) == folders[run.id]:
                     shutil.rmtree(folders[run.id].parent, ignore_errors=True)  # of the run as it was before
-                    _keep(folders[run.id] / "record", run.summary_metrics.get("record", "").encode())
+                    write_whole(folders[run.id] / "record", run.summary_metrics.get("record", "").encode())
 
 
 def _fetch(api: wandb.Api, where: str, folder: Path, name: str) -> bytes | None:
@@ -98,14 +100,6 @@ def _fetch(api: wandb.Api, where: str, folder: Path, name: str) -> bytes | None:
             found = match(name, files)
             if found is None:
                 return None
-            # Elsewhere first: what is cut off must not be taken for the whole.
-            with files[found].download(root=str(folder / "part"), replace=True) as file:
-                Path(file.name).replace(kept)
+            with TemporaryDirectory() as elsewhere, files[found].download(root=elsewhere) as file:
+                write_whole(kept, Path(file.name).read_bytes())
     return kept.read_bytes()
-
-
-def _keep(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".part")
-    draft.write_bytes(content)
-    draft.replace(file)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from wbc_model.datasets.dataset import DataError, ImageFile
 from wbc_model.datasets.images import read_rgb
 from wbc_model.datasets.photo_matching import PhotoMatcher
+from wbc_model.files import whole_file
 
 PLACES = ("dataset-master/dataset-master/JPEGImages", "dataset-master/JPEGImages", "JPEGImages")
 """Where the photographs lie below `--data` or one level deeper: they come with the images."""
@@ -81,13 +82,10 @@ def _match_one(sample: ImageFile, photographs: PhotoMatcher) -> str:
 
 
 def _write(path: Path, found: PhotographOrigins) -> None:
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with draft.open("w", newline="") as file:
+    with whole_file(path) as draft, draft.open("w", newline="") as file:
         lines = csv.writer(file)
         lines.writerows(("image", *item) for item in found.photograph.items())
         lines.writerows(("same cell", *pair) for pair in found.same_cell)
-    draft.replace(path)
 
 
 def _files(data: Path) -> list[Path]:

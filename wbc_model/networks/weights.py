@@ -1,6 +1,5 @@
 """ImageNet weights: which file, where from, and into which trunk."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from torch import nn
 from torchvision.models import DenseNet121_Weights, Inception_V3_Weights, ResNet50_Weights
 
 from wbc_model.choices import Cut, Network, Trunks
+from wbc_model.files import sha256_of
 
 HUB_FILE = "model.safetensors"
 TORCHVISION = "timm/{name}.tv_in1k"
@@ -63,8 +63,7 @@ class Weights:
 
     @cached_property
     def sha256(self) -> str:
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(self.path)
 
     @property
     def origin(self) -> str:

@@ -1,6 +1,5 @@
 """Make what the cache holds: decode, crop and resize every file once, split, and augment the training set."""
 
-import hashlib
 import json
 import os
 from collections import Counter
@@ -16,8 +15,9 @@ from tqdm import tqdm
 from wbc_model.choices import Augmentation, Dataset
 from wbc_model.datasets.dataset import DataError, ImageFile
 from wbc_model.datasets.images import read_rgb, resized
+from wbc_model.files import sha256_of
 from wbc_model.preparation.crop import FINDERS, NoCell, crop
-from wbc_model.preparation.manifest import Entry, sha256_of, write_manifest
+from wbc_model.preparation.manifest import Entry, write_manifest
 from wbc_model.preparation.splits import Split
 
 Assign = Callable[[Sequence[ImageFile]], Mapping[Split, Sequence[ImageFile]]]
@@ -82,7 +82,7 @@ def _split(
 def _examine(sample: ImageFile, *, dataset: Dataset, image_size: int) -> tuple[Entry, np.ndarray | None]:
     """A file's entry, not yet in a set, and the pixels (S, S, 3) of its cell, unless it is left out."""
     cv2.setNumThreads(1)  # the pool's are enough
-    sha256 = hashlib.sha256(sample.path.read_bytes()).hexdigest()
+    sha256 = sha256_of(sample.path)
     entry = Entry(sample.id, sample.cell, "", 0, sha256, "")
     try:
         rgb = read_rgb(sample.path, at_least=None if dataset in FINDERS else image_size)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,10 +13,11 @@ from filelock import FileLock
 from wbc_model.choices import Augmentation, Dataset, ImageSource, SplitBy
 from wbc_model.datasets.bccd_photographs import origins
 from wbc_model.datasets.dataset import DataError, ImageFile, find, kind_of
+from wbc_model.files import sha256_of, whole_folder
 from wbc_model.preparation.build import build
 from wbc_model.preparation.cache_folder import _key, require_room
 from wbc_model.preparation.image_set import ImageSet
-from wbc_model.preparation.manifest import Entry, read_manifest, sha256_of
+from wbc_model.preparation.manifest import Entry, read_manifest
 from wbc_model.preparation.splits import SPLITS, Split, split
 
 
@@ -70,16 +70,13 @@ def prepare(
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
                 require_room(cache, images=len(samples), image_size=image_size, limit=limit)
-                draft = folder.with_suffix(".part")
-                shutil.rmtree(draft, ignore_errors=True)
-                draft.mkdir()
                 groups = None
                 if by is SplitBy.SOURCE_GROUPED:
                     groups = _groups(dataset, samples, images, data=data, cache=cache, workers=workers)
                 assign = partial(split, dataset, by=by, groups=groups)
-                build(dataset, samples, draft, augmentation=augmentation, assign=assign, image_size=image_size,
-                      workers=workers)  # fmt: skip
-                draft.rename(folder)
+                with whole_folder(folder) as draft:
+                    build(dataset, samples, draft, augmentation=augmentation, assign=assign, image_size=image_size,
+                          workers=workers)  # fmt: skip
     return _open(dataset, folder)
 
 

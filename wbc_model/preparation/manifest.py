@@ -1,7 +1,6 @@
 """What became of each file of a dataset: a CSV of the project's own, for people too. Needs no torch."""
 
 import csv
-import hashlib
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -39,11 +38,6 @@ def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
         lines = csv.writer(file)
         lines.writerow(field.name for field in fields(Entry))
         lines.writerows(astuple(entry) for entry in entries)
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 _ENTRIES: TypeAdapter[list[Entry]] = TypeAdapter(list[Entry])

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 from wbc_model.choices import Init, Normalisation
 from wbc_model.config import Baseline, TrialConfig
+from wbc_model.files import whole_file
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.baselines import build_baseline
 from wbc_model.networks.weights import TrunkSpec
@@ -36,8 +37,7 @@ def pretrain(spec: TrunkSpec, folder: Path, *, seed: int) -> Path:
     )
     *_, last = fit(model, train, validation, config, seed=seed)
     model.load_state_dict(last.state.best_model)
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{spec.file_stem}.safetensors"
-    draft = file.with_suffix(".part")
-    save_file({name: x.contiguous() for name, x in trunk.body.state_dict().items()}, draft)
-    return draft.rename(file)
+    with whole_file(file) as draft:
+        save_file({name: x.contiguous() for name, x in trunk.body.state_dict().items()}, draft)
+    return file

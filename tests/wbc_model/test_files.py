@@ -1,0 +1,93 @@
+import hashlib
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from wbc_model.files import create_whole, sha256_of, whole_file, whole_folder, write_whole
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process may grow beyond 1000 bytes: the write of more fails halfway, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_is_replaced_and_its_folders_are_made(tmp_path: Path):
+    file = tmp_path / "new" / "file"
+    for content in (b"old", b"new"):
+        write_whole(file, content)
+        assert file.read_bytes() == content
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_full_disk_keeps_the_old_file_and_no_draft(tmp_path: Path):
+    file = tmp_path / "file"
+    write_whole(file, b"old")
+    with full_disk():
+        write_whole(file, bytes(2000))
+    assert file.read_bytes() == b"old"
+    with full_disk():
+        create_whole(tmp_path / "other", bytes(2000))
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_block_that_raises_keeps_the_old_file_and_no_draft(tmp_path: Path):
+    file = tmp_path / "file"
+    write_whole(file, b"old")
+
+    def stop_halfway() -> None:
+        with whole_file(file) as draft:
+            draft.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop_halfway()
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_exists_is_not_created_again(tmp_path: Path):
+    file = tmp_path / "file"
+    create_whole(file, b"first")
+    with pytest.raises(FileExistsError):
+        create_whole(file, b"second")
+    assert file.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path: Path):
+    folder = tmp_path / "new" / "folder"
+    with whole_folder(folder) as draft:
+        (draft / "inner").mkdir()
+        (draft / "inner" / "file").write_text("content")
+        assert not folder.exists()
+    assert (folder / "inner" / "file").read_text() == "content"
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_full_disk_keeps_no_draft_of_a_folder(tmp_path: Path):
+    with full_disk(), whole_folder(tmp_path / "folder") as draft:
+        (draft / "file").write_bytes(bytes(2000))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_of_a_folder_makes_way(tmp_path: Path):
+    (tmp_path / "folder.part").mkdir()
+    (tmp_path / "folder.part" / "half").touch()
+    with whole_folder(tmp_path / "folder"):
+        pass
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_a_hash_is_of_the_bytes(tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()
