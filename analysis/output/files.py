@@ -7,7 +7,7 @@ from analysis.output.markup import to_html, to_markdown
 from analysis.output.rank_table import ranks
 from analysis.output.setup_tables import setting
 from analysis.stats.evidence import power_lines
-from analysis.tables.layout import Grid, grid
+from analysis.tables.layout import TableLayout, lay_out
 from search_spaces.paper import PROPOSED
 
 SUFFIXES = ("tex", "csv", "md", "html")
@@ -18,13 +18,13 @@ LINES = ("cells", "deltas", "power", "costs")
 
 def outputs(study: Study) -> dict[str, str]:
     """The text of every file, by name."""
-    grids = [grid(filled) for filled in study.tables]
+    layouts = [lay_out(filled) for filled in study.tables]
     if study.whole:
         across = [ranks(filled) for filled in study.tables if filled.table.number == "12"]
-        grids = [*setting(study), *grids, *(ranked for ranked in across if ranked)]
-    files = {name: text for boxes in grids for name, text in _formats(boxes).items()}
+        layouts = [*setting(study), *layouts, *(ranked for ranked in across if ranked)]
+    files = {name: text for table in layouts for name, text in _formats(table).items()}
     files |= {f"table_{filled.table.number}.csv": table_csv(filled) for filled in study.tables}
-    files["tables.tex"] = latex.document([boxes.number for boxes in grids])
+    files["tables.tex"] = latex.document([table.number for table in layouts])
     cells = [line for one in study.evidence for line in cell_lines(one)]
     deltas = [line for one in study.evidence for line in delta_lines(one, PROPOSED.override(study.overrides))]
     power = [line for one in study.evidence for line in power_lines(one)]
@@ -32,6 +32,6 @@ def outputs(study: Study) -> dict[str, str]:
     return files | {f"{name}.csv": to_csv(each, kind=study.kind) for name, each in lines.items() if each}
 
 
-def _formats(boxes: Grid) -> dict[str, str]:
-    texts = {"tex": latex.render(boxes), "md": to_markdown(boxes), "html": to_html(boxes)}
-    return {f"table_{boxes.number}.{suffix}": text for suffix, text in texts.items()}
+def _formats(table: TableLayout) -> dict[str, str]:
+    texts = {"tex": latex.render(table), "md": to_markdown(table), "html": to_html(table)}
+    return {f"table_{table.number}.{suffix}": text for suffix, text in texts.items()}

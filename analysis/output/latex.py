@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from analysis.tables.fill import NOT_APART, TICK
-from analysis.tables.layout import Grid, GridCell, GridRow
+from analysis.tables.layout import Cells, LayoutCell, TableLayout
 
 ESCAPES = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
@@ -44,16 +44,16 @@ TABLE = r"""\begin{table}[tbp]
 """
 
 
-def render(grid: Grid) -> str:
+def render(table: TableLayout) -> str:
     """A complete `table` environment."""
-    width = len(grid.body[0])
-    comments = "".join(f"% {line}\n" for line in (f"wants \\usepackage{{{PACKAGES}}}", *grid.made_from))
+    width = len(table.body[0].cells)
+    comments = "".join(f"% {line}\n" for line in (f"wants \\usepackage{{{PACKAGES}}}", *table.made_from))
     return comments + TABLE % {
-        "title": escape(grid.title),
-        "number": grid.number,
-        "columns": "".join(_alignment(grid, column) for column in range(width)),
-        "body": "\n".join([*_head(grid), r"\midrule", *_body(grid)]),
-        "notes": "\\par\n".join(map(escape, grid.notes)),
+        "title": escape(table.title),
+        "number": table.number,
+        "columns": "".join(_alignment(table, column) for column in range(width)),
+        "body": "\n".join([*_head(table), r"\midrule", *_body(table)]),
+        "notes": "\\par\n".join(map(escape, table.notes)),
     }
 
 
@@ -67,44 +67,44 @@ def escape(text: str) -> str:
     return "-{}-".join(part.translate(ESCAPES) for part in text.split("--"))
 
 
-def _head(grid: Grid) -> Iterator[str]:
-    for line in grid.head:
+def _head(table: TableLayout) -> Iterator[str]:
+    for line in table.head:
         yield _line(line, heading=True)
-        spans = [(i + 1, i + box.across) for i, box in enumerate(line) if box and box.across > 1]
-        if line is not grid.head[-1]:
+        spans = [(i + 1, i + cell.across) for i, cell in enumerate(line) if cell and cell.across > 1]
+        if line is not table.head[-1]:
             yield "".join(rf"\cmidrule(lr){{{first}-{last}}}" for first, last in spans)
 
 
-def _body(grid: Grid) -> Iterator[str]:
-    for i, line in enumerate(grid.body):
-        if i in grid.rules:
+def _body(table: TableLayout) -> Iterator[str]:
+    for row in table.body:
+        if row.rule:
             yield r"\midrule"
-        if i in grid.gaps:
+        if row.gap:
             yield r"\addlinespace"
-        yield _line(line, heading=False)
+        yield _line(row.cells, heading=False)
 
 
-def _line(line: GridRow, *, heading: bool) -> str:
-    """A covered box is nothing beside the one that spans it, and an empty cell below it."""
+def _line(line: Cells, *, heading: bool) -> str:
+    """A covered cell is nothing beside the one that spans it, and empty below it."""
     cells, covered = [], 0
-    for column, box in enumerate(line):
+    for column, cell in enumerate(line):
         if covered:
             covered -= 1
             continue
-        covered = box.across - 1 if box else 0
-        cells.append(_box(box, at="c" if heading else "l", first=not column) if box else "")
+        covered = cell.across - 1 if cell else 0
+        cells.append(_cell(cell, at="c" if heading else "l", first=not column) if cell and not cell.repeated else "")
     return rf"{' & '.join(cells)} \\"
 
 
-def _box(box: GridCell, *, at: str, first: bool) -> str:
-    text = rf"\textbf{{{escape(box.text)}}}" if box.bold else escape(box.text)
-    text += rf"\rlap{{\textsuperscript{{{escape(box.mark)}}}}}" if box.mark else ""
-    if box.down > 1:
-        text = rf"\multirow[{'b' if at == 'c' else 't'}]{{{box.down}}}{{*}}{{{text}}}"
-    return rf"\multicolumn{{{box.across}}}{{{'@{}' if first else ''}{at}}}{{{text}}}" if box.across > 1 else text
+def _cell(cell: LayoutCell, *, at: str, first: bool) -> str:
+    text = rf"\textbf{{{escape(cell.text)}}}" if cell.bold else escape(cell.text)
+    text += rf"\rlap{{\textsuperscript{{{escape(cell.mark)}}}}}" if cell.mark else ""
+    if cell.down > 1:
+        text = rf"\multirow[{'b' if at == 'c' else 't'}]{{{cell.down}}}{{*}}{{{text}}}"
+    return rf"\multicolumn{{{cell.across}}}{{{'@{}' if first else ''}{at}}}{{{text}}}" if cell.across > 1 else text
 
 
-def _alignment(grid: Grid, column: int) -> str:
-    if column >= grid.labels:
+def _alignment(table: TableLayout, column: int) -> str:
+    if column >= table.labels:
         return "r"
-    return "c" if column in grid.centred else "l"
+    return "c" if column in table.centred else "l"

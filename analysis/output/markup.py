@@ -3,31 +3,36 @@
 from collections.abc import Iterator
 from html import escape
 
-from analysis.tables.layout import Grid, GridCell, GridRow
+from analysis.tables.layout import Cells, LayoutCell, TableLayout
 
 
-def to_markdown(grid: Grid) -> str:
+def to_markdown(table: TableLayout) -> str:
     """A pipe table: Markdown has no spans, so the headings of all levels stand in one line, labels on every row."""
-    columns = range(len(grid.body[0]))
-    labels = [" ".join(dict.fromkeys(_over(grid.head, column))) for column in columns]
-    ruler = ["--:" if column >= grid.labels else ":-:" if column in grid.centred else ":--" for column in columns]
-    lines = [labels, ruler, *([*_words(line)] for line in grid.body)]
+    columns = range(len(table.body[0].cells))
+    labels = [" ".join(dict.fromkeys(_over(table.head, column))) for column in columns]
+    ruler = ["--:" if column >= table.labels else ":-:" if column in table.centred else ":--" for column in columns]
+    lines = [labels, ruler, *([*_words(row.cells)] for row in table.body)]
     rows = [f"| {' | '.join(line)} |" for line in lines]
-    notes = [f"- {_plain(note)}" for note in grid.notes]
-    return "\n".join([f"**Table {grid.number}.** {_plain(grid.title)}", "", *rows, "", *notes, "", *_comment(grid), ""])
+    notes = [f"- {_plain(note)}" for note in table.notes]
+    return "\n".join(
+        [f"**Table {table.number}.** {_plain(table.title)}", "", *rows, "", *notes, "", *_comment(table), ""]
+    )
 
 
-def _over(head: tuple[GridRow, ...], column: int) -> Iterator[str]:
+def _over(head: tuple[Cells, ...], column: int) -> Iterator[str]:
     """The headings above a column; that of a span stands over each column of it."""
     for line in head:
-        reach = [(i, box) for i, box in enumerate(line) if box]
-        yield from (_plain(box.text) for i, box in reach if i <= column < i + box.across)
+        reach = [(i, cell) for i, cell in enumerate(line) if cell]
+        yield from (_plain(cell.text) for i, cell in reach if i <= column < i + cell.across)
 
 
-def _words(line: GridRow) -> Iterator[str]:
-    for box in line:
-        text = _plain(box.text) if box else ""
-        yield (f"**{text}**" if box and box.bold else text) + (f"<sup>{box.mark}</sup>" if box and box.mark else "")
+def _words(line: Cells) -> Iterator[str]:
+    for cell in line:
+        if cell is None or cell.repeated:
+            yield ""
+            continue
+        text = _plain(cell.text)
+        yield (f"**{text}**" if cell.bold else text) + (f"<sup>{cell.mark}</sup>" if cell.mark else "")
 
 
 def _plain(text: str) -> str:
@@ -35,28 +40,31 @@ def _plain(text: str) -> str:
     return "".join(f"\\{sign}" if sign in r"\`*_[]<>|#" else sign for sign in text)
 
 
-def to_html(grid: Grid) -> str:
+def to_html(table: TableLayout) -> str:
     """A `table` and its notes, to be put into any page."""
-    head = [f"<tr>{''.join(_cell(box, 'col') for box in line if box)}</tr>" for line in grid.head]
-    body = [
-        f"<tr>{''.join(_cell(box, 'row' if i < grid.labels else None) for i, box in enumerate(line) if box)}</tr>"
-        for line in grid.body
-    ]
-    notes = [f"<li>{escape(note)}</li>" for note in grid.notes]
-    caption = f"<caption>Table {grid.number}. {escape(grid.title)}</caption>"
+    head = [f"<tr>{''.join(_cell(cell, 'col') for cell in line if cell)}</tr>" for line in table.head]
+    body = [f"<tr>{''.join(_cells(row.cells, table.labels))}</tr>" for row in table.body]
+    notes = [f"<li>{escape(note)}</li>" for note in table.notes]
+    caption = f"<caption>Table {table.number}. {escape(table.title)}</caption>"
     return "\n".join(
-        [f'<table id="table_{grid.number}">', caption, "<thead>", *head, "</thead>", "<tbody>", *body, "</tbody>"]
-        + ["</table>", "<ul>", *notes, "</ul>", *_comment(grid), ""]
+        [f'<table id="table_{table.number}">', caption, "<thead>", *head, "</thead>", "<tbody>", *body, "</tbody>"]
+        + ["</table>", "<ul>", *notes, "</ul>", *_comment(table), ""]
     )
 
 
-def _comment(grid: Grid) -> list[str]:
-    return ["<!--", *(line.replace("--", "- -") for line in grid.made_from), "-->"] if grid.made_from else []
+def _comment(table: TableLayout) -> list[str]:
+    return ["<!--", *(line.replace("--", "- -") for line in table.made_from), "-->"] if table.made_from else []
 
 
-def _cell(box: GridCell, scope: str | None) -> str:
+def _cells(line: Cells, labels: int) -> Iterator[str]:
+    for i, cell in enumerate(line):
+        if cell and not cell.repeated:
+            yield _cell(cell, "row" if i < labels else None)
+
+
+def _cell(cell: LayoutCell, scope: str | None) -> str:
     """A heading cell for its columns or its row; an empty label heads nothing."""
-    spans = "".join(f' {name}="{n}"' for name, n in (("colspan", box.across), ("rowspan", box.down)) if n > 1)
-    text = f"<b>{escape(box.text)}</b>" if box.bold else escape(box.text)
-    text += f"<sup>{escape(box.mark)}</sup>" if box.mark else ""
-    return f'<th scope="{scope}"{spans}>{text}</th>' if scope and box.text else f"<td{spans}>{text}</td>"
+    spans = "".join(f' {name}="{n}"' for name, n in (("colspan", cell.across), ("rowspan", cell.down)) if n > 1)
+    text = f"<b>{escape(cell.text)}</b>" if cell.bold else escape(cell.text)
+    text += f"<sup>{escape(cell.mark)}</sup>" if cell.mark else ""
+    return f'<th scope="{scope}"{spans}>{text}</th>' if scope and cell.text else f"<td{spans}>{text}</td>"

@@ -9,27 +9,27 @@ from scipy.stats import friedmanchisquare, rankdata
 from analysis.runs.fingerprints import told
 from analysis.stats.ranks import critical_difference
 from analysis.tables.fill import Filled, percent
-from analysis.tables.layout import Grid, GridCell, head
+from analysis.tables.layout import TableLayout, head, plain_rows
 from analysis.tables.notes import REHEARSAL_NOTE
 from search_spaces.table import OVERALL
 
 SCORES = (OVERALL[0], OVERALL[3])
 
 
-def ranks(filled: Filled) -> Grid | None:
+def ranks(filled: Filled) -> TableLayout | None:
     """Mean ranks in a table of datasets x models; None for fewer than three of either, or where a row is missing."""
     datasets, models = (list(dict.fromkeys(row.labels[i] for row in filled.rows)) for i in (0, -1))
     if min(len(datasets), len(models)) < 3 or not all(row.runs for row in filled.rows):
         return None
     scores = {column.label: _scores(filled, column.key, (len(datasets), len(models))) for column in SCORES}
     placed = {label: rankdata(-values, axis=1).mean(0) for label, values in scores.items()}
-    lines = [[f"{placed[label][i]:.2f}" for label in scores] for i in range(len(models))]
+    lines = {model: [f"{placed[label][i]:.2f}" for label in scores] for i, model in enumerate(models)}
     tests = [f"{label} {_friedman(values)}" for label, values in scores.items()]
-    return Grid(
+    return TableLayout(
         number="S1",
         title=f"{'REHEARSAL. ' if filled.rehearsal else ''}Mean rank of the models over the datasets (1 is best)",
         head=head([("Model",)], list(scores)),
-        body=tuple(tuple(GridCell(text=text) for text in (m, *line)) for m, line in zip(models, lines, strict=True)),
+        body=plain_rows(lines),
         labels=1,
         centred=frozenset(),
         notes=(*([REHEARSAL_NOTE] if filled.rehearsal else []), *_notes(datasets, models, tests)),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from analysis.load import Study
 from analysis.published.numbers import read_csv
 from analysis.tables.fill import DASH
-from analysis.tables.layout import Grid, GridCell, head
+from analysis.tables.layout import TableLayout, head, plain_rows
 from analysis.tables.notes import REHEARSAL_NOTE
 from search_spaces.paper import LABELS, PROPOSED
 from wbc_model.choices import CELLS, Dataset
@@ -18,7 +18,7 @@ Manifests = Mapping[Dataset, tuple[str, Sequence[Entry]]]
 Strings = Sequence[str]
 
 
-def setting(study: Study) -> list[Grid]:
+def setting(study: Study) -> list[TableLayout]:
     """Those of the three that can be told: 1 and 2 want a manifest in the storage that the runs came from."""
     manifests = _manifests(study)
     return [*([_datasets(study, manifests), _sets(study, manifests)] if manifests else []), _parameters(study)]
@@ -38,7 +38,7 @@ def _manifests(study: Study) -> Manifests:
     return {dataset: (found[dataset].name, read_manifest(found[dataset])) for dataset in Dataset if dataset in found}
 
 
-def _datasets(study: Study, manifests: Manifests) -> Grid:
+def _datasets(study: Study, manifests: Manifests) -> TableLayout:
     rows = {}
     for dataset, (_, entries) in manifests.items():
         counts = Counter(entry.cell for entry in entries)
@@ -47,10 +47,10 @@ def _datasets(study: Study, manifests: Manifests) -> Grid:
     printed = {line["dataset"]: [*(line[c] or DASH for c in letters), line["total"]] for line in read_csv("1")}
     meaning = ", ".join(f"{letter} {cell}" for letter, cell in zip(letters, CELLS, strict=True))
     notes, made_from = [f"{meaning}."], [name for name, _ in manifests.values()]
-    return _grid(study, "1", "Images of the datasets", [*letters, "Total"], rows, printed, notes, made_from)
+    return _table(study, "1", "Images of the datasets", [*letters, "Total"], rows, printed, notes, made_from)
 
 
-def _sets(study: Study, manifests: Manifests) -> Grid:
+def _sets(study: Study, manifests: Manifests) -> TableLayout:
     rows, left_out = {}, []
     for dataset, (_, entries) in manifests.items():
         used = Counter(entry.split for entry in entries if entry.split)
@@ -63,10 +63,10 @@ def _sets(study: Study, manifests: Manifests) -> Grid:
     notes += [f"Images left out: {', '.join(left_out)}."] if left_out else []
     made_from = [name for name, _ in manifests.values()]
     columns = ["Total", "Training", "Validation", "Test", "Augmented"]
-    return _grid(study, "2", "Images of the sets", columns, rows, printed, notes, made_from)
+    return _table(study, "2", "Images of the sets", columns, rows, printed, notes, made_from)
 
 
-def _parameters(study: Study) -> Grid:
+def _parameters(study: Study) -> TableLayout:
     config = PROPOSED.override(study.overrides)
     rows = {
         "Dropout ratio": [f"{config.dropout:g}"],
@@ -75,10 +75,10 @@ def _parameters(study: Study) -> Grid:
         "Epoch": [str(config.epochs)],
     }
     printed = {line["parameter"]: [f"{float(line['value']):g}"] for line in read_csv("3")}
-    return _grid(study, "3", "Parameters of the training", ["Value"], rows, printed, [], [], stub="Parameter")
+    return _table(study, "3", "Parameters of the training", ["Value"], rows, printed, [], [], stub="Parameter")
 
 
-def _grid(
+def _table(
     study: Study,
     number: str,
     title: str,
@@ -89,12 +89,12 @@ def _grid(
     made_from: Sequence[str],
     *,
     stub: str = "Dataset",
-) -> Grid:
-    return Grid(
+) -> TableLayout:
+    return TableLayout(
         number=number,
         title=f"{'REHEARSAL. ' if study.rehearsal else ''}{title}",
         head=head([(stub,)], columns),
-        body=tuple(tuple(GridCell(text=text) for text in (name, *numbers)) for name, numbers in rows.items()),
+        body=plain_rows(rows),
         labels=1,
         centred=frozenset(),
         notes=(*notes, REHEARSAL_NOTE if study.rehearsal else _against(columns, rows, printed)),

@@ -11,7 +11,7 @@ from analysis.load import Study
 from analysis.output.markup import to_markdown
 from analysis.tables.command_line import arguments
 from analysis.tables.fill import Filled
-from analysis.tables.layout import grid
+from analysis.tables.layout import lay_out
 from analysis.tables.notes import REHEARSAL_NOTE, title
 
 NAME = "White blood cell study"
@@ -49,7 +49,7 @@ def save_workspace(study: Study, entity: str, project: str) -> str:
     workspace.sections = [
         ws.Section(
             name=f"Table {filled.table.number}. {title(filled)}",
-            panels=[wr.MarkdownPanel(markdown=to_markdown(grid(filled))), *panels(filled)],
+            panels=[wr.MarkdownPanel(markdown=to_markdown(lay_out(filled))), *panels(filled)],
             is_open=i == 0,
         )
         for i, filled in enumerate(study.tables)
@@ -69,7 +69,7 @@ def save_report(study: Study, entity: str, project: str) -> str:
         runs = wr.Runset(entity, project, name=f"Table {filled.table.number}", filters=[_runs_of(filled)])
         report.blocks += [
             wr.H2(f"Table {filled.table.number}. {title(filled)}"),
-            wr.MarkdownBlock(to_markdown(grid(filled))),
+            wr.MarkdownBlock(to_markdown(lay_out(filled))),
             wr.PanelGrid(runsets=[runs], panels=panels(filled)),
         ]
     return report.save().url

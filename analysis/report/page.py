@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from upath import UPath
 
 from analysis.runs.reading import Reading
 from analysis.tables.command_line import arguments, command
-from analysis.tables.fill import NOT_APART, Filled, Row, percent
-from analysis.tables.layout import head, ticks
-from analysis.tables.notes import REHEARSAL_NOTE, footnotes, groups_begin, notes, repeats, title
+from analysis.tables.fill import Filled, Row, percent
+from analysis.tables.layout import lay_out
+from analysis.tables.notes import REHEARSAL_NOTE
 from search_spaces.paper import LABELS
 from study.plan import RunRecord, Trial
 from wbc_model.nested import flatten
@@ -66,7 +66,7 @@ def render(
     )
     pages.policies["json.dumps_kwargs"] = {"ensure_ascii": False}  # keys as they come: cell types keep their order
     return pages.get_template("report.html").render(
-        tables=[_context(filled, command(filled, storage=storage)) for filled in tables],
+        tables=[(lay_out(filled), filled.missing, command(filled, storage=storage)) for filled in tables],
         beside={number: Markup(table) for number, table in (beside or {}).items()},
         figures=figures,
         left_out=left_out,
@@ -83,30 +83,6 @@ def render(
 def data_url(content: bytes, kind: str) -> str:
     """Bytes as an address that needs no server."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _context(filled: Filled, to_fill: str) -> dict[str, Any]:
-    """What the template prints of a table."""
-    table, marks = filled.table, footnotes(filled)
-    labels, centred = len(table.stub), ticks(table)
-    boxes = head(table.heads or (table.stub,), [column.label for column in table.columns])
-    shown = zip(filled.rows, repeats(filled), groups_begin(filled), strict=True)
-    return {
-        "number": table.number,
-        "title": title(filled),
-        "heads": [[(box, _kind(i, labels, centred)) for i, box in enumerate(line) if box] for line in boxes],
-        "centred": centred,
-        "rows": [(row, filled.describe(row), marks.get(row.labels, ""), *how) for row, *how in shown],
-        "not_apart": NOT_APART,
-        "notes": notes(filled),
-        "missing": filled.missing,
-        "command": to_fill,
-    }
-
-
-def _kind(column: int, labels: int, centred: Collection[int]) -> str:
-    """How the page sets a column: `score`, `tick` or plain."""
-    return "score" if column >= labels else "tick" if column in centred else ""
 
 
 def _details(row: Row, reading: Reading, overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_models_are_ranked_over_the_datasets(make_record):
         counts[0] = [20 - wrong, wrong, *[0] * (k - 2)]
         records.append(make_record(config, counts=counts))
     ranked = ranks(fill(table, records))
-    assert [[box.text for box in line][:2] for line in ranked.body] == [
+    assert [[cell.text for cell in row.cells][:2] for row in ranked.body] == [
         [model, f"{place}.00"]
         for place, model in enumerate(("ResNet", "DenseNet", "Inception v3", "Jiang", "Sharma", "Our model"), start=1)
     ]

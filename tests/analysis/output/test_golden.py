@@ -11,7 +11,7 @@ from analysis.output.latex import document, render
 from analysis.stats.compare import Calls
 from analysis.stats.evidence import gather
 from analysis.tables.fill import fill
-from analysis.tables.layout import grid
+from analysis.tables.layout import lay_out
 from search_spaces.paper import PROPOSED, TABLES
 from tests.analysis.simulated import Simulation
 
@@ -27,7 +27,7 @@ def rendered(number: str) -> str:
     trials = [*((config, seed) for config in others for seed in (0, 1)), (last, 0)]
     records = [simulation.trial(config, seed, worse=0.02 * (config != PROPOSED)) for config, seed in trials]
     evidence = gather(fill(table, records, seeds=(0, 1)), Calls(simulation.predictions.get, {}))
-    return render(grid(evidence.filled))
+    return render(lay_out(evidence.filled))
 
 
 @pytest.mark.parametrize("number", NUMBERS)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from analysis.output.latex import document, escape
-from analysis.output.latex import render as render_grid
+from analysis.output.latex import render as render_layout
 from analysis.tables.choose import tables_under
 from analysis.tables.fill import Filled, fill
-from analysis.tables.layout import grid
+from analysis.tables.layout import lay_out
 from search_spaces.extensions import EXTENSIONS
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.table import configs
@@ -20,7 +20,7 @@ REHEARSAL = {"images": "drawn", "trunks": "tiny", "epochs": 2, "image_size": 64}
 
 
 def render(filled: Filled) -> str:
-    return render_grid(grid(filled))
+    return render_layout(lay_out(filled))
 
 
 def body(tex: str) -> list[str]:

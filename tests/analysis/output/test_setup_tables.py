@@ -32,8 +32,8 @@ def lisc(tmp_path, make_record):
     return Study([filled], [], [], {}, {}, tmp_path)
 
 
-def numbers(grid):
-    return [[box.text for box in line] for line in grid.body]
+def numbers(table):
+    return [[cell.text for cell in row.cells] for row in table.body]
 
 
 def test_the_datasets_and_sets_are_counted_from_the_manifest(lisc):

@@ -17,6 +17,7 @@ from analysis.runs.reading import Reading, Run
 from analysis.tables.choose import tables_under
 from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED, vary
+from tests.analysis.output.test_markup import Shape
 from wbc_model.choices import Dataset
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -143,6 +144,13 @@ def test_markup_is_well_formed_accessible_and_asks_for_nothing_outside():
     assert not [address for address in addresses if not address.startswith(("#", "data:"))]
     assert "url(" not in "".join(parsed.text)
     assert "@import" not in "".join(parsed.text)
+
+
+def test_every_line_of_every_table_covers_every_column(make_record):
+    tables = re.findall(r'<table class="scores">.*?</table>', page([make_record(PROPOSED)]), re.DOTALL)
+    assert len(tables) == 9
+    for table in tables:
+        assert len({frozenset(line) for line in Shape(table).covered}) == 1
 
 
 def test_labels_are_text_never_markup():

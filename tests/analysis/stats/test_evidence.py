@@ -13,7 +13,7 @@ from analysis.runs.predictions import Predictions, of_record
 from analysis.stats.compare import Calls
 from analysis.stats.evidence import gather
 from analysis.tables.fill import fill
-from analysis.tables.layout import grid
+from analysis.tables.layout import lay_out
 from search_spaces.extensions import EXTENSIONS
 from study.plan import RunRecord
 from wbc_model.choices import Dataset
@@ -60,9 +60,9 @@ def test_the_diagonal_is_the_ordinary_result_and_nothing_competes(records):
     scores = np.array([[float(cell.mean) for cell in row.cells] for row in filled.rows])
     assert (scores[:, :4] == np.where(np.eye(4), 90, 60)).all()
     assert not [cell for row in filled.rows for cell in row.cells if cell.best]
-    boxes = grid(gather(filled, Calls(lambda *_: None, {})).filled)
-    assert not boxes.rules
-    assert "dagger" not in render(boxes)
+    table = lay_out(gather(filled, Calls(lambda *_: None, {})).filled)
+    assert not any(row.rule for row in table.body)
+    assert "dagger" not in render(table)
 
 
 def test_macro_f1_is_over_the_cell_types_that_occur(records):
@@ -73,12 +73,12 @@ def test_macro_f1_is_over_the_cell_types_that_occur(records):
 
 
 def test_notes_say_what_a_model_was_not_shown(records):
-    tex = render(grid(fill(E6, records)))
+    tex = render(lay_out(fill(E6, records)))
     assert "BCCD 10/10/10/10 M/E/N/L, 40 in all" in tex
     assert (
         "Trained on BCCD, a model knows no basophils and was shown none; left are LDWBC 40, LISC 40, Raabin 40." in tex
     )
-    assert "knows no" not in render(grid(fill(E6, records[:1])))
+    assert "knows no" not in render(lay_out(fill(E6, records[:1])))
 
 
 def test_a_row_without_a_run_is_dashes_and_every_column_has_a_name_of_its_own(records):
