@@ -15,6 +15,7 @@ from analysis.report import page as report
 from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Filled
 from analysis.tables.notes import REHEARSAL_NOTE
+from wbc_model.errors import reports_input_errors
 
 EXAMPLES = """\
 examples:
@@ -41,18 +42,15 @@ COMMANDS = {
 }
 
 
+@reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the runs, write every table, say what is missing; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in COMMANDS:
         return COMMANDS[words[0]](words[1:])
     args = parser().parse_args(words)
-    try:
-        study = load(args)
-        args.out.mkdir(parents=True, exist_ok=True)
-    except (LookupError, ValueError, OSError, ImportError) as error:
-        print(f"python -m analysis: {error}", file=sys.stderr)
-        return 2
+    study = load(args)
+    args.out.mkdir(parents=True, exist_ok=True)
     files = outputs(study)
     _write(files | {freshness.NAME: freshness.sources(args, study)}, args.out)
     print("\n".join(_summary(study)))

@@ -19,6 +19,7 @@ from search_spaces.table import Table, configs, effective, parse_overrides
 from study.plan import RunRecord
 from study.storage import root_of
 from wbc_model.datasets.bccd_photographs import read_origins
+from wbc_model.errors import InputError
 from wbc_model.preparation.cache_folder import default_cache
 
 
@@ -52,7 +53,7 @@ def load(args: argparse.Namespace, reading: Reading | None = None) -> Study:
     """Read the runs, unless they have been; fill the tables that are asked for, test their cells.
 
     Raises:
-        LookupError, ValueError, OSError: no runs, several studies, runs that cannot be compared; told to the user.
+        InputError: no runs, several studies, or runs that cannot be compared.
     """
     reading = read(args.runs, wandb=args.wandb) if reading is None else reading
     records = reading.records
@@ -71,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which study, and which part of it."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
-        "--runs", type=_storage, default="runs", metavar="DIR|URL", help="the study's storage [%(default)s]"
+        "--runs", type=root_of, default="runs", metavar="DIR|URL", help="the study's storage [%(default)s]"
     )
     source.add_argument("--wandb", metavar="ENTITY/PROJECT", help="a project on the W&B server")
     parser.add_argument("--set", nargs="*", metavar="KNOB=VALUE", help="which study, if there are runs of several")
@@ -90,13 +91,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _storage(text: str) -> UPath:
-    try:
-        return root_of(text)
-    except (ValueError, ImportError) as error:
-        raise argparse.ArgumentTypeError(f"{text}: {error}; wanted a folder, s3://... or gs://...") from error
-
-
 def _fill(
     tables: Sequence[Table], records: Sequence[RunRecord], *, seeds: Sequence[int] | None, overrides: dict[str, Any]
 ) -> list[Filled]:
@@ -109,5 +103,7 @@ def _fill(
 def _photographs(named: Path | None) -> Photographs:
     """What shows the same cell; nothing where nobody has looked."""
     found = sorted(default_cache().glob("bccd-photographs-*.csv"), key=lambda file: file.stat().st_mtime)
+    if named and not named.is_file():
+        raise InputError(f"--photographs: no such file: {named}")
     file = named or next(reversed(found), None)
     return read_origins(file).cells() if file else {}

@@ -5,10 +5,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import ValidationError
-
 from wbc_model.choices import CELLS, Dataset
 from wbc_model.config import TrialConfig
+from wbc_model.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -64,15 +63,15 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
     """`["epochs=2", "model.attention=se"]` as `{"epochs": 2, "model.attention": "se"}`: JSON where it parses.
 
     Raises:
-        ValueError: a pair without `=`, or a knob given twice.
+        InputError: a pair without `=`, or a knob given twice.
     """
     overrides: dict[str, Any] = {}
     for pair in pairs:
         knob, equals, text = pair.partition("=")
         if not equals:
-            raise ValueError(f"--set wants KNOB=VALUE, got {pair!r}")
+            raise InputError(f"--set wants KNOB=VALUE, got {pair!r}")
         if knob in overrides:
-            raise ValueError(f"--set gives {knob} twice")
+            raise InputError(f"--set gives {knob} twice")
         try:
             overrides[knob] = json.loads(text)
         except json.JSONDecodeError:
@@ -84,12 +83,12 @@ def effective(overrides: dict[str, Any]) -> dict[str, Any]:
     """Only what departs from the paper, as a config holds it: `{"epochs": 100, "lr": 1}` is `{"lr": 1.0}`.
 
     Raises:
-        ValueError: no such knob, or a bad value.
+        InputError: no such knob, or a bad value.
     """
     default = TrialConfig().to_json()
     kept: dict[str, Any] = {}
     for knob, value in overrides.items():
-        held = value if knob.startswith("model.") else _override_one(TrialConfig(), {knob: value}).to_json()[knob]
+        held = value if knob.startswith("model.") else TrialConfig().override({knob: value}).to_json()[knob]
         if knob.startswith("model.") or held != default[knob]:
             kept[knob] = held
     return kept
@@ -104,18 +103,18 @@ def select(
         overrides: flat knobs, `{"epochs": 2, "model.attention": "se"}`; one of `model.` applies where the model has it.
 
     Raises:
-        LookupError: no such table or dataset, or no row of those tables on those datasets.
-        ValueError: no such knob or a bad value, or an override of what a table varies, which would make its rows equal.
+        InputError: no such table or dataset, no row of those tables on those datasets, no such knob, a bad value, or
+            an override of what a table varies, which would make its rows equal.
     """
     known = {table.number: table for table in tables}
     if unknown := [number for number in numbers if number not in known]:
-        raise LookupError(f"no table {', '.join(unknown)}: the study has tables {', '.join(known)}")
+        raise InputError(f"no table {', '.join(unknown)}: the study has tables {', '.join(known)}")
     if unknown := [dataset for dataset in datasets if dataset not in set(Dataset)]:
-        raise LookupError(f"no dataset {', '.join(unknown)}: the study has {', '.join(Dataset)}")
+        raise InputError(f"no dataset {', '.join(unknown)}: the study has {', '.join(Dataset)}")
     chosen = [known[number] for number in known if not numbers or number in numbers]
     chosen = [_override(_restrict(table, datasets), overrides) for table in chosen]
     if not any(table.rows for table in chosen):
-        raise LookupError(f"no row of table {', '.join(numbers)} is on {', '.join(datasets)}")
+        raise InputError(f"no row of table {', '.join(numbers)} is on {', '.join(datasets)}")
     return [table for table in chosen if table.rows]
 
 
@@ -124,29 +123,12 @@ def _restrict(table: Table, datasets: Collection[str]) -> Table:
 
 
 def _override(table: Table, overrides: dict[str, Any]) -> Table:
-    rows = {labels: _override_one(config, overrides) for labels, config in table.rows.items()}
+    rows = {labels: config.override(overrides) for labels, config in table.rows.items()}
     if len(set(rows.values())) < len(set(table.rows.values())):
-        raise ValueError(
+        raise InputError(
             f"Table {table.number} varies what is being set ({', '.join(overrides)}): its rows would be equal"
         )
     return replace(table, rows=rows)
-
-
-def _override_one(config: TrialConfig, overrides: dict[str, Any]) -> TrialConfig:
-    try:
-        return config.override(overrides)
-    except ValidationError as error:
-        raise ValueError(_explain(error)) from None
-
-
-def _explain(error: ValidationError) -> str:
-    """What came and what would do, knob by knob."""
-    problems = []
-    for problem in error.errors():
-        knob, value = ".".join(map(str, problem["loc"])), problem["input"]
-        came = "" if isinstance(value, dict) else f"{knob}={value}: "
-        problems.append(came + problem["msg"].removeprefix("Value error, "))
-    return "; ".join(problems)
 
 
 def configs(tables: Iterable[Table]) -> list[TrialConfig]:

@@ -24,7 +24,7 @@ Submitting again is always safe: only what is not finished in --storage is run, 
 used as its own variables say (WANDB_MODE, WANDB_API_KEY, ...); without a key runs are kept offline in --storage. Ctrl-C
 once ends each trial with its epoch. From another shell: python -m study.status. Then: python -m analysis --help
 
-exit status: 0 nothing is missing, 1 something is, 2 the input would not do, 130 stopped
+exit status: 0 nothing is missing, 1 something is, 2 invalid arguments or input, 130 stopped
 """
 
 

@@ -1,5 +1,6 @@
 """What is to be run: trials, what remains of them, and the record a finished one leaves. No torch, no ray."""
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import field
 from functools import cached_property
@@ -11,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from search_spaces.table import Table, configs
 from wbc_model.choices import Dataset
 from wbc_model.config import TrialConfig
+from wbc_model.errors import InputError, validating
 from wbc_model.metrics import ConfusionMatrix
 from wbc_model.nested import flatten
 
@@ -74,6 +76,23 @@ class RunRecord:
     @staticmethod
     def from_json(value: dict[str, Any]) -> "RunRecord":
         return _RECORD.validate_python(value)
+
+
+def read_record(text: str | bytes, *, where: str) -> RunRecord:
+    """A record from its JSON.
+
+    Args:
+        where: the file or run that it was read from, for the message.
+
+    Raises:
+        InputError: it is no JSON, or not a record that this version can read.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: a record that is no JSON: {error}") from error
+    with validating(f"{where}: a record that this version cannot read"):
+        return RunRecord.from_json(value)
 
 
 _TRIAL: TypeAdapter[Trial] = TypeAdapter(Trial)

@@ -17,6 +17,7 @@ from study.storage import Storage, place, predictions_file
 from study.tracking.comparison import Replica, differences, in_storage
 from study.tracking.content import log_again, summarise, tell_origin
 from study.tracking.wandb_run import check, mode, on_server, tracked
+from wbc_model.errors import reports_input_errors
 
 EXAMPLES = """examples:
   python -m study.reconcile                     compare with the run logs in runs/ or, with a key, with W&B's server
@@ -31,8 +32,7 @@ def compare(records: Iterable[RunRecord], settings: Settings) -> Iterator[tuple[
     """Each finished trial with what its run has otherwise.
 
     Raises:
-        ConnectionError: W&B does not answer.
-        ValueError: a file in storage is no W&B log.
+        InputError: W&B does not answer, or a file in storage is no W&B log.
     """
     for record in records:
         runs = _runs(record.trial.id, settings)
@@ -71,21 +71,18 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+@reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     storage = Storage(place(args.storage))
-    try:
-        settings = Settings(
-            data=Path(), cache=Path(), storage=place(args.storage), tracking=mode(offline=False),
-            project=args.project, entity=args.entity,
-        )  # fmt: skip
-        check(settings)
-        found = [storage.trial(name).record() for name in sorted(storage.finished())]
-        records = [record for record in found if record]
-        return report(records, settings, repair=args.repair)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    settings = Settings(
+        data=Path(), cache=Path(), storage=place(args.storage), tracking=mode(offline=False),
+        project=args.project, entity=args.entity,
+    )  # fmt: skip
+    check(settings)
+    found = [storage.trial(name).record() for name in sorted(storage.finished())]
+    records = [record for record in found if record]
+    return report(records, settings, repair=args.repair)
 
 
 def report(records: Sequence[RunRecord], settings: Settings, *, repair: bool = False) -> int:

@@ -20,35 +20,33 @@ from study.provenance import ROOT
 from study.settings import Settings
 from study.storage import Storage, place
 from wbc_model.datasets.dataset import DataError
+from wbc_model.errors import InputError, reports_input_errors, validating
 from wbc_model.preparation.cache_folder import default_cache
 
 
+@reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: every planned trial is finished. 1: some are not. 2: the input would not do. 130: stopped before the end."""
+    """0: every planned trial is finished. 1: some are not. 2: invalid arguments or input. 130: stopped by Ctrl-C."""
     args = parser().parse_args(argv)
-    try:
-        _require_installed(Path(__file__))
-        overrides = effective((REHEARSAL if args.rehearse else {}) | parse_overrides(args.overrides))
-        if args.search:
-            return _search(args, overrides)
-        tables = select(catalogue(args.tables), numbers=args.tables, datasets=args.datasets, overrides=overrides)
-        trials = plan(tables, seeds=args.seeds, overrides=overrides)
-        if args.plan and not args.calibrate:
-            return _plan(args, tables, trials)
-        return _study(args, tables, trials, overrides)
-    except (LookupError, ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    _require_installed(Path(__file__))
+    overrides = effective((REHEARSAL if args.rehearse else {}) | parse_overrides(args.overrides))
+    if args.search:
+        return _search(args, overrides)
+    tables = select(catalogue(args.tables), numbers=args.tables, datasets=args.datasets, overrides=overrides)
+    trials = plan(tables, seeds=args.seeds, overrides=overrides)
+    if args.plan and not args.calibrate:
+        return _plan(args, tables, trials)
+    return _study(args, tables, trials, overrides)
 
 
 def _require_installed(script: Path) -> None:
     """`ray submit` copies this file alone: what it runs on is what was installed before.
 
     Raises:
-        ValueError: the installed program is another than the one that the script is of.
+        InputError: the installed program is another than the one that the script is of.
     """
     if script.read_bytes() != (installed := ROOT / "study" / "run.py").read_bytes():
-        raise ValueError(
+        raise InputError(
             f"{script} is not {installed}: another version of the program is installed here. To a cluster "
             "`ray up --no-restart cluster/cluster.yaml` sends it; then submit again"
         )
@@ -123,37 +121,37 @@ def _settings(args: argparse.Namespace) -> Settings:
     """Where to run, as the arguments and W&B's variables say; a rehearsal keeps its data and weights in its storage.
 
     Raises:
-        ValueError: variables or arguments that make no sense.
+        InputError: variables or arguments that make no sense.
     """
     from study.tracking.wandb_run import mode  # W&B loads only when something is to run
 
     if args.rehearse and (args.data or args.weights):
-        raise ValueError("--rehearse draws its own data and trains its own weights: leave out --data and --weights")
+        raise InputError("--rehearse draws its own data and trains its own weights: leave out --data and --weights")
     if args.rehearse and "://" in _storage(args):
-        raise ValueError(f"--rehearse keeps its data in its storage and wants a folder, got {args.storage}")
+        raise InputError(f"--rehearse keeps its data in its storage and wants a folder, got {args.storage}")
     home = Path(_storage(args))
     weights = args.weights.absolute() if args.weights else None
-    return Settings(
-        data=home / "data" if args.rehearse else (args.data or Path("data")).absolute(),
-        weights=home / "weights" if args.rehearse else weights,
-        cache=(args.cache or default_cache()).absolute(),
-        cache_limit=args.cache_limit,
-        storage=_storage(args),
-        project=args.project,
-        entity=args.entity,
-        tracking=mode(offline=args.rehearse),
-        cpus=args.cpus,
-        gpus=args.gpus,
-        eager=args.eager,
-    )
+    with validating():
+        return Settings(
+            data=home / "data" if args.rehearse else (args.data or Path("data")).absolute(),
+            weights=home / "weights" if args.rehearse else weights,
+            cache=(args.cache or default_cache()).absolute(),
+            cache_limit=args.cache_limit,
+            storage=_storage(args),
+            project=args.project,
+            entity=args.entity,
+            tracking=mode(offline=args.rehearse),
+            cpus=args.cpus,
+            gpus=args.gpus,
+            eager=args.eager,
+        )
 
 
 def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool) -> None:
     """Make what a rehearsal needs; then see that data, weights and W&B are there and fit.
 
     Raises:
-        ValueError: naming what is missing, damaged or unfit.
-        ConnectionError: runs are to be online, and W&B does not let them in.
+        InputError: naming what is missing, damaged or unfit; or runs are to be online, and W&B does not let them in.
     """
     from study.tracking.wandb_run import check
     from study.trial.inputs import check_inputs

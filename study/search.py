@@ -16,6 +16,7 @@ from optuna.trial import TrialState, create_trial
 from search_spaces.tuning import SEARCHES
 from study.plan import Trial
 from study.storage import PRUNED, Storage, create
+from wbc_model.errors import InputError
 
 OBJECTIVE = "validation_accuracy"
 
@@ -35,10 +36,10 @@ class Search:
     def __init__(self, name: str, storage: Storage, *, samples: int, overrides: dict[str, Any], seed: int) -> None:
         """
         Raises:
-            LookupError: no such space.
+            InputError: no such space.
         """
         if name not in SEARCHES:
-            raise LookupError(f"no search {name}: there are {', '.join(SEARCHES)}")
+            raise InputError(f"no search {name}: there are {', '.join(SEARCHES)}")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.name, self.storage, self.samples = name, storage, samples
         self.overrides, self.seed = overrides, seed

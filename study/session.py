@@ -18,6 +18,7 @@ from study.search import Search
 from study.settings import Settings
 from study.storage import Storage, write_plan
 from study.trial.inputs import stale
+from wbc_model.errors import InputError
 
 STOPPED = 130
 """Exit status of a study that was asked to stop, as of any command after Ctrl-C."""
@@ -83,7 +84,7 @@ def run(
         budget: seconds of whole GPUs (of cores, without any).
 
     Raises:
-        ValueError: a budget, and trials of unknown cost; or nodes that are unfit.
+        InputError: a budget, and trials of unknown cost; or nodes that are unfit.
     """
     storage = Storage(settings.storage)
     finished = storage.finished()
@@ -96,7 +97,7 @@ def run(
         return 0
     costs = _costs(settings)
     if budget is not None and (unknown := costs.unknown(to_run)):
-        raise ValueError(f"--budget wants to know what trials cost, and {len(unknown)} kinds of them were never "
+        raise InputError(f"--budget wants to know what trials cost, and {len(unknown)} kinds of them were never "
                          f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
     unfit = _unfit(to_run, settings, costs, leave_out=leave_out_unfit)
     schedule = _schedule(costs.in_order(to_run), settings, costs, budget=budget)
@@ -134,12 +135,12 @@ def _costs(settings: Settings) -> Costs:
     """Storage's, on the machine that is joined or started now.
 
     Raises:
-        ValueError: it cannot be seen whether trials will have GPUs.
+        InputError: it cannot be seen whether trials will have GPUs.
     """
     costs = Costs.read(Storage(settings.storage))
     machine, before = start(), costs.machine
     if machine.cores == 0 and settings.gpus is None:
-        raise ValueError("no machine is there yet that runs trials, so its GPUs cannot be seen: say with --gpus how "
+        raise InputError("no machine is there yet that runs trials, so its GPUs cannot be seen: say with --gpus how "
                          "much of one a trial gets (0 where there are none)")  # fmt: skip
     costs.machine = replace(machine, start=before.start if before and before.device == machine.device else 0)
     tell_if_waiting(cpus=settings.cpus, gpus=settings.gpus or min(1, machine.gpus))
@@ -159,7 +160,7 @@ def _unfit(trials: Sequence[Trial], settings: Settings, costs: Costs, *, leave_o
     """Ids of the nodes that get no trial. Where there are several, all are examined first.
 
     Raises:
-        ValueError: some are unfit, and are not to be left out, or no other could run a trial.
+        InputError: some are unfit, and are not to be left out, or no other could run a trial.
     """
     if len(nodes()) == 1:
         return []
@@ -170,9 +171,9 @@ def _unfit(trials: Sequence[Trial], settings: Settings, costs: Costs, *, leave_o
     gpus = settings.gpus or min(1, costs.machine.gpus if costs.machine else 0)
     left = [c for c in found if c.fit and c.node.cpus >= settings.cpus and c.node.gpus >= gpus]
     if unfit and not left:
-        raise ValueError("no fit node could run a trial")
+        raise InputError("no fit node could run a trial")
     if unfit and not leave_out:
-        raise ValueError(f"{len(unfit)} nodes are unfit: mend them, or run on the others with --leave-out-unfit")
+        raise InputError(f"{len(unfit)} nodes are unfit: mend them, or run on the others with --leave-out-unfit")
     return [checkup.node.id for checkup in unfit]
 
 

@@ -11,8 +11,10 @@ from study.costs.model import Costs
 from study.progress.from_storage import standings
 from study.progress.table import Status, board, count, time_left
 from study.storage import Storage, place, read_plan
+from wbc_model.errors import reports_input_errors
 
 
+@reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """0: everything is done. 1: not yet. 2: there is no study there."""
     p = argparse.ArgumentParser(prog="python -m study.status", description="Show how a study stands, table by table.")
@@ -22,11 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     storage = Storage(place(args.storage))
     console = Console()
     while True:
-        try:
-            trials = read_plan(storage)
-        except LookupError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
+        trials = read_plan(storage)
         seen, costs = standings(storage, trials), Costs.read(storage)
         running = count(seen, Status.RUNNING)
         left = time_left(trials, seen, seconds=costs.seconds, at_a_time=running)

@@ -24,9 +24,10 @@ from typing import Any
 
 from upath import UPath
 
-from study.plan import RunRecord, Trial
+from study.plan import RunRecord, Trial, read_record
 from study.scheduling.failures import Failure
 from wbc_model.choices import Dataset
+from wbc_model.errors import InputError, validating
 from wbc_model.files import create_whole, write_whole
 
 PRUNED = "pruned.json"
@@ -44,8 +45,17 @@ def place(text: str) -> str:
 
 
 def root_of(text: str) -> UPath:
-    """A folder or a URL as a path that sees what others write to it."""
-    return UPath(text, use_listings_cache=False) if "://" in text else UPath(text)
+    """A folder or a URL as a path that sees what others write to it.
+
+    Raises:
+        InputError: a URL of an unknown kind.
+    """
+    if "://" not in text:
+        return UPath(text)
+    try:
+        return UPath(text, use_listings_cache=False)
+    except (ValueError, ImportError) as error:  # no such protocol, or its client is not installed
+        raise InputError(f"{text}: {error}; wanted a folder, s3://... or gs://...") from error
 
 
 class Storage:
@@ -101,7 +111,7 @@ class TrialFiles:
 
     def record(self) -> RunRecord | None:
         content = self.read("record.json")
-        return None if content is None else RunRecord.from_json(json.loads(content))
+        return None if content is None else read_record(content, where=str(self.folder / "record.json"))
 
     def set_aside(self) -> None:
         """Keep the record under another name: the trial is not finished any more."""
@@ -174,11 +184,13 @@ def write_plan(storage: Storage, trials: Sequence[Trial]) -> None:
 
 
 def read_plan(storage: Storage) -> list[Trial]:
-    """
+    """The trials of the newest launch.
+
     Raises:
-        LookupError: nothing was launched there.
+        InputError: nothing was launched there, or only by another version of the program.
     """
     content = storage.read(PLAN)
     if content is None:
-        raise LookupError(f"no study was launched in {storage.root}: give its --storage")
-    return [Trial.from_json(trial) for trial in json.loads(content)]
+        raise InputError(f"no study was launched in {storage.root}: give its --storage")
+    with validating(f"{storage.root / PLAN}: a plan that this version cannot read"):
+        return [Trial.from_json(trial) for trial in json.loads(content)]

@@ -12,6 +12,7 @@ import numpy as np
 from wbc_model.choices import Augmentation, Dataset, SplitBy
 from wbc_model.datasets.bccd_photographs import origins
 from wbc_model.datasets.dataset import find, kind_of
+from wbc_model.errors import reports_input_errors
 from wbc_model.preparation.cache import Prepared, prepare
 from wbc_model.preparation.cache_folder import default_cache
 from wbc_model.preparation.manifest import Entry
@@ -25,8 +26,9 @@ SHOWN = 8
 Pair = tuple[Entry, Entry]
 
 
+@reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: nothing leaks. 1: something does. 2: the data would not do."""
+    """0: nothing leaks. 1: something does. 2: invalid arguments or data."""
     p = argparse.ArgumentParser(prog="python -m wbc_model.audit", description=(__doc__ or "").split(": ", 1)[1])
     p.add_argument("dataset", type=str.lower, choices=list(Dataset), metavar="DATASET", help=", ".join(Dataset))
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the datasets as published")
@@ -35,13 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                    help="how images are assigned to the sets (random)")  # fmt: skip
     p.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
     args = p.parse_args(argv)
-    try:
-        lines, leaks = audit(
-            Dataset(args.dataset), by=args.split, data=args.data, cache=args.cache, workers=args.workers
-        )
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    lines, leaks = audit(Dataset(args.dataset), by=args.split, data=args.data, cache=args.cache, workers=args.workers)
     print("\n".join(lines))
     return 1 if leaks else 0
 

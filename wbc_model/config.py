@@ -32,6 +32,7 @@ from wbc_model.choices import (
     SplitBy,
     Trunks,
 )
+from wbc_model.errors import InputError, validating
 from wbc_model.nested import difference
 
 PROTOCOL = 2
@@ -129,9 +130,10 @@ class TrialConfig:
         """The inverse of `to_json`; knobs that are not given keep their defaults.
 
         Raises:
-            pydantic.ValidationError: (a ValueError) for an unknown knob or a value out of range.
+            InputError: an unknown knob or a value out of range.
         """
-        return _CONFIG.validate_python(value)
+        with validating():
+            return _CONFIG.validate_python(value)
 
     def override(self, knobs: dict[str, Any]) -> "TrialConfig":
         """This config with flat knobs changed: `{"epochs": 2, "model.attention": "se"}`.
@@ -139,14 +141,14 @@ class TrialConfig:
         A knob of `model.` that only the other kind of model has is left out.
 
         Raises:
-            ValueError: an unknown knob or a value out of range (then a pydantic.ValidationError).
+            InputError: an unknown knob or a value out of range.
         """
         value = self.to_json()
         for key, new in knobs.items():
             head, _, tail = key.partition(".")
             if key not in KNOBS:
                 meant = f" (model.{key}?)" if f"model.{key}" in KNOBS else ""
-                raise ValueError(f"no knob {key}{meant}: there are {', '.join(KNOBS)}")
+                raise InputError(f"no knob {key}{meant}: there are {', '.join(KNOBS)}")
             if head != "model":
                 value[key] = new
             elif tail in value["model"]:

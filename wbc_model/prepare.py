@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wbc_model.choices import Augmentation, Dataset, SplitBy
 from wbc_model.datasets.dataset import LAYOUTS, kind_of
+from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.preparation.cache import Prepared, damage, prepare
 from wbc_model.preparation.cache_folder import default_cache
 from wbc_model.preparation.splits import SPLITS, TABLE_2
@@ -43,16 +44,15 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+@reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: all prepared. 1: a cache is damaged. 2: the data would not do."""
+    """0: all prepared. 1: a cache is damaged. 2: invalid arguments or data."""
     args = parser().parse_args(argv)
     status = 0
-    try:
-        for dataset in [Dataset(name) for name in args.datasets] or list(Dataset):
-            status = max(status, _one(dataset, args))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    if unknown := [name for name in args.datasets if name not in set(Dataset)]:
+        raise InputError(f"no dataset {', '.join(unknown)}: there are {', '.join(Dataset)}")
+    for dataset in [Dataset(name) for name in args.datasets] or list(Dataset):
+        status = max(status, _one(dataset, args))
     return status
 
 

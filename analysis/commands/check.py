@@ -4,7 +4,6 @@ import argparse
 import csv
 import json
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -17,27 +16,25 @@ from analysis.runs.read import read
 from analysis.tables.fill import Filled
 from study.plan import RunRecord
 from study.storage import root_of
+from wbc_model.errors import InputError, reports_input_errors
 
 NAME = "made_from.json"
 
 
+@reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Name every cell and trial that has moved on; 0: none has, 1: some have, 2: nothing could be compared."""
     args = parser().parse_args(argv)
-    try:
-        kept = json.loads((args.out / NAME).read_text(encoding="utf-8"))
-        for name, value in kept["arguments"].items():
-            if getattr(args, name) in (None, []):
-                setattr(args, name, root_of(value) if name == "runs" else value)
-        reading = read(args.runs, wandb=args.wandb)
-    except (LookupError, ValueError, OSError, ImportError) as error:
-        print(f"python -m analysis check: {error}", file=sys.stderr)
-        return 2
+    kept = _kept(args.out / NAME)
+    for name, value in kept["arguments"].items():
+        if getattr(args, name) in (None, []):
+            setattr(args, name, root_of(value) if name == "runs" else value)
+    reading = read(args.runs, wandb=args.wandb)
     moved = list(_trials(kept["trials"], reading.records))
     try:
         study = load(args, reading)
         moved += _files(study, args.out)
-    except (LookupError, ValueError) as error:
+    except InputError as error:
         moved.append(f"cannot be printed any more: {error}")
     print("\n".join(moved) or f"{args.out}: as the runs have it, {len(kept['trials'])} trials")
     return 1 if moved else 0
@@ -69,6 +66,20 @@ def sources(args: argparse.Namespace, study: Study) -> str:
                 trial["rows"].append(f"Table {filled.table.number}, {filled.describe(row)}")
     content = {"kind": study.kind, "arguments": said, "trials": trials}
     return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
+
+
+def _kept(file: Path) -> dict[str, Any]:
+    """What `sources` wrote.
+
+    Raises:
+        InputError: it is missing, or damaged.
+    """
+    if not file.is_file():
+        raise InputError(f"{file} is missing: nothing to compare; python -m analysis writes it beside the tables")
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file} is damaged: {error}") from error
 
 
 def _trials(before: dict[str, dict[str, Any]], records: Sequence[RunRecord]) -> Iterator[str]:

@@ -1,10 +1,10 @@
 """`python -m analysis dashboard`: the study on a W&B server."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from analysis.load import add_arguments, load
+from wbc_model.errors import InputError, reports_input_errors
 
 EXAMPLES = """\
 examples:
@@ -16,21 +16,18 @@ server, `wandb leet runs/wandb` shows the runs in the terminal, and `python -m a
 """
 
 
-def main(argv: Sequence[str]) -> int:
+@reports_input_errors
+def main(argv: Sequence[str] | None = None) -> int:
     """0: the dashboards are up to date. 1: they are, but rows or runs are missing. 2: nothing could be made."""
     args = parser().parse_args(argv)
-    try:
-        if not args.wandb:
-            offline = f"wandb leet {args.runs / 'wandb'} shows the runs, python -m analysis writes report.html"
-            raise LookupError(f"wants --wandb ENTITY/PROJECT; without a server: {offline}")
-        study = load(args)
-        from analysis.output.wandb_views import save  # the client of W&B's workspaces takes seconds to load
+    if not args.wandb:
+        offline = f"wandb leet {args.runs / 'wandb'} shows the runs, python -m analysis writes report.html"
+        raise InputError(f"a dashboard needs --wandb ENTITY/PROJECT; without a server: {offline}")
+    study = load(args)
+    from analysis.output.wandb_views import save  # the client of W&B's workspaces takes seconds to load
 
-        for kind, address in save(study, args.wandb).items():
-            print(f"{kind}: {address}")
-    except (LookupError, ValueError, OSError) as error:
-        print(f"python -m analysis dashboard: {error}", file=sys.stderr)
-        return 2
+    for kind, address in save(study, args.wandb).items():
+        print(f"{kind}: {address}")
     lacking = [f"Table {filled.table.number}: rows are missing" for filled in study.tables if filled.missing]
     lacking += [f"not read: {problem}" for problem in study.reading.problems]
     for line in lacking:

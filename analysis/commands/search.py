@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from analysis.figures.style import COLOURS, canvas, percent_axis, styled, warn_o
 from search_spaces.tuning import SEARCHES
 from study.search import Search
 from study.storage import Storage
+from wbc_model.errors import InputError, reports_input_errors
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,19 +25,16 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+@reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """0: drawn. 2: there is no such search, or no sample of it was trained to its end."""
     args = parser().parse_args(argv)
     storage = Storage(f"{args.runs}/searches/{args.name}")
-    try:
-        search = Search(args.name, storage, samples=0, overrides={}, seed=0)
-        winner = storage.read("winner.json")
-        if winner is None:
-            raise LookupError(f"no winner of {args.name} in {args.runs}: run study/run.py --search {args.name}")
-        args.out.mkdir(parents=True, exist_ok=True)
-    except (LookupError, OSError) as error:
-        print(f"python -m analysis search: {error}", file=sys.stderr)
-        return 2
+    search = Search(args.name, storage, samples=0, overrides={}, seed=0)
+    winner = storage.read("winner.json")
+    if winner is None:
+        raise InputError(f"no winner of {args.name} in {args.runs}: run study/run.py --search {args.name}")
+    args.out.mkdir(parents=True, exist_ok=True)
     with styled():
         figure = draw(search, json.loads(winner)["importances"])
         for suffix in ("pdf", "png"):

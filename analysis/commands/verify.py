@@ -1,7 +1,6 @@
 """Every reproduced cell beside the printed one: `python -m analysis verify`."""
 
 import argparse
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Row
 from search_spaces.table import PER_CLASS, Column
 from wbc_model.choices import Dataset
+from wbc_model.errors import InputError, reports_input_errors
 
 EXPLAINED = """\
 reproduced     the printed number lies in the measured one's 95 % interval
@@ -65,17 +65,14 @@ class Verdict:
         }
 
 
+@reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Compare, write verify.csv, name what contradicts; returns the exit status."""
     args = parser().parse_args(argv)
-    try:
-        study = load(args)
-        if study.rehearsal:
-            raise ValueError("these runs are a rehearsal: their numbers say nothing about the paper's")
-        args.out.mkdir(parents=True, exist_ok=True)
-    except (LookupError, ValueError, OSError, ImportError) as error:
-        print(f"python -m analysis verify: {error}", file=sys.stderr)
-        return 2
+    study = load(args)
+    if study.rehearsal:
+        raise InputError("these runs are a rehearsal: their numbers say nothing about the paper's")
+    args.out.mkdir(parents=True, exist_ok=True)
     found = list(verify(study))
     departs = f"measured, --set {arguments(study.overrides)}" if study.overrides else "measured"
     text = to_csv([one.line() for one in found], kind=departs)

@@ -13,6 +13,7 @@ from analysis.tables.command_line import arguments
 from analysis.tables.fill import Filled
 from analysis.tables.layout import lay_out
 from analysis.tables.notes import REHEARSAL_NOTE, title
+from wbc_model.errors import InputError
 
 NAME = "White blood cell study"
 CURVES = {"train_accuracy": "Training accuracy", "validation_accuracy": "Validation accuracy"}
@@ -29,7 +30,7 @@ def save(study: Study, path: str) -> dict[str, str]:
     """Save both in `ENTITY/PROJECT`; returns their addresses.
 
     Raises:
-        LookupError: W&B refuses, or cannot be asked.
+        InputError: W&B refuses, or cannot be asked.
     """
     entity, project = path.split("/")
     try:
@@ -38,7 +39,7 @@ def save(study: Study, path: str) -> dict[str, str]:
             "Report": save_report(study, entity, project),
         }
     except (wandb.Error, WandbApiFailedError) as error:
-        raise LookupError(f"cannot save the dashboards in {path}: {error}") from error
+        raise InputError(f"cannot save the dashboards in {path}: {error}") from error
 
 
 def save_workspace(study: Study, entity: str, project: str) -> str:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from analysis.runs.reading import Reading, match
+from wbc_model.errors import InputError
 from wbc_model.files import write_whole
 from wbc_model.preparation.cache_folder import default_cache
 
@@ -30,30 +31,33 @@ def read_online(path: str, *, cache: Path | None = None) -> Reading:
     """The finished runs of `ENTITY/PROJECT`, from their summaries alone: a sampled history never reaches a table.
 
     Raises:
-        LookupError: W&B cannot be asked, or has no such project.
+        InputError: W&B cannot be asked, or has no such project.
     """
     if not re.fullmatch(r"[^/]+/[^/]+", path):
-        raise LookupError(f"--wandb wants ENTITY/PROJECT, got {path!r}")
+        raise InputError(f"--wandb wants ENTITY/PROJECT, got {path!r}")
     with _asking_for(path):
         if not wandb.login(prompt=False):
-            raise LookupError("no W&B key: type `wandb login`, or set WANDB_API_KEY")
-        return _read(wandb.Api(timeout=PATIENCE), path, cache or default_cache())
+            raise InputError("no W&B key: type `wandb login`, or set WANDB_API_KEY")
+        api = wandb.Api(timeout=PATIENCE)
+    return _read(api, path, cache or default_cache())
 
 
 @contextmanager
 def _asking_for(path: str) -> Iterator[None]:
-    """What the client raises, as a LookupError that names what was asked for."""
+    """Turn what the client raises into an InputError that names what was asked for. Only around calls of the client."""
     try:
         yield
     except (wandb.Error, WandbApiFailedError, ValueError) as error:
-        raise LookupError(f"cannot read {path} from W&B: {error}") from error
+        raise InputError(f"cannot read {path} from W&B: {error}") from error
 
 
 def _read(api: wandb.Api, path: str, cache: Path) -> Reading:
     reading = Reading()
     home = cache / "wandb" / urlparse(api.settings["base_url"]).netloc.replace(":", "-") / path
     folders: dict[str, Path] = {}
-    for run in api.runs(path, per_page=PAGE):  # names and states: light
+    with _asking_for(path):
+        runs = list(api.runs(path, per_page=PAGE))  # names and states: light
+    for run in runs:
         if run.state == "finished":
             folders[run.id] = _folder(home, run)
         else:
@@ -80,8 +84,10 @@ def _download(api: wandb.Api, path: str, folders: dict[str, Path], *, home: Path
     with tqdm(total=len(ids), desc=f"read {path}", unit=" runs", disable=None if ids else True) as bar:
         for start in range(0, len(ids), PAGE):
             page = ids[start : start + PAGE]
-            for run in api.runs(path, filters={"name": {"$in": page}}, per_page=PAGE, lazy=False):
-                bar.update()
+            with _asking_for(path):
+                runs = list(api.runs(path, filters={"name": {"$in": page}}, per_page=PAGE, lazy=False))
+            bar.update(len(runs))
+            for run in runs:
                 if run.state == "finished" and _folder(home, run) == folders[run.id]:
                     shutil.rmtree(folders[run.id].parent, ignore_errors=True)  # of the run as it was before
                     write_whole(folders[run.id] / "record", run.summary_metrics.get("record", "").encode())
@@ -91,7 +97,7 @@ def _fetch(api: wandb.Api, where: str, folder: Path, name: str) -> bytes | None:
     """A file of a run, asked for once.
 
     Raises:
-        LookupError: W&B cannot be asked.
+        InputError: W&B cannot be asked.
     """
     kept = folder / name
     if not kept.exists():

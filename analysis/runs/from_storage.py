@@ -10,6 +10,7 @@ from upath import UPath
 from analysis.runs.reading import Reading, match
 from study.storage import Storage
 from study.tracking.log_reader import read_log
+from wbc_model.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def read_offline(root: UPath) -> Reading:
     a problem, and none counts.
 
     Raises:
-        OSError: no such folder or bucket, or it cannot be read.
+        InputError: no such folder or bucket, or it cannot be read.
     """
     _require(root)
     reading, storage = Reading(), Storage(str(root))
@@ -60,12 +61,12 @@ def _require(root: UPath) -> None:
     try:
         there = root.is_dir()
     except Exception as error:  # the client of each object store raises its own
-        raise OSError(
+        raise InputError(
             f"{root} cannot be read: {error}; name a folder, or give what its client wants (AWS_ACCESS_KEY_ID, "
             "AWS_ENDPOINT_URL, GOOGLE_APPLICATION_CREDENTIALS, ...)"
         ) from error
     if not there:
-        raise NotADirectoryError(f"{root} is not a folder of runs")
+        raise InputError(f"{root} is not a folder of runs")
 
 
 def _files(root: UPath) -> list[UPath]:
@@ -86,7 +87,7 @@ def _read(file: UPath) -> Log:
                 record = next((i.value_json for i in message.summary.update if i.key == "record"), record)
             elif kind == "exit":
                 exit_code = message.exit.exit_code
-    except ValueError as error:
+    except InputError as error:
         return Log(file, problem=str(error))
     return Log(file, run_id, json.loads(record) if record else None, exit_code)
 

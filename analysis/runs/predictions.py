@@ -9,6 +9,7 @@ import numpy as np
 from study.plan import RunRecord
 from study.storage import predictions_file
 from wbc_model.choices import Dataset
+from wbc_model.errors import InputError
 from wbc_model.metrics import ConfusionMatrix
 
 
@@ -42,7 +43,7 @@ def of_record(record: RunRecord, predictions: PredictionsOf, *, on: Dataset | No
     """A record's predictions of its own test images (None) or a dataset's, which must be those that it counts.
 
     Raises:
-        ValueError: they are another test's.
+        InputError: they are another test's.
     """
     own = record.trial.config.dataset
     test, elsewhere = record.tests.get(on or own), None if on is own else on
@@ -51,5 +52,5 @@ def of_record(record: RunRecord, predictions: PredictionsOf, *, on: Dataset | No
         return None
     if test != ConfusionMatrix.from_predictions(test.classes, truth=found.truth, predicted=found.called):
         file = predictions_file(elsewhere)
-        raise ValueError(f"{file} of trial {record.trial.id} is not what its record counts: remove one of them")
+        raise InputError(f"{file} of trial {record.trial.id} is not what its record counts: remove one of them")
     return found

@@ -14,8 +14,7 @@ def read(storage: UPath | None = None, *, wandb: str | None = None, cache: Path 
         cache: where what came from a server is kept, so that it is asked for once; None: the user's cache folder.
 
     Raises:
-        OSError: no such storage, or it cannot be read.
-        LookupError: the server cannot be asked, or has no such project.
+        InputError: no such storage or project, or it cannot be read.
     """
     if wandb is not None:
         from analysis.runs.from_server import read_online  # the client takes a second to load

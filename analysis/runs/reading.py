@@ -1,16 +1,14 @@
 """The runs of a study, from W&B: `read` is the one way in, whether they are offline files or on a server."""
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
-from pydantic import ValidationError
-
 from analysis.runs.predictions import Predictions
-from study.plan import RunRecord
+from study.plan import RunRecord, read_record
 from study.storage import predictions_file
 from wbc_model.choices import Dataset
+from wbc_model.errors import InputError
 
 Fetch = Callable[[str], bytes | None]
 """A file of a run by its name; None where the run has no such file."""
@@ -57,7 +55,7 @@ class Reading:
         """A finished run with the record in its summary; one that cannot be read is a problem."""
         try:
             record = record_of(run_id, text, where=where)
-        except ValueError as error:
+        except InputError as error:
             self.problems.append(str(error))
             return
         if record is not None:
@@ -68,16 +66,9 @@ def record_of(run_id: str, text: str, *, where: str) -> RunRecord | None:
     """The record of a finished run, from its JSON; None if it was made under another PROTOCOL, as its id tells.
 
     Raises:
-        ValueError: none that this version can read.
+        InputError: none that this version can read.
     """
-    try:
-        record = RunRecord.from_json(json.loads(text))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{where}: a record that this version cannot read: {place}: {first['msg']}") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where}: a record that is no JSON: {error}") from error
+    record = read_record(text, where=where)
     return record if record.trial.id == run_id else None
 
 

@@ -86,7 +86,7 @@ class Calls:
             on: the dataset whose test images they are; None: the row's own.
 
         Raises:
-            ValueError: predictions that are not those a record counts.
+            InputError: predictions that are not those a record counts.
         """
         key = on, tuple(run.trial.id for run in row.runs)
         if key not in self._known:

@@ -38,7 +38,7 @@ def gather(filled: Filled, calls: Calls) -> Evidence:
     """Test every cell against the best of its column.
 
     Raises:
-        ValueError: predictions that are not those a record counts.
+        InputError: predictions that are not those a record counts.
     """
     found = {row.labels: calls.of(row) for row in filled.rows}
     called = {labels: one for labels, one in found.items() if one}

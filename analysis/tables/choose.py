@@ -9,17 +9,18 @@ from search_spaces.extensions import catalogue
 from search_spaces.table import Table, select
 from study.plan import RunRecord
 from study.storage import root_of
+from wbc_model.errors import InputError
 
 
 def choose(records: Sequence[RunRecord], wanted: dict[str, Any] | None, *, where: str) -> dict[str, Any]:
     """The overrides that are wanted; None: those under which all of these runs were made.
 
     Raises:
-        LookupError: there are no runs, or they were made under several sets of overrides.
+        InputError: there are no runs, or they were made under several sets of overrides.
     """
     if not records:
         inside = root_of(where) / "rehearsal"
-        raise LookupError(
+        raise InputError(
             f"no finished run in {where}; make some: study/run.py --tables 4, or in miniature: study/run.py --rehearse"
             + (f"; those of a rehearsal are there: --runs {inside}" if inside.is_dir() else "")
         )
@@ -29,7 +30,7 @@ def choose(records: Sequence[RunRecord], wanted: dict[str, Any] | None, *, where
     if len(distinct) > 1:
         several = [distinct[key] for key in sorted(distinct, key=lambda key: (len(distinct[key]), key))]
         choices = "".join(f"\n  --set {arguments(overrides) or '  (the paper itself)'}" for overrides in several)
-        raise LookupError(f"{where} holds {len(several)} studies; choose one:{choices}")
+        raise InputError(f"{where} holds {len(several)} studies; choose one:{choices}")
     return next(iter(distinct.values()))
 
 
@@ -39,16 +40,16 @@ def tables_under(
     """The chosen tables with every config overridden, and why each other one cannot be: it varies what is set.
 
     Raises:
-        LookupError: no such table or dataset, or no row of those tables on those datasets.
-        ValueError: no table can be: there is no such knob, or its value is out of range.
+        InputError: no such table or dataset, no row of those tables on those datasets, or no table can be: there is no
+            such knob, or its value is out of range.
     """
     tables: list[Table] = []
     impossible: dict[str, str] = {}
     for table in select(catalogue(numbers), numbers=numbers, datasets=datasets, overrides={}):
         try:
             tables += select([table], numbers=(), datasets=(), overrides=overrides)
-        except ValueError as error:
+        except InputError as error:
             impossible[table.number] = str(error).removeprefix(f"Table {table.number} ")
     if not tables:
-        raise ValueError(f"--set {arguments(overrides)}: {next(iter(impossible.values()))}")
+        raise InputError(f"--set {arguments(overrides)}: {next(iter(impossible.values()))}")
     return tables, impossible

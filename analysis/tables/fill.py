@@ -10,6 +10,7 @@ from typing import Any
 from search_spaces.table import Column, Table
 from study.plan import RunRecord
 from wbc_model.config import TrialConfig
+from wbc_model.errors import InputError
 
 DASH = "–"
 TICK = "✓"
@@ -102,10 +103,10 @@ def fill(
         overrides: what was set for the whole study; only told, the rows are overridden already.
 
     Raises:
-        ValueError: two records of one trial, or records made from different data or weights.
+        InputError: two records of one trial, or records made from different data or weights.
     """
     if twice := [trial for trial, n in Counter(record.trial.id for record in records).items() if n > 1]:
-        raise ValueError(f"two finished runs of trial {', '.join(twice)}")
+        raise InputError(f"two finished runs of trial {', '.join(twice)}")
     by_config: dict[str, list[RunRecord]] = defaultdict(list)
     for record in sorted(records, key=lambda record: record.trial.seed):
         by_config[record.trial.config.id].append(record)
@@ -133,7 +134,7 @@ def _require_equal_inputs(table: Table, runs: Sequence[RunRecord]) -> None:
     for what, kinds in seen.items():
         if len(kinds) > 1:
             told = "; ".join(f"{kind[:16]} behind {', '.join(sorted(ids))}" for kind, ids in kinds.items())
-            raise ValueError(f"Table {table.number} mixes different {what}: {told}. Remove the records of one kind")
+            raise InputError(f"Table {table.number} mixes different {what}: {told}. Remove the records of one kind")
 
 
 def _row(table: Table, labels: tuple[str, ...], *, runs: Sequence[RunRecord], seeds: Collection[int]) -> Row:

@@ -22,6 +22,7 @@ from study.scheduling.interrupt import interruptible
 from study.scheduling.schedule import TrialQueue
 from study.settings import Settings
 from study.tracking.wandb_run import environment
+from wbc_model.errors import InputError
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -123,7 +124,7 @@ def _connect() -> Mapping[str, float]:
         ray.init(logging_level=logging.ERROR, log_to_driver=False)
     except ConnectionError as error:
         address = os.environ.get("RAY_ADDRESS")
-        raise ConnectionError(
+        raise InputError(
             f"no Ray cluster answers at RAY_ADDRESS={address}: start it, or unset RAY_ADDRESS to run here"
         ) from error
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by `Progress`, once

@@ -1,12 +1,12 @@
 """Why an attempt at a trial failed, and what is to be done about it. No torch, no ray."""
 
-import errno
 import traceback
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+from wbc_model.errors import UNWRITABLE
+
 BACK_OFF = (1.0, 10.0, 60.0)
 """Seconds before the second, third and fourth attempt after a transient error."""
 MAX_STALLED_ATTEMPTS = 3
@@ -87,5 +87,5 @@ def _kind(error: BaseException) -> Kind:
     if type(error).__name__ == "OutOfMemoryError":  # torch's, under any of its modules
         return Kind.MEMORY
     if isinstance(error, OSError):
-        return Kind.PLACE if error.errno in PLACE else Kind.TRANSIENT
+        return Kind.PLACE if error.errno in UNWRITABLE else Kind.TRANSIENT
     return Kind.CODE

@@ -30,7 +30,7 @@ def in_storage(storage: Storage, run_id: str) -> list[Replica]:
     """The run's logs; more than one is one too many.
 
     Raises:
-        ValueError: a file is no W&B log.
+        InputError: a file is no W&B log.
     """
     return [_read(file) for file in storage.root.glob(f"wandb/*-{run_id}/run-{run_id}.wandb")]
 

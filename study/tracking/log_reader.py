@@ -13,6 +13,8 @@ from typing import Any
 from upath import UPath
 from wandb.proto.wandb_internal_pb2 import Record  # pyrefly: ignore[missing-module-attribute]
 
+from wbc_model.errors import InputError
+
 MAGIC = b":W&B"
 FILE_HEADER = 7
 CHUNK_HEADER = struct.Struct("<IHB")
@@ -24,15 +26,15 @@ def read_log(file: Path | UPath) -> Iterator[Record]:
     """The log's records, as far as they are whole: after a crash its tail is cut off.
 
     Raises:
-        ValueError: the file is no W&B log, or is damaged before its end.
+        InputError: the file is no W&B log, or is damaged before its end.
     """
     data = file.read_bytes()
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
-        raise ValueError(f"{file} is not a W&B log: it begins with {data[: len(MAGIC)]!r}, not {MAGIC!r}")
+        raise InputError(f"{file} is not a W&B log: it begins with {data[: len(MAGIC)]!r}, not {MAGIC!r}")
     try:
         yield from map(Record.FromString, _messages(data))
     except ValueError as error:
-        raise ValueError(f"{file} is a damaged W&B log: {error}") from error
+        raise InputError(f"{file} is a damaged W&B log: {error}") from error
 
 
 def values(items: Iterable[Any]) -> dict[str, str]:

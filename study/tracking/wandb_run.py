@@ -16,6 +16,7 @@ from study.settings import Settings, Tracking
 from study.storage import Storage
 from study.tracking.comparison import Replica
 from study.tracking.log_reader import is_complete
+from wbc_model.errors import InputError
 
 Run = wandb.Run
 
@@ -32,11 +33,11 @@ def mode(*, offline: bool) -> Tracking:
         offline: stay offline even with a key.
 
     Raises:
-        ValueError: WANDB_MODE is none of the three.
+        InputError: WANDB_MODE is none of the three.
     """
     if named := os.environ.pop("WANDB_MODE", ""):  # told to each run by name; set but empty, it would stop the client
         if named not in get_args(Tracking):
-            raise ValueError(f"WANDB_MODE={named}: wanted one of {', '.join(get_args(Tracking))}")
+            raise InputError(f"WANDB_MODE={named}: wanted one of {', '.join(get_args(Tracking))}")
         return cast(Tracking, named)
     has_key = not offline and wandb.login(prompt=False)
     return "online" if has_key else "offline"
@@ -52,7 +53,7 @@ def environment(settings: Settings) -> dict[str, str]:
 def check(settings: Settings) -> None:
     """
     Raises:
-        ConnectionError: runs are to be online, and W&B does not answer, or does not know the key or the entity.
+        InputError: runs are to be online, and W&B does not answer, or does not know the key or the entity.
     """
     if settings.tracking != "online":
         return
@@ -62,10 +63,10 @@ def check(settings: Settings) -> None:
         viewer = wandb.Api(timeout=20).viewer
         mine = {viewer.entity, viewer.username, *viewer.teams}
     except Exception as error:  # the client raises its own errors, requests' and ValueErrors
-        raise ConnectionError(f"W&B at {where} does not let runs in: {error}; {instead}") from error
+        raise InputError(f"W&B at {where} does not let runs in: {error}; {instead}") from error
     if settings.entity and settings.entity not in mine:
         known = ", ".join(sorted(filter(None, mine)))
-        raise ConnectionError(f"W&B at {where}: no entity {settings.entity} for this key, which has {known}; {instead}")
+        raise InputError(f"W&B at {where}: no entity {settings.entity} for this key, which has {known}; {instead}")
 
 
 @contextmanager
@@ -106,7 +107,7 @@ def on_server(settings: Settings, run_id: str) -> Replica | None:
     """What W&B's server holds of a run, its whole history; None where it has no such run.
 
     Raises:
-        ConnectionError: it does not answer.
+        InputError: it does not answer.
     """
     try:
         run = wandb.Api(timeout=60).run("/".join(filter(None, [settings.entity, settings.project, run_id])))
@@ -115,7 +116,7 @@ def on_server(settings: Settings, run_id: str) -> Replica | None:
     except Exception as error:  # the client raises its own errors, and those of what it is made of
         if "could not find" in str(error).lower():
             return None
-        raise ConnectionError(f"W&B does not tell about run {run_id}: {error}") from error
+        raise InputError(f"W&B does not tell about run {run_id}: {error}") from error
 
 
 def _start(trial: Trial, settings: Settings, *, folder: str) -> Run:

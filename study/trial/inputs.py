@@ -60,7 +60,7 @@ def check_inputs(trials: Iterable[Trial], settings: Settings) -> list[str]:
         A line for each dataset of which files are left out.
 
     Raises:
-        DataError, WeightsError: (ValueErrors) naming what is missing, damaged or unfit.
+        DataError, WeightsError: naming what is missing, damaged or unfit.
     """
     configs = {trial.config for trial in trials}
     everywhere = {each for config in configs for each in config.everywhere}

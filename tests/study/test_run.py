@@ -49,6 +49,10 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]):
         (["--set", "epochz=3"], "no knob epochz: there are mixup_alpha"),
         (["--set", "epochs=two"], "epochs=two: Input should be a valid integer"),
         (["--set", "epochs"], "--set wants KNOB=VALUE, got 'epochs'"),
+        (["--set", "image_size=50"], "two branches meet on maps of image_size / 32: 50 is no multiple of 32"),
+        (["--storage", "sss://study", "--plan"], "sss://study: Unsupported filesystem: 'sss'; wanted a folder, s3://"),
+        (["--cpus", "0", "--doctor"], "cpus=0.0: Input should be greater than 0"),
+        (["--search", "nothing"], "no search nothing: there are architecture"),
         (["--data", "nowhere"], "--rehearse needs none"),
         (["--rehearse", "--data", "somewhere"], "leave out --data and --weights"),
     ],
@@ -59,8 +63,19 @@ def test_bad_input_is_one_clear_message_and_leaves_nothing(words: list[str], mes
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert "pydantic" not in done.stderr
     assert done.stderr.startswith("error: ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("error", "last"), [("KeyError('x')", "KeyError: 'x'"), ("ValueError('x')", "ValueError: x")])
+def test_a_programming_error_shows_its_traceback_and_exits_1(error: str, last: str, tmp_path: Path):
+    lines = ["import study.run, sys", "def planted(*_, **__):", f"    raise {error}", "study.run.plan = planted",
+             "sys.exit(study.run.main(['--plan']))"]  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    told = done.stderr.splitlines()
+    assert (done.returncode, told[0], told[-1]) == (1, "Traceback (most recent call last):", last)
 
 
 @pytest.mark.slow

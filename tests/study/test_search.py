@@ -12,6 +12,7 @@ from study.search import Search
 from study.storage import PRUNED, Storage
 from wbc_model.choices import AttentionAt, ParallelBy
 from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.errors import InputError
 
 
 @pytest.fixture
@@ -114,5 +115,5 @@ def test_every_compared_model_has_a_space_of_equal_size_on_every_dataset():
 
 
 def test_no_such_search(storage: Storage):
-    with pytest.raises(LookupError, match="no search nothing: there are architecture, resnet_ldwbc"):
+    with pytest.raises(InputError, match="no search nothing: there are architecture, resnet_ldwbc"):
         Search("nothing", storage, samples=1, overrides={}, seed=0)

@@ -4,6 +4,7 @@ import pytest
 
 from wbc_model.choices import Init, Network
 from wbc_model.config import KNOBS, Baseline, TrialConfig, TwoBranch
+from wbc_model.errors import InputError
 
 VARIED = [
     TrialConfig(),
@@ -65,7 +66,7 @@ def test_only_the_difference_need_be_given():
     ],
 )
 def test_the_impossible_is_refused_with_a_reason(knobs: dict, message: str):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         TrialConfig.from_json(knobs)
 
 
@@ -83,12 +84,12 @@ def test_override_reaches_nested_knobs_where_the_model_has_them():
 
 @pytest.mark.parametrize("knob", ["epochz", "model", "model.network", "dataset"])
 def test_override_refuses_what_rows_choose_and_what_does_not_exist(knob: str):
-    with pytest.raises(ValueError, match=f"no knob {knob}: there are mixup_alpha, "):
+    with pytest.raises(InputError, match=f"no knob {knob}: there are mixup_alpha, "):
         TrialConfig().override({knob: 1})
 
 
 def test_a_models_knob_without_its_prefix_is_told_its_name():
-    with pytest.raises(ValueError, match=r"no knob attention \(model.attention\?\): there are"):
+    with pytest.raises(InputError, match=r"no knob attention \(model.attention\?\): there are"):
         TrialConfig().override({"attention": "se"})
 
 

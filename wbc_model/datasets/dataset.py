@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from wbc_model.choices import CELLS, Dataset, ImageSource
+from wbc_model.errors import InputError
 
 Part = Literal["all", "train", "test"]
 """What the authors split already: BCCD and Raabin come with a test set, LDWBC and LISC do not."""
@@ -15,7 +16,7 @@ DRAWN_MARK = "DRAWN.txt"
 """A file of this name says that a data folder holds `synthetic`'s drawings."""
 
 
-class DataError(ValueError):
+class DataError(InputError):
     """Data that is missing, in another layout, of another kind or damaged. The message is for the user."""
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from torchvision.models import DenseNet121_Weights, Inception_V3_Weights, ResNet50_Weights
 
 from wbc_model.choices import Cut, Network, Trunks
+from wbc_model.errors import InputError
 from wbc_model.files import sha256_of
 
 HUB_FILE = "model.safetensors"
@@ -29,7 +30,7 @@ ARCHITECTURE = {Network.SHARMA: Network.DENSENET121}
 """Networks that use another's trunk, and so its weights."""
 
 
-class WeightsError(ValueError):
+class WeightsError(InputError):
     """ImageNet weights that were asked for and cannot be had, or do not fit. The message is for the user."""
 
 

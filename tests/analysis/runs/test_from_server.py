@@ -18,6 +18,7 @@ from study.storage import predictions_file
 from study.tracking.content import summarise
 from study.tracking.wandb_run import tracked
 from wbc_model.choices import Dataset, EvaluateOn
+from wbc_model.errors import InputError
 
 pytestmark = pytest.mark.slow
 HERE = "lab/wbc-study"
@@ -92,7 +93,7 @@ def test_a_reading_that_was_cut_goes_on(wandb_stub: WandbStub, make_record, tmp_
         return 403 if len(pages) == 3 else None
 
     wandb_stub.fault = fault
-    with pytest.raises(LookupError, match=f"cannot read {HERE} from W&B"):
+    with pytest.raises(InputError, match=f"cannot read {HERE} from W&B"):
         read(wandb=HERE, cache=tmp_path)
     wandb_stub.fault = None
     asked(wandb_stub)
@@ -145,7 +146,7 @@ def test_a_file_that_the_server_refuses_is_told(wandb_stub: WandbStub, make_reco
     put(wandb_stub, record).files = {"predictions.npz": b"numbers"}
     reading = read(wandb=HERE, cache=tmp_path)
     wandb_stub.fault = lambda request: 403 if request.operation == "RunFiles" else None
-    with pytest.raises(LookupError, match=f"cannot read predictions.npz of {HERE}/{record.trial.id} from W&B"):
+    with pytest.raises(InputError, match=f"cannot read predictions.npz of {HERE}/{record.trial.id} from W&B"):
         reading.predictions(record.trial.id)
 
 
@@ -159,13 +160,13 @@ def test_other_runs_of_the_project_are_left_alone(wandb_stub: WandbStub, tmp_pat
 )
 @pytest.mark.usefixtures("wandb_stub")
 def test_what_cannot_be_read_is_told(tmp_path: Path, path, told):
-    with pytest.raises(LookupError, match=told):
+    with pytest.raises(InputError, match=told):
         read(wandb=path, cache=tmp_path)
 
 
 def test_a_server_that_hangs_is_told(wandb_stub: WandbStub, tmp_path, monkeypatch):
     monkeypatch.setattr(online, "PATIENCE", 1)
     wandb_stub.fault = lambda request: time.sleep(5) if request.operation == "Runs" else None
-    with pytest.raises(LookupError, match="did not respond in time"):
+    with pytest.raises(InputError, match="did not respond in time"):
         read(wandb=HERE, cache=tmp_path)
     time.sleep(1)  # a client that goes while W&B's service answers a call that was given up leaves it for ten minutes

@@ -15,6 +15,7 @@ from search_spaces.paper import PROPOSED, vary
 from study.plan import Trial
 from study.scheduling.failures import Failure
 from study.storage import Storage, root_of, write
+from wbc_model.errors import InputError
 
 RAW = vary(mixup_alpha=0.0)
 
@@ -41,9 +42,9 @@ def test_a_run_of_another_protocol_gives_none(make_record, monkeypatch):
 
 def test_a_record_that_cannot_be_read_names_its_run_and_the_field(make_record):
     broken = json.dumps(make_record(PROPOSED).to_json() | {"best_epoch": "late"})
-    with pytest.raises(ValueError, match="run x: a record that this version cannot read: best_epoch: "):
+    with pytest.raises(InputError, match="run x: a record that this version cannot read: best_epoch=late: "):
         record_of("x", broken, where="run x")
-    with pytest.raises(ValueError, match="run x: a record that is no JSON"):
+    with pytest.raises(InputError, match="run x: a record that is no JSON"):
         record_of("x", broken[:-1], where="run x")
 
 
@@ -64,7 +65,7 @@ def test_another_file_in_the_place_of_a_log_is_named(tmp_path, content):
 
 
 def test_no_such_folder_is_named(tmp_path):
-    with pytest.raises(OSError, match="nowhere is not a folder of runs"):
+    with pytest.raises(InputError, match="nowhere is not a folder of runs"):
         read(tmp_path / "nowhere")
 
 
@@ -195,7 +196,7 @@ def test_an_object_store_is_read_as_a_folder_is(store, tmp_path, make_record, sa
     files.write("predictions.npz", save_predictions(untracked))
     files.finish(untracked)
     root = root_of(f"{request.getfixturevalue('bucket') if store == 's3' else 'memory:/'}/{tmp_path.name}")
-    with pytest.raises(OSError, match="is not a folder of runs"):
+    with pytest.raises(InputError, match="is not a folder of runs"):
         read(root)
     for file in (file for file in tmp_path.rglob("*") if file.is_file()):
         write(root / file.relative_to(tmp_path).as_posix(), file.read_bytes())

@@ -12,6 +12,7 @@ from search_spaces.paper import TABLES
 from search_spaces.table import Table
 from tests.analysis.simulated import Simulation
 from wbc_model.choices import Dataset
+from wbc_model.errors import InputError
 
 ATTENTION = TABLES[1]
 SIZES = (20, 40, 30, 110, 100)
@@ -55,7 +56,7 @@ def test_predictions_of_another_test_are_refused():
     record, other = simulation.trial(ATTENTION.rows["", "No"]), simulation.trial(ATTENTION.rows["CD", "SE"], worse=0.3)
     simulation.predictions[record.trial.id] = simulation.predictions[other.trial.id]
     row = fill(first(1), [record]).rows[0]
-    with pytest.raises(ValueError, match=f"predictions.npz of trial {record.trial.id} is not what its record counts"):
+    with pytest.raises(InputError, match=f"predictions.npz of trial {record.trial.id} is not what its record counts"):
         Calls(simulation.predictions.get, {}).of(row)
 
 

@@ -17,6 +17,7 @@ from analysis.tables.layout import lay_out
 from search_spaces.extensions import EXTENSIONS
 from study.plan import RunRecord
 from wbc_model.choices import Dataset
+from wbc_model.errors import InputError
 from wbc_model.metrics import ConfusionMatrix
 
 (E6,) = (table for table in EXTENSIONS if table.number == "E6")
@@ -111,13 +112,13 @@ def test_predictions_elsewhere_must_be_those_that_the_record_counts(records):
     kept = predictions_of(records)
     first = records[0]
     swapped = {(first.trial.id, Dataset.LISC): kept[first.trial.id, Dataset.BCCD]}
-    with pytest.raises(ValueError, match=r"predictions-lisc\.npz of trial .* is not what its record counts"):
+    with pytest.raises(InputError, match=r"predictions-lisc\.npz of trial .* is not what its record counts"):
         of_record(first, lambda trial, on: swapped[trial, on], on=Dataset.LISC)
 
 
 def test_tests_on_other_images_of_a_dataset_never_share_a_table(records):
     moved = records[0].provenance | {"data_elsewhere": {"lisc": "other images"}}
-    with pytest.raises(ValueError, match="Table E6 mixes different data of lisc"):
+    with pytest.raises(InputError, match="Table E6 mixes different data of lisc"):
         fill(E6, [replace(records[0], provenance=moved), *records[1:]])
 
 

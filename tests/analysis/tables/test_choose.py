@@ -9,10 +9,11 @@ from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import effective, parse_overrides
+from wbc_model.errors import InputError
 
 
 def test_without_runs_it_says_where_it_looked_and_what_makes_some():
-    with pytest.raises(LookupError, match=r"no finished run in runs; make some: study/run.py --tables 4"):
+    with pytest.raises(InputError, match=r"no finished run in runs; make some: study/run.py --tables 4"):
         choose([], None, where="runs")
 
 
@@ -24,7 +25,7 @@ def test_the_one_study_there_is_is_printed(make_record, overrides):
 
 def test_of_several_studies_one_must_be_named(make_record):
     records = [make_record(PROPOSED.override(o), overrides=o) for o in ({}, {"epochs": 2, "lr": 0.1}, REHEARSAL)]
-    with pytest.raises(LookupError, match="runs holds 3 studies") as error:
+    with pytest.raises(InputError, match="runs holds 3 studies") as error:
         choose(records, None, where="runs")
     assert str(error.value).splitlines()[1:] == [
         "  --set   (the paper itself)",
@@ -60,7 +61,7 @@ def test_a_table_whose_networks_cannot_be_built_so_is_left_out_with_the_reason()
 
 @pytest.mark.parametrize(("overrides", "named"), [({"epoch": 2}, "no knob epoch"), ({"epochs": 0}, "greater than")])
 def test_an_unknown_knob_or_a_bad_value_is_refused(overrides, named):
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(InputError, match=named):
         tables_under(overrides)
 
 

@@ -9,6 +9,7 @@ from analysis.tables.fill import fill, percent
 from search_spaces.paper import PROPOSED, TABLES
 from search_spaces.table import OVERALL, PER_CLASS, Table
 from wbc_model.choices import Dataset, ImageSource, SplitBy, Trunks
+from wbc_model.errors import InputError
 
 ROWS = {("0",): replace(PROPOSED, mixup_alpha=0.0), ("0.2",): PROPOSED, ("0.4",): replace(PROPOSED, mixup_alpha=0.4)}
 MIXUP = Table("4", "Effect of the mixup parameter", ("α",), ROWS, OVERALL[:1])
@@ -107,7 +108,7 @@ def test_bccd_has_no_basophils_and_lacks_nothing_for_it(make_record):
 
 
 def test_two_records_of_one_trial_are_refused(make_record):
-    with pytest.raises(ValueError, match=f"two finished runs of trial {RAW.id}-s0"):
+    with pytest.raises(InputError, match=f"two finished runs of trial {RAW.id}-s0"):
         fill(MIXUP, [make_record(RAW), make_record(RAW, 1), make_record(RAW)])
 
 
@@ -154,7 +155,7 @@ def test_runs_on_different_data_or_weights_never_share_a_table(make_record):
     def made(config, **provenance):
         return make_record(config, provenance=provenance)
 
-    with pytest.raises(ValueError, match=r"Table 4 mixes different data of ldwbc: a behind .*; b behind"):
+    with pytest.raises(InputError, match=r"Table 4 mixes different data of ldwbc: a behind .*; b behind"):
         fill(MIXUP, [made(RAW, data="a"), made(VIRTUAL, data="b")])
-    with pytest.raises(ValueError, match="mixes different weights of resnet50"):
+    with pytest.raises(InputError, match="mixes different weights of resnet50"):
         fill(MIXUP, [made(c, data="a", weights={"resnet50": {"sha256": h}}) for c, h in ((RAW, "1"), (VIRTUAL, "2"))])

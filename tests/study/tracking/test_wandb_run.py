@@ -19,6 +19,7 @@ from study.storage import Storage
 from study.tracking import wandb_run as tracking
 from study.tracking.wandb_run import check, environment, mode
 from study.trial.execute import run_trial
+from wbc_model.errors import InputError
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +77,7 @@ def test_the_key_goes_to_workers_and_into_no_file(trials: list[Trial], online: S
 
 
 def test_a_failed_trial_is_failed_on_the_server(trials: list[Trial], online: Settings, stub: WandbStub, tmp_path: Path):
-    with pytest.raises(ValueError, match="found: none"):
+    with pytest.raises(InputError, match="found: none"):
         run(trials[0], replace(online, weights=tmp_path / "nothing"))
     assert stub.runs[trials[0].id].state == "failed"
 
@@ -139,16 +140,16 @@ def test_a_mode_that_is_set_but_empty_is_not_set(monkeypatch: pytest.MonkeyPatch
     assert mode(offline=False) == "online"
     assert "WANDB_MODE" not in os.environ
     monkeypatch.setenv("WANDB_MODE", "on")
-    with pytest.raises(ValueError, match="WANDB_MODE=on: wanted one of online, offline, disabled"):
+    with pytest.raises(InputError, match="WANDB_MODE=on: wanted one of online, offline, disabled"):
         mode(offline=False)
 
 
 def test_bad_tracking_stops_a_study_before_it_starts(online: Settings, stub: WandbStub):
     check(online)
-    with pytest.raises(ConnectionError, match="no entity nobody for this key, which has lab, tester"):
+    with pytest.raises(InputError, match="no entity nobody for this key, which has lab, tester"):
         check(replace(online, entity="nobody"))
     stub.fault = lambda request: 401 if request.operation else None
-    with pytest.raises(ConnectionError, match=r"does not let runs in: .*401.*WANDB_MODE=offline keeps the runs"):
+    with pytest.raises(InputError, match=r"does not let runs in: .*401.*WANDB_MODE=offline keeps the runs"):
         check(online)
 
 
