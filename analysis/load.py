@@ -18,7 +18,7 @@ from analysis.tables.fill import Filled, fill
 from search_spaces.table import Table, configs, effective, parse_overrides
 from study.plan import RunRecord
 from study.storage import root_of
-from wbc_model.datasets.bccd_photographs import read_origins
+from wbc_model.datasets.photographs import read_origins
 from wbc_model.errors import InputError
 from wbc_model.preparation.cache_folder import default_cache
 

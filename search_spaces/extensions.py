@@ -2,14 +2,13 @@
 
 from collections.abc import Collection
 
-from search_spaces.paper import LABELS, MACRO_F1, MODELS, PROPOSED, RIVALS, SHARMA, TABLES, vary
+from search_spaces.paper import BCCD, DATASETS, LISC, MACRO_F1, MODELS, PROPOSED, RIVALS, SHARMA, TABLES, vary
 from search_spaces.table import OVERALL, Column, Rows, Table
 from wbc_model.choices import (
     Attention,
     AttentionAt,
     Augmentation,
     Cut,
-    Dataset,
     EvaluateOn,
     Fuse,
     Init,
@@ -61,27 +60,27 @@ INPUT_SIZE: Rows = {
 COPIES: Rows = {
     ("LDWBC", "to the largest class, as decided"): PROPOSED,
     ("LDWBC", "none"): vary(augmentation=Augmentation.NONE),
-    ("LISC", "to 1,000 a class, as decided"): vary(dataset=Dataset.LISC),
-    ("LISC", "to the largest class"): vary(dataset=Dataset.LISC, augmentation=Augmentation.LARGEST),
-    ("LISC", "none"): vary(dataset=Dataset.LISC, augmentation=Augmentation.NONE),
+    ("LISC", "to 1,000 a class, as decided"): vary(dataset=LISC),
+    ("LISC", "to the largest class"): vary(dataset=LISC, augmentation=Augmentation.LARGEST),
+    ("LISC", "none"): vary(dataset=LISC, augmentation=Augmentation.NONE),
 }
 
 SPLIT: Rows = {
     ("LDWBC", "random, as in the paper"): PROPOSED,
     ("LDWBC", "within each class"): vary(split=SplitBy.STRATIFIED),
-    ("BCCD", "random, as in the paper"): vary(dataset=Dataset.BCCD),
-    ("BCCD", "whole photographed cells"): vary(dataset=Dataset.BCCD, split=SplitBy.SOURCE_GROUPED),
+    ("BCCD", "random, as in the paper"): vary(dataset=BCCD),
+    ("BCCD", "whole photographed cells"): vary(dataset=BCCD, split=SplitBy.SOURCE_GROUPED),
 }
 
 TUNED: Rows = {}
 """Winners of searches (`study/run.py --search`), each by the line that its search ended with: Table E5, if there are
 any."""
 
-CROSS: Rows = {(LABELS[dataset],): vary(dataset=dataset, test_on=EvaluateOn.ALL) for dataset in Dataset}
+CROSS: Rows = {(dataset.title,): vary(dataset=dataset, test_on=EvaluateOn.ALL) for dataset in DATASETS}
 ON_EACH = tuple(
-    Column(score.key, f"{score.label} {LABELS[dataset]}", dataset)
+    Column(score.key, f"{score.label} {dataset.title}", dataset)
     for score in (OVERALL[0], OVERALL[3])
-    for dataset in Dataset
+    for dataset in DATASETS
 )
 CROSS_NOTE = (
     "A row is one trained model, a column a test set: where both have one name, the ordinary result. Cell types are "

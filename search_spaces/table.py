@@ -1,12 +1,13 @@
 """A table is rows x columns, declared before there are results."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wbc_model.choices import CELLS, Dataset
+from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
+from wbc_model.datasets.dataset import Dataset, letters
 from wbc_model.errors import InputError
 
 
@@ -32,7 +33,14 @@ OVERALL = (
     Column("macro_recall", "AR"),
     Column("macro_f1", "AF1"),
 )
-PER_CLASS = tuple(Column(f"recall/{cell}", cell[0].upper()) for cell in CELLS)
+
+
+def per_class(classes: Sequence[str]) -> tuple[Column, ...]:
+    """The recall of each class, under its letter."""
+    return tuple(Column(f"recall/{name}", letter) for name, letter in zip(classes, letters(classes), strict=True))
+
+
+PER_CLASS = per_class(CELLS)
 
 Rows = Mapping[tuple[str, ...], TrialConfig]
 
@@ -109,8 +117,9 @@ def select(
     known = {table.number: table for table in tables}
     if unknown := [number for number in numbers if number not in known]:
         raise InputError(f"no table {', '.join(unknown)}: the study has tables {', '.join(known)}")
-    if unknown := [dataset for dataset in datasets if dataset not in set(Dataset)]:
-        raise InputError(f"no dataset {', '.join(unknown)}: the study has {', '.join(Dataset)}")
+    there = dict.fromkeys(config.dataset.name for table in known.values() for config in table.rows.values())
+    if unknown := [dataset for dataset in datasets if dataset not in there]:
+        raise InputError(f"no dataset {', '.join(unknown)}: the study has {', '.join(there)}")
     chosen = [known[number] for number in known if not numbers or number in numbers]
     chosen = [_override(_restrict(table, datasets), overrides) for table in chosen]
     if not any(table.rows for table in chosen):
@@ -119,7 +128,7 @@ def select(
 
 
 def _restrict(table: Table, datasets: Collection[str]) -> Table:
-    return replace(table, rows={k: c for k, c in table.rows.items() if not datasets or c.dataset in datasets})
+    return replace(table, rows={k: c for k, c in table.rows.items() if not datasets or c.dataset.name in datasets})
 
 
 def _override(table: Table, overrides: dict[str, Any]) -> Table:

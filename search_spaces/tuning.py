@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from optuna import Trial
 
-from search_spaces.paper import MODELS
-from wbc_model.choices import Attention, AttentionAt, Dataset, LrSchedule, ParallelBy
+from search_spaces.paper import DATASETS, MODELS
+from wbc_model.choices import Attention, AttentionAt, LrSchedule, ParallelBy
 from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.datasets.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ def tune(label: str, dataset: Dataset) -> SearchSpace:
 
 SEARCHES: Mapping[str, SearchSpace] = {
     "architecture": SearchSpace("Attention and training of the proposed model", architecture),
-    **{f"{label.lower().replace(' ', '_')}_{dataset}": tune(label, dataset) for label in MODELS for dataset in Dataset},
+    **{
+        f"{label.lower().replace(' ', '_')}_{dataset}": tune(label, dataset) for label in MODELS for dataset in DATASETS
+    },
 }
 """The compared models have one space each, of equal size: with equal `--samples` they have equal budgets."""

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from wbc_model.choices import Dataset
+from wbc_model.datasets.dataset import BUILT_IN
 from wbc_model.preparation.cache_folder import default_cache
 
 EXAMPLES = """examples:
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _what(group: argparse._ArgumentGroup) -> None:
-    names = ", ".join(Dataset)
+    names = ", ".join(BUILT_IN)
     group.add_argument(
         "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E6)"
     )

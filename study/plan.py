@@ -10,11 +10,9 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from search_spaces.table import Table, configs
-from wbc_model.choices import Dataset
 from wbc_model.config import TrialConfig
 from wbc_model.errors import InputError, validating
 from wbc_model.metrics import ConfusionMatrix
-from wbc_model.nested import flatten
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Trial:
     @property
     def name(self) -> str:
         """What sets it apart within its study: `dataset=bccd model.network=jiang`; `proposed` for the paper's model."""
-        own = {knob: value for knob, value in flatten(self.config.delta()).items() if knob not in self.overrides}
+        own = {knob: value for knob, value in self.config.knobs().items() if knob not in self.overrides}
         return " ".join(f"{knob}={value}" for knob, value in own.items()) or "proposed"
 
     def to_json(self) -> dict[str, Any]:
@@ -62,13 +60,13 @@ class RunRecord:
     """Training and evaluation, over all attempts."""
     provenance: dict[str, Any]
     """Code, packages, data, weights and machine."""
-    elsewhere: dict[Dataset, ConfusionMatrix] = field(default_factory=dict)
-    """On the test sets of other datasets (`test_on=all`): of their images, those of a class that the model knows."""
+    elsewhere: dict[str, ConfusionMatrix] = field(default_factory=dict)
+    """On the test sets of other datasets (`test_on`), by name: of the images of classes that the model knows."""
 
     @property
-    def tests(self) -> dict[Dataset, ConfusionMatrix]:
-        """All its tests, that on its own dataset first."""
-        return {self.trial.config.dataset: self.test} | self.elsewhere
+    def tests(self) -> dict[str, ConfusionMatrix]:
+        """All its tests by the dataset's name, that on its own first."""
+        return {self.trial.config.dataset.name: self.test} | self.elsewhere
 
     def to_json(self) -> dict[str, Any]:
         return _RECORD.dump_python(self, mode="json")

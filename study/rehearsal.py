@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import torch
 
+from search_spaces.paper import DATASETS
 from study.plan import Trial
 from study.settings import Settings
 from wbc_model.choices import Init
@@ -22,7 +23,7 @@ def set_up(trials: Iterable[Trial], settings: Settings) -> None:
     if not settings.data.exists():
         print(f"rehearsal: drawing four datasets in {settings.data}", file=sys.stderr, flush=True)
         with whole_folder(settings.data) as draft:
-            write(draft, share=SHARE, side=SIDE, seed=SEED)
+            write(draft, datasets=DATASETS, share=SHARE, side=SIDE, seed=SEED)
     assert settings.weights is not None
     torch.set_num_threads(1)  # networks this small are slower with more
     used = (pair for trial in trials for pair in trunks_of(trial.config).values())

@@ -1,10 +1,13 @@
 """Where and with what resources a study runs: never what is trained, so it can change no id. No torch, no ray."""
 
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
+
+from wbc_model.datasets.dataset import Dataset
 
 Tracking = Literal["online", "offline", "disabled"]
 
@@ -14,6 +17,9 @@ class Settings:
     """Sent to every node as JSON; holds no secret."""
 
     data: Path
+    """Folder of the paper's datasets."""
+    folders: dict[str, Path] = field(default_factory=dict)
+    """Where each of the user's own datasets lies, by its name."""
     storage: str
     """Folder or URL of records, epoch logs, checkpoints and W&B files."""
     cache: Path
@@ -33,6 +39,10 @@ class Settings:
     """Per trial; None is one where the cluster has GPUs, else none."""
     eager: bool = False
     """Run the steps of a training kernel by kernel on a GPU, too."""
+
+    def folder_of(self, dataset: Dataset) -> Path:
+        """The folder below which a dataset is found."""
+        return self.folders.get(dataset.name, self.data)
 
     def to_json(self) -> dict[str, Any]:
         return _SETTINGS.dump_python(self, mode="json")

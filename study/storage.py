@@ -26,7 +26,6 @@ from upath import UPath
 
 from study.plan import RunRecord, Trial, read_record
 from study.scheduling.failures import Failure
-from wbc_model.choices import Dataset
 from wbc_model.errors import InputError, validating
 from wbc_model.files import create_whole, write_whole
 
@@ -34,7 +33,7 @@ PRUNED = "pruned.json"
 """In the folder of a search's trial that was stopped before its last epoch."""
 
 
-def predictions_file(on: Dataset | None = None) -> str:
+def predictions_file(on: str | None = None) -> str:
     """Where a trial keeps what it called the test images of another dataset; None: of its own."""
     return f"predictions-{on}.npz" if on else "predictions.npz"
 

@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 from upath import UPath
 from wandb_stub import WandbStub
 
-from wbc_model.choices import CELLS, Dataset, Init, Network, Trunks
+from wbc_model.choices import CELLS, Init, Network, Trunks
 from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.weights import TrunkSpec
 from wbc_model.preparation.image_set import ImageSet
@@ -49,7 +50,7 @@ def tiny() -> TrialConfig:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with LISC, drawn."""
     root = tmp_path_factory.mktemp("drawn") / "data"
-    drawn_data.write(root, datasets=[Dataset.LISC], share=1 / 60, side=40)
+    drawn_data.write(root, datasets=[LISC], share=1 / 60, side=40)
     return root
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from wbc_model.choices import Augmentation, Dataset, SplitBy
-from wbc_model.datasets.bccd_photographs import origins
-from wbc_model.datasets.dataset import find, kind_of
+from wbc_model.choices import Augmentation, SplitBy
+from wbc_model.datasets.dataset import BUILT_IN, Dataset, by_name
+from wbc_model.datasets.find import find, kind_of
+from wbc_model.datasets.groups import groups_of
+from wbc_model.datasets.photographs import origins
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.errors import reports_input_errors
 from wbc_model.preparation.cache import Prepared, prepare
 from wbc_model.preparation.cache_folder import default_cache
@@ -30,14 +33,14 @@ Pair = tuple[Entry, Entry]
 def main(argv: Sequence[str] | None = None) -> int:
     """0: nothing leaks. 1: something does. 2: invalid arguments or data."""
     p = argparse.ArgumentParser(prog="python -m wbc_model.audit", description=(__doc__ or "").split(": ", 1)[1])
-    p.add_argument("dataset", type=str.lower, choices=list(Dataset), metavar="DATASET", help=", ".join(Dataset))
+    p.add_argument("dataset", type=str.lower, choices=BUILT_IN, metavar="DATASET", help=", ".join(BUILT_IN))
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the datasets as published")
     p.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="as the study's")
     p.add_argument("--split", type=SplitBy, choices=list(SplitBy), default=SplitBy.RANDOM,
                    help="how images are assigned to the sets (random)")  # fmt: skip
     p.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
     args = p.parse_args(argv)
-    lines, leaks = audit(Dataset(args.dataset), by=args.split, data=args.data, cache=args.cache, workers=args.workers)
+    lines, leaks = audit(by_name(args.dataset), by=args.split, data=args.data, cache=args.cache, workers=args.workers)
     print("\n".join(lines))
     return 1 if leaks else 0
 
@@ -50,8 +53,8 @@ def audit(
     Raises:
         DataError: data that is missing, or in another layout.
     """
-    prepared = prepare(dataset, images=kind_of(data), augmentation=Augmentation.NONE, data=data, cache=cache,
-                       image_size=224, by=by, workers=workers)  # fmt: skip
+    spec = DataSpec(dataset=dataset, images=kind_of(data), augmentation=Augmentation.NONE, split=by)
+    prepared = prepare(spec, data=data, cache=cache, workers=workers)
     entries = [entry for entry in prepared.manifest if entry.split]
     lines, leaks = [], 0
     for title, pairs in (
@@ -140,13 +143,13 @@ def _sources(
     dataset: Dataset, entries: Sequence[Entry], *, data: Path, cache: Path, workers: int | None
 ) -> tuple[Mapping[str, str], Sequence[tuple[str, str]]]:
     """The source by image id, empty where it cannot be told, and pairs of sources that show one cell."""
-    if dataset is Dataset.RAABIN:  # Train/Eosinophil/95-5-10-1_1057_1.jpg is of slide 95-5-10-1
-        return {entry.id: Path(entry.id).name.split("_")[0] for entry in entries}, ()
-    if dataset is not Dataset.BCCD:
+    if dataset.groups is None:
         return {}, ()
     kept = {entry.id for entry in entries}
     samples = [sample for sample in find(dataset, data) if sample.id in kept]
-    found = origins(samples, data=data, cache=cache, workers=workers)
+    if not dataset.groups.photographs:
+        return groups_of(dataset, samples, data=data, cache=cache, workers=workers), ()
+    found = origins(samples, folders=dataset.groups.photographs, data=data, cache=cache, workers=workers)
     return found.photograph, found.same_cell
 
 

@@ -3,21 +3,7 @@
 from enum import StrEnum
 
 CELLS = ("basophil", "monocyte", "eosinophil", "neutrophil", "lymphocyte")
-"""The five cell types, always in the order of the paper's tables: B M E N L."""
-
-
-class Dataset(StrEnum):
-    """The four datasets of Table 1."""
-
-    LDWBC = "ldwbc"
-    LISC = "lisc"
-    BCCD = "bccd"
-    RAABIN = "raabin"
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """Cell types with a logit of their own, in order. BCCD has no basophils."""
-        return CELLS[1:] if self is Dataset.BCCD else CELLS
+"""The paper's five cell types, always in the order of its tables: B M E N L."""
 
 
 class Init(StrEnum):
@@ -130,8 +116,8 @@ class ImageSource(StrEnum):
 
 
 class Augmentation(StrEnum):
-    """Copies in the training set: as the paper has it (classes as large as the largest, LISC 1,000 each, BCCD none),
-    classes as large as the largest on every dataset, or none."""
+    """Copies in the training set: as the paper has it (what each dataset says of its `copies`: classes as large as the
+    largest, LISC 1,000 each, BCCD none), classes as large as the largest on every dataset, or none."""
 
     PAPER = "paper"
     LARGEST = "largest"
@@ -139,15 +125,16 @@ class Augmentation(StrEnum):
 
 
 class EvaluateOn(StrEnum):
-    """Whose test images a trained model sees: those of its own dataset, or of all four."""
+    """Whose test images a trained model sees: those of its own dataset, or of the paper's four."""
 
     OWN = "own"
     ALL = "all"
 
 
 class SplitBy(StrEnum):
-    """How images are assigned to the sets: at random as in the paper; at random within each class; or, on BCCD, whole
-    photographed cells, so that no cell is in two sets."""
+    """How images are assigned to the sets: at random as in the paper; at random within each class; or, where the
+    dataset says what its images are of, whole groups (slides, patients, BCCD's photographed cells), so that no group
+    is in two sets."""
 
     RANDOM = "random"
     STRATIFIED = "stratified"

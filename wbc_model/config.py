@@ -17,7 +17,6 @@ from wbc_model.choices import (
     AttentionAt,
     Augmentation,
     Cut,
-    Dataset,
     EvaluateOn,
     Fuse,
     ImageSource,
@@ -32,8 +31,11 @@ from wbc_model.choices import (
     SplitBy,
     Trunks,
 )
+from wbc_model.datasets.dataset import BUILT_IN, Dataset, DatasetField, by_name
+from wbc_model.datasets.ldwbc import DATASET as LDWBC
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.errors import InputError, validating
-from wbc_model.nested import difference
+from wbc_model.nested import difference, flatten
 
 PROTOCOL = 2
 """Bumped when code changes what a config means: every id changes, and no old run can fill a table."""
@@ -86,7 +88,7 @@ class TrialConfig:
     """One training, without seed or place. The defaults are Table 3 and the decisions in docs/paper.md."""
 
     model: Model = TwoBranch()
-    dataset: Dataset = Dataset.LDWBC
+    dataset: DatasetField = LDWBC
     mixup_alpha: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)] = 0.2
     """Parameter of Beta(alpha, alpha), Eqs. (1)-(2); 0 trains on raw samples."""
     mixup_per: MixupPer = MixupPer.BATCH
@@ -106,13 +108,16 @@ class TrialConfig:
     precision: Precision = Precision.FP32
     trunks: Trunks = Trunks.FULL
     images: ImageSource = ImageSource.PUBLISHED
-    test_on: EvaluateOn = EvaluateOn.OWN
+    test_on: EvaluateOn | tuple[DatasetField, ...] = EvaluateOn.OWN
+    """Beside its own test set: none, those of the paper's other datasets, or those of some datasets."""
 
     def __post_init__(self) -> None:
-        if self.split is SplitBy.SOURCE_GROUPED and self.dataset is not Dataset.BCCD:
-            raise ValueError(f"split=source_grouped wants bccd: which cells {self.dataset} shows twice cannot be told")
-        if self.split is SplitBy.SOURCE_GROUPED and self.test_on is EvaluateOn.ALL:
-            raise ValueError("test_on=all wants a split that every dataset has: source_grouped is of bccd alone")
+        ungrouped = [dataset for dataset in self.tested if dataset.groups is None]
+        if self.split is SplitBy.SOURCE_GROUPED and ungrouped:
+            raise ValueError(
+                f"split=source_grouped needs to know which images are of one slide or patient, and "
+                f"{', '.join(map(str, ungrouped))} cannot tell: its value has no `groups`"
+            )
         if isinstance(self.model, TwoBranch):
             if self.image_size % 32:
                 raise ValueError(
@@ -156,15 +161,32 @@ class TrialConfig:
         return TrialConfig.from_json(value)
 
     @property
+    def data(self) -> DataSpec:
+        """The images it reads."""
+        return DataSpec(
+            dataset=self.dataset,
+            images=self.images,
+            image_size=self.image_size,
+            augmentation=self.augmentation,
+            split=self.split,
+        )
+
+    @property
     def elsewhere(self) -> tuple["TrialConfig", ...]:
         """Itself on each other dataset whose test set its model sees too."""
-        others = Dataset if self.test_on is EvaluateOn.ALL else ()
-        return tuple(replace(self, dataset=dataset) for dataset in others if dataset is not self.dataset)
+        return tuple(replace(self, dataset=dataset) for dataset in self.tested[1:])
 
     @property
     def everywhere(self) -> tuple["TrialConfig", ...]:
         """Itself, and on each other dataset whose test set its model sees."""
         return (self, *self.elsewhere)
+
+    @property
+    def tested(self) -> tuple[Dataset, ...]:
+        """The datasets whose test sets its model sees, its own first."""
+        named = {EvaluateOn.OWN: (), EvaluateOn.ALL: map(by_name, BUILT_IN)}
+        others = named[self.test_on] if isinstance(self.test_on, EvaluateOn) else self.test_on
+        return tuple(dict.fromkeys((self.dataset, *others)))
 
     @property
     def rehearsal(self) -> bool:
@@ -173,10 +195,22 @@ class TrialConfig:
 
     def delta(self) -> dict[str, Any]:
         """Nested difference from the defaults: empty for the proposed model."""
-        mine, default = self.to_json(), TrialConfig().to_json()
+        mine, default = self.to_json() | {"dataset": self.dataset.identity()}, TrialConfig().to_json()
+        if isinstance(self.test_on, tuple):
+            mine["test_on"] = [dataset.identity() for dataset in self.test_on]
         if isinstance(self.model, Baseline):
             default["model"] = {"init": Init.IMAGENET.value}
         return difference(mine, default)
+
+    def knobs(self) -> dict[str, Any]:
+        """The difference from the defaults for people: flat, and datasets by their names."""
+        named = {"dataset": self.dataset.name, "test_on": ",".join(map(str, self.tested[1:]))}
+        return flatten(
+            {
+                knob: named[knob] if knob in named and not isinstance(value, str) else value
+                for knob, value in self.delta().items()
+            }
+        )
 
     @property
     def id(self) -> str:

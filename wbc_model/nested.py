@@ -15,7 +15,7 @@ def difference(mine: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
     """Entries of `mine` that `default` has not or has otherwise, nested dicts likewise; no empty dicts."""
     changed: dict[str, Any] = {}
     for key, value in mine.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and isinstance(default.get(key), dict):
             value = difference(value, default[key])
         if value != default.get(key) and value != {}:
             changed[key] = value

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wbc_model.choices import Augmentation, Dataset, SplitBy
-from wbc_model.datasets.dataset import LAYOUTS, kind_of
+from wbc_model.choices import Augmentation, SplitBy
+from wbc_model.datasets.dataset import BUILT_IN, Dataset, by_name
+from wbc_model.datasets.find import kind_of
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.preparation.cache import Prepared, damage, prepare
 from wbc_model.preparation.cache_folder import default_cache
-from wbc_model.preparation.splits import SPLITS, TABLE_2
+from wbc_model.preparation.splits import SPLITS
 
 EXAMPLES = """examples:
   python -m wbc_model.prepare --data ~/wbc                   all four datasets
@@ -30,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("datasets", nargs="*", type=str.lower, metavar="NAME", help=f"of {', '.join(Dataset)} (all)")
+    p.add_argument("datasets", nargs="*", type=str.lower, metavar="NAME", help=f"of {', '.join(BUILT_IN)} (all)")
     p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the datasets as published")
     p.add_argument("--cache", type=Path, metavar="DIR", help="prepared images (the study's default)")
     p.add_argument("--cache-limit", type=float, metavar="GB", help="refuse to let the cache grow beyond (the disk)")
@@ -49,26 +51,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0: all prepared. 1: a cache is damaged. 2: invalid arguments or data."""
     args = parser().parse_args(argv)
     status = 0
-    if unknown := [name for name in args.datasets if name not in set(Dataset)]:
-        raise InputError(f"no dataset {', '.join(unknown)}: there are {', '.join(Dataset)}")
-    for dataset in [Dataset(name) for name in args.datasets] or list(Dataset):
+    if unknown := [name for name in args.datasets if name not in BUILT_IN]:
+        raise InputError(f"no dataset {', '.join(unknown)}: there are {', '.join(BUILT_IN)}")
+    for dataset in map(by_name, args.datasets or BUILT_IN):
         status = max(status, _one(dataset, args))
     return status
 
 
 def _one(dataset: Dataset, args: argparse.Namespace) -> int:
     started = time.perf_counter()
-    prepared = prepare(
-        dataset,
-        images=kind_of(args.data),
-        augmentation=args.augmentation,
-        data=args.data,
-        cache=args.cache or default_cache(),
-        image_size=args.image_size,
-        by=args.split,
-        workers=args.workers,
-        limit=args.cache_limit,
-    )
+    spec = DataSpec(dataset=dataset, images=kind_of(args.data), image_size=args.image_size,
+                    augmentation=args.augmentation, split=args.split)  # fmt: skip
+    prepared = prepare(spec, data=args.data, cache=args.cache or default_cache(), workers=args.workers,
+                       limit=args.cache_limit)  # fmt: skip
     seconds = time.perf_counter() - started
     print(summary(dataset, prepared))
     print(f"{len(prepared.manifest)} files in {seconds:.1f} s, {len(prepared.manifest) / seconds:.0f} a second")
@@ -90,13 +85,13 @@ def summary(dataset: Dataset, prepared: Prepared) -> str:
         ("published, Table 1", _published(dataset), ""),
         ("left out", Counter(entry.cell for entry in entries if entry.excluded), ""),
     ]
-    for name, size in zip(SPLITS, TABLE_2[dataset], strict=True):
+    for name, size in zip(SPLITS, dataset.sizes or ("",) * 3, strict=True):
         rows.append((name, Counter(entry.cell for entry in entries if entry.split == name), f"{size:>9}"))
     train = prepared.sets["train"]
     rows.append(("train with copies", Counter(train.cells[label] for label in train.labels), ""))
-    lines = [f"{dataset:20}" + "".join(f"{cell:>12}" for cell in dataset.cells) + f"{'all':>9}  Table 2"]
+    lines = [f"{dataset.name:20}" + "".join(f"{cell:>12}" for cell in dataset.classes) + f"{'all':>9}  Table 2"]
     for title, counts, size in rows:
-        numbers = "".join(f"{counts.get(cell, 0):>12}" for cell in dataset.cells)
+        numbers = "".join(f"{counts.get(cell, 0):>12}" for cell in dataset.classes)
         lines.append(f"{title:20}{numbers}{sum(counts.values()):>9}{size}")
     reasons = Counter(entry.excluded for entry in entries if entry.excluded)
     lines += [f"left out {number}: {reason}" for reason, number in reasons.most_common()]
@@ -104,7 +99,7 @@ def summary(dataset: Dataset, prepared: Prepared) -> str:
 
 
 def _published(dataset: Dataset) -> dict[str, int]:
-    return {cell: sum(part.get(cell, 0) for part in LAYOUTS[dataset].counts.values()) for cell in dataset.cells}
+    return {cell: sum(part.get(cell, 0) for part in dataset.published.values()) for cell in dataset.classes}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from analysis.stats.paired import share_interval
 from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Row
 from search_spaces.table import PER_CLASS, Column
-from wbc_model.choices import Dataset
+from wbc_model.datasets.dataset import Dataset
 from wbc_model.errors import InputError, reports_input_errors
 
 EXPLAINED = """\
@@ -110,7 +110,7 @@ def _judge(source: Printed, column: Column, evidence: Evidence, row: Row, i: int
     mean = row.cells[i].mean
     ours = None if mean is None else _measured(row, evidence, column)
     theirs = _own_interval(source, column.label)
-    if ours and mean is not None and (theirs is None or source.config.dataset is Dataset.BCCD):
+    if ours and mean is not None and (theirs is None or source.config.dataset.of_copies):
         theirs = number - (float(mean) - ours[0]), number + (ours[1] - float(mean))
     return Verdict(
         row=source,

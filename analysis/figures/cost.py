@@ -1,14 +1,15 @@
 """What accuracy costs: each row's accuracy against the hours of its trainings."""
 
 from collections.abc import Mapping
+from string import ascii_lowercase
 
 import numpy as np
 from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.figures.style import COLOURS, MARKERS, MODEL_STYLE, CannotDraw, Drawn, canvas, ids, percent_axis
 from analysis.tables.fill import Filled, Row
-from search_spaces.paper import LABELS
-from wbc_model.choices import Dataset
+from search_spaces.paper import DATASETS
+from wbc_model.datasets.dataset import Dataset
 
 
 def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
@@ -20,7 +21,7 @@ def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
                 rows[row.config.dataset, row.labels[1]] = row
     if not rows:
         raise CannotDraw("it shows rows of Tables 11 and 12, of which none has a finished run")
-    datasets = [dataset for dataset in Dataset if any(of is dataset for of, _ in rows)]
+    datasets = sorted({dataset for dataset, _ in rows}, key=DATASETS.index)
     unit, seconds = _unit([run.seconds for row in rows.values() for run in row.runs])
     figure = canvas(2.6)
     panels = np.atleast_1d(figure.subplots(1, len(datasets)))
@@ -39,7 +40,7 @@ def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(f"{unit.capitalize()} a training")
         axes.margins(0.12)
-        axes.set_title(f"{'abcd'[i]}  {LABELS[dataset]}")
+        axes.set_title(f"{ascii_lowercase[i]}  {dataset.title}")
         axes.tick_params(axis="both", labelsize=6.5)
     percent_axis(panels[0], "Test accuracy")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, columnspacing=1,

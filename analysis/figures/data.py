@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
 
 import numpy as np
 from upath import UPath
 
 from analysis.figures.style import COLOURS, SOFT, CannotDraw, Drawn, canvas
 from analysis.tables.fill import Filled
-from search_spaces.paper import LABELS
+from search_spaces.paper import DATASETS
 from study.plan import RunRecord
-from wbc_model.choices import CELLS, Dataset
+from wbc_model.choices import CELLS
+from wbc_model.datasets.dataset import Dataset, letters
 from wbc_model.preparation.manifest import Entry, read_manifest
 
 
@@ -33,8 +35,8 @@ def figure_4(tables: Mapping[str, Filled], storage: UPath | None) -> Drawn:
             if not total:
                 continue
             axes.text(x, total, f"{total:,}", ha="center", va="bottom", fontsize=5.5, color=SOFT)
-        axes.set_xticks(range(len(CELLS)), [cell[0].upper() for cell in CELLS])
-        axes.set_title(f"{'abcd'[i]}  {LABELS[dataset]}")
+        axes.set_xticks(range(len(CELLS)), letters(CELLS))
+        axes.set_title(f"{ascii_lowercase[i]}  {dataset.title}")
         axes.set_ylim(top=1.12 * (images + copies).max())
         axes.grid(axis="x", visible=False)
         axes.tick_params(axis="y", labelsize=6.5)
@@ -65,7 +67,7 @@ def _by_dataset(tables: Mapping[str, Filled]) -> dict[Dataset, list[RunRecord]]:
     runs = [
         run for filled in tables.values() if filled.table.number.isdigit() for row in filled.rows for run in row.runs
     ]
-    return {dataset: mine for dataset in Dataset if (mine := [r for r in runs if r.trial.config.dataset is dataset])}
+    return {dataset: mine for dataset in DATASETS if (mine := [r for r in runs if r.trial.config.dataset == dataset])}
 
 
 def _manifest(storage: UPath, dataset: Dataset, runs: Sequence[RunRecord]) -> tuple[Entry, ...]:

@@ -1,6 +1,7 @@
 """Confusion matrices (Fig. 7), and one on its own for the report."""
 
 from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from analysis.tables.fill import Filled
 from study.plan import RunRecord
 from wbc_model.choices import Attention
 from wbc_model.config import TwoBranch
+from wbc_model.datasets.dataset import letters
 
 SHOWN = {Attention.CHANNEL: "CAM", Attention.CSAM: "CSAM", Attention.SCAM: "SCAM"}
 
@@ -27,7 +29,7 @@ def figure_7(tables: Mapping[str, Filled]) -> Drawn:
     panels = np.atleast_1d(figure.subplots(1, len(runs)))
     for i, (axes, (name, of)) in enumerate(zip(panels, runs.items(), strict=True)):
         draw_matrix(axes, counts(of), of[0].test.classes)
-        axes.set_title(f"{'abc'[i]}  {name}")
+        axes.set_title(f"{ascii_lowercase[i]}  {name}")
         axes.set_xlabel("Predicted")
     panels[0].set_ylabel("True")
     lost = [name for name in SHOWN.values() if name not in runs]
@@ -58,9 +60,8 @@ def draw_matrix(axes: Axes, matrix: np.ndarray, classes: Sequence[str]) -> None:
         axes.text(
             j, i, f"{count:,}", ha="center", va="center", fontsize=7, color="white" if shares[i, j] < 0.6 else INK
         )
-    letters = [cell[0].upper() for cell in classes]
-    axes.set_xticks(range(len(letters)), letters)
-    axes.set_yticks(range(len(letters)), letters)
+    axes.set_xticks(range(len(classes)), letters(classes))
+    axes.set_yticks(range(len(classes)), letters(classes))
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

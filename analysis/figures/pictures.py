@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 import torch
@@ -16,9 +17,10 @@ from skimage.segmentation import find_boundaries
 from analysis.figures.style import COLOURS, SOFT, CannotDraw, Drawn, canvas, rows_of
 from analysis.runs.reading import Reading
 from analysis.tables.fill import Filled
-from search_spaces.paper import LABELS
-from wbc_model.choices import CELLS, Dataset, ImageSource
-from wbc_model.datasets.dataset import DataError, ImageFile, find, kind_of
+from search_spaces.paper import BCCD, DATASETS
+from wbc_model.choices import CELLS, ImageSource
+from wbc_model.datasets.dataset import DataError, Dataset, letters
+from wbc_model.datasets.find import ImageFile, find, kind_of
 from wbc_model.datasets.images import read_rgb, resized
 from wbc_model.preparation.crop import crop, square
 from wbc_model.preparation.segment import BLACK, Box, find_cells, segment
@@ -88,7 +90,7 @@ def figure_5(data: Path | None) -> Drawn:
     for axes, picture, title, target in zip(panels, pictures, titles, (*y, label[0]), strict=True):
         _show(axes, picture, title=title)
         words = [
-            f"{cell[0].upper()} {share:g}" for cell, share in zip(CELLS, np.round(target.tolist(), 3), strict=True)
+            f"{letter} {share:g}" for letter, share in zip(letters(CELLS), np.round(target.tolist(), 3), strict=True)
         ]
         axes.set_xlabel("  ".join(words), fontsize=7, color=SOFT)
     return Drawn(
@@ -115,9 +117,10 @@ def figure_10(tables: Mapping[str, Filled], reading: Reading) -> Drawn:
     for axes in panels[len(sheets) :]:
         axes.axis("off")
     for i, (axes, (dataset, (_, png))) in enumerate(zip(panels, sheets.items(), strict=False)):
-        _show(axes, np.asarray(Image.open(io.BytesIO(png)).convert("RGB")), title=f"{'abcd'[i]}  {LABELS[dataset]}")
+        picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+        _show(axes, picture, title=f"{ascii_lowercase[i]}  {dataset.title}")
         axes.spines[:].set_visible(False)
-    lost = [LABELS[dataset] for dataset in Dataset if dataset not in sheets]
+    lost = [dataset.title for dataset in DATASETS if dataset not in sheets]
     absent = f" Not shown, for want of a picture: {', '.join(lost)}." if lost else ""
     return Drawn(
         "10",
@@ -143,7 +146,7 @@ def _show(axes: Axes, picture: NDArray, *, title: str) -> None:
 
 def _smear(data: Path | None) -> Shown:
     """A picture of BCCD's that shows a whole cell; drawn where there is no data."""
-    for sample in _samples(Dataset.BCCD, data):
+    for sample in _samples(BCCD, data):
         pixels = read_rgb(sample.path)
         if any(_is_whole(cell.box, pixels) for cell in find_cells(pixels)[:1]):
             return Shown(pixels, f"BCCD, {sample.id}.")
@@ -160,11 +163,11 @@ def _is_whole(box: Box, pixels: Pixels) -> bool:
 
 def _cell(data: Path | None, cell: str) -> Shown:
     """A training image of a cell, of the first dataset that is there; drawn where there is none."""
-    for dataset in Dataset:
+    for dataset in DATASETS:
         for sample in _samples(dataset, data):
             if sample.cell == cell and sample.part != "test":
                 pixels = crop(sample, read_rgb(sample.path), dataset=dataset)
-                return Shown(resized(pixels, side=SIDE), f"Images of {LABELS[dataset]}.")
+                return Shown(resized(pixels, side=SIDE), f"Images of {dataset.title}.")
     rng = np.random.default_rng([5, CELLS.index(cell)])
     return Shown(draw_cell(cell, rng, height=SIDE, width=SIDE).pixels, DRAWING)
 

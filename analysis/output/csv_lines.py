@@ -72,7 +72,7 @@ def intervals(row: Row, called: Called | None, column: Column) -> tuple[Ends, En
 
 def _share(row: Row, column: Column) -> tuple[int, int] | None:
     """Hits and images behind a score of one run that is a share of images."""
-    key, matrix = column.key, row.runs[0].tests[column.on or row.config.dataset]
+    key, matrix = column.key, row.runs[0].tests[(column.on or row.config.dataset).name]
     if key == "accuracy":
         return sum(line[i] for i, line in enumerate(matrix.counts)), sum(map(sum, matrix.counts))
     if not key.startswith("recall/"):

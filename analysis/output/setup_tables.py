@@ -8,8 +8,9 @@ from analysis.published.numbers import read_csv
 from analysis.tables.fill import DASH
 from analysis.tables.layout import TableLayout, head, plain_rows
 from analysis.tables.notes import REHEARSAL_NOTE
-from search_spaces.paper import LABELS, PROPOSED
-from wbc_model.choices import CELLS, Dataset
+from search_spaces.paper import DATASETS, PROPOSED
+from wbc_model.choices import CELLS
+from wbc_model.datasets.dataset import Dataset, letters
 from wbc_model.preparation.manifest import Entry, read_manifest
 from wbc_model.preparation.splits import SPLITS
 
@@ -35,19 +36,19 @@ def _manifests(study: Study) -> Manifests:
         file = study.storage / "data" / f"{config.dataset}-{fingerprint}.csv"
         if (config.split, config.augmentation) == (usual.split, usual.augmentation) and file.exists():
             found[config.dataset] = file
-    return {dataset: (found[dataset].name, read_manifest(found[dataset])) for dataset in Dataset if dataset in found}
+    return {dataset: (found[dataset].name, read_manifest(found[dataset])) for dataset in DATASETS if dataset in found}
 
 
 def _datasets(study: Study, manifests: Manifests) -> TableLayout:
     rows = {}
     for dataset, (_, entries) in manifests.items():
         counts = Counter(entry.cell for entry in entries)
-        rows[LABELS[dataset]] = [*(str(counts[c]) if c in dataset.cells else DASH for c in CELLS), str(len(entries))]
-    letters = [cell[0].upper() for cell in CELLS]
-    printed = {line["dataset"]: [*(line[c] or DASH for c in letters), line["total"]] for line in read_csv("1")}
-    meaning = ", ".join(f"{letter} {cell}" for letter, cell in zip(letters, CELLS, strict=True))
+        rows[dataset.title] = [*(str(counts[c]) if c in dataset.classes else DASH for c in CELLS), str(len(entries))]
+    heads = letters(CELLS)
+    printed = {line["dataset"]: [*(line[c] or DASH for c in heads), line["total"]] for line in read_csv("1")}
+    meaning = ", ".join(f"{letter} {cell}" for letter, cell in zip(heads, CELLS, strict=True))
     notes, made_from = [f"{meaning}."], [name for name, _ in manifests.values()]
-    return _table(study, "1", "Images of the datasets", [*letters, "Total"], rows, printed, notes, made_from)
+    return _table(study, "1", "Images of the datasets", [*heads, "Total"], rows, printed, notes, made_from)
 
 
 def _sets(study: Study, manifests: Manifests) -> TableLayout:
@@ -56,8 +57,8 @@ def _sets(study: Study, manifests: Manifests) -> TableLayout:
         used = Counter(entry.split for entry in entries if entry.split)
         copies = sum(entry.copies for entry in entries)
         sizes = [sum(used.values()), *(used[name] for name in SPLITS), used["train"] + copies]
-        rows[LABELS[dataset]] = list(map(str, sizes))
-        left_out += [f"{LABELS[dataset]} {out}"] if (out := sum(bool(entry.excluded) for entry in entries)) else []
+        rows[dataset.title] = list(map(str, sizes))
+        left_out += [f"{dataset.title} {out}"] if (out := sum(bool(entry.excluded) for entry in entries)) else []
     printed = {line["dataset"]: [line["total"], line["train"], line["val"], line["test"]] for line in read_csv("2")}
     notes = ["Augmented: the training set with its copies of rarer classes, which Fig. 4 of the article shows."]
     notes += [f"Images left out: {', '.join(left_out)}."] if left_out else []

@@ -14,10 +14,10 @@ from analysis.published.numbers import (
     dataset_of,
     images_tested,
     read_csv,
+    sizes_of,
 )
 from search_spaces.paper import PROPOSED
-from wbc_model.choices import Dataset
-from wbc_model.preparation.splits import TABLE_2
+from wbc_model.datasets.dataset import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ def _repeated(rows: Sequence[Printed]) -> Check:
 def _accuracies(rows: Sequence[Printed]) -> Check:
     distinct = {(row.config.id, row.numbers["OA"]): row for row in rows if "OA" in row.numbers}
     results = {f"{row}: OA {oa}": bool(hits(oa, images_tested(row.config))) for (_, oa), row in distinct.items()}
-    images = TABLE_2[PROPOSED.dataset][1]
+    images = sizes_of(PROPOSED)[1]
     for alpha, accuracy in VALIDATION_IN_TEXT.items():
         results[f"validation accuracy {accuracy} at alpha {alpha}"] = bool(hits(accuracy, images))
     return _count("accuracies are shares of whole images (trainings, and two of the text)", results)

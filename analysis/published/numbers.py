@@ -11,10 +11,9 @@ from functools import cache
 from pathlib import Path
 
 from analysis.tables.fill import describe
-from search_spaces.paper import LABELS, TABLES
+from search_spaces.paper import TABLES
 from search_spaces.table import Table
 from wbc_model.config import TrialConfig
-from wbc_model.preparation.splits import TABLE_2
 
 FOLDER = Path(__file__).parent / "printed"
 SOURCE = "Chen et al. 2022, BMC Bioinformatics 23:282"
@@ -79,10 +78,16 @@ def of_table(number: str, rows: Sequence[Printed]) -> dict[Labels, Numbers]:
     return {row.labels: row.numbers for row in rows if row.table == number}
 
 
+def sizes_of(config: TrialConfig) -> tuple[int, int, int]:
+    """Table 2: images that train, validate and test on the dataset of a row of the paper."""
+    assert config.dataset.sizes is not None
+    return config.dataset.sizes
+
+
 def images_tested(config: TrialConfig) -> int:
     """Table 2: images of the dataset's test set."""
-    return TABLE_2[config.dataset][2]
+    return sizes_of(config)[2]
 
 
 def dataset_of(config: TrialConfig) -> str:
-    return LABELS[config.dataset]
+    return config.dataset.title

@@ -17,7 +17,6 @@ from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Filled, Row, percent
 from analysis.tables.layout import lay_out
 from analysis.tables.notes import REHEARSAL_NOTE
-from search_spaces.paper import LABELS
 from study.plan import RunRecord, Trial
 from wbc_model.nested import flatten
 
@@ -87,7 +86,7 @@ def data_url(content: bytes, kind: str) -> str:
 
 def _details(row: Row, reading: Reading, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """What opens behind a number: a row's config, its runs, and why it lacks some."""
-    own = {knob: value for knob, value in flatten(row.config.delta()).items() if knob not in overrides}
+    own = {knob: value for knob, value in row.config.knobs().items() if knob not in overrides}
     lacking = {seed: Trial(row.config, seed).id for seed in row.lacking}
     return {
         "config": row.config.id,
@@ -104,6 +103,7 @@ def _details(row: Row, reading: Reading, overrides: Mapping[str, Any]) -> dict[s
 
 def _run(run: RunRecord, where: str) -> dict[str, Any]:
     made = run.provenance
+    others = [on for on in run.trial.config.tested[1:] if on.name in run.elsewhere]
     return {
         "id": run.trial.id,
         "seed": run.trial.seed,
@@ -112,7 +112,7 @@ def _run(run: RunRecord, where: str) -> dict[str, Any]:
         "scores": {name: float(percent(score)) for name, score in run.test.scores().items()},
         "classes": run.test.classes,
         "counts": run.test.counts,
-        "elsewhere": {LABELS[on]: test.counts for on, test in run.elsewhere.items()},
+        "elsewhere": {on.title: run.elsewhere[on.name].counts for on in others},
         "curves": {name: [round(e[name], 4) for e in run.curves if name in e] for name in CURVES},
         "made": {
             "commit": made.get("git", "unknown"),

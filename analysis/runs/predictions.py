@@ -8,7 +8,7 @@ import numpy as np
 
 from study.plan import RunRecord
 from study.storage import predictions_file
-from wbc_model.choices import Dataset
+from wbc_model.datasets.dataset import Dataset
 from wbc_model.errors import InputError
 from wbc_model.metrics import ConfusionMatrix
 
@@ -35,8 +35,8 @@ class Predictions:
             return cls(arrays["ids"], arrays["truth"], arrays["probabilities"])
 
 
-PredictionsOf = Callable[[str, Dataset | None], Predictions | None]
-"""By trial id, of its own test images (None) or another dataset's; None where a run has left none."""
+PredictionsOf = Callable[[str, str | None], Predictions | None]
+"""By trial id, of its own test images (None) or another dataset's, by its name; None where a run has left none."""
 
 
 def of_record(record: RunRecord, predictions: PredictionsOf, *, on: Dataset | None = None) -> Predictions | None:
@@ -45,8 +45,9 @@ def of_record(record: RunRecord, predictions: PredictionsOf, *, on: Dataset | No
     Raises:
         InputError: they are another test's.
     """
-    own = record.trial.config.dataset
-    test, elsewhere = record.tests.get(on or own), None if on is own else on
+    own = record.trial.config.dataset.name
+    name = on.name if on else own
+    test, elsewhere = record.tests.get(name), None if name == own else name
     found = predictions(record.trial.id, elsewhere) if test else None
     if test is None or found is None:
         return None

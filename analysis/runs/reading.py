@@ -7,7 +7,6 @@ from fnmatch import fnmatch
 from analysis.runs.predictions import Predictions
 from study.plan import RunRecord, read_record
 from study.storage import predictions_file
-from wbc_model.choices import Dataset
 from wbc_model.errors import InputError
 
 Fetch = Callable[[str], bytes | None]
@@ -46,7 +45,7 @@ class Reading:
         """A file of a run, read when it is asked for."""
         return self.runs[trial_id].fetch(name) if trial_id in self.runs else None
 
-    def predictions(self, trial_id: str, on: Dataset | None = None) -> Predictions | None:
+    def predictions(self, trial_id: str, on: str | None = None) -> Predictions | None:
         """Of its own test images, or of another dataset's, by a finished trial."""
         content = self.fetch(trial_id, predictions_file(on))
         return None if content is None else Predictions.from_npz(content)

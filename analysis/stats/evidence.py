@@ -11,9 +11,8 @@ import numpy as np
 from analysis.stats.compare import ALPHA, Called, Calls, Comparison, Labels, compare, mark
 from analysis.stats.power import detectable, smallest_significant
 from analysis.tables.fill import NOT_APART, Filled, Row
-from search_spaces.paper import LABELS
 from search_spaces.table import Column
-from wbc_model.choices import Dataset
+from wbc_model.datasets.dataset import Dataset
 
 CsvRow = dict[str, Any]
 
@@ -70,16 +69,19 @@ def _told(filled: Filled, called: Mapping[Labels, Called], comparisons: Sequence
 
 
 def _copies(called: Mapping[Labels, Called]) -> Iterable[str]:
-    sets = {one.config.dataset: one for one in called.values()}
-    if (bccd := sets.get(Dataset.BCCD)) and not bccd.config.rehearsal:
-        images = bccd.images
-        yield (
-            f"BCCD: its {len(images.ids)} test images are copies of {images.n_units} photographed cells, the units of "
-            "its tests and intervals."
+    """A note on each dataset whose test images are copies of photographs."""
+    for dataset, one in {one.config.dataset: one for one in called.values()}.items():
+        if not dataset.of_copies or one.config.rehearsal:
+            continue
+        images = one.images
+        told = (
+            f"its {len(images.ids)} test images are copies of {images.n_units} photographed cells, the units of its "
+            "tests and intervals."
             if images.grouped
-            else "BCCD: its test images are copies of a few photographs but are tested as if they were independent: "
+            else "its test images are copies of a few photographs but are tested as if they were independent: "
             "differences are overstated. --photographs tells which are which."
         )
+        yield f"{dataset.title}: {told}"
 
 
 def _power(filled: Filled, called: Mapping[Labels, Called], comparisons: Sequence[Comparison]) -> Iterable[str]:
@@ -87,7 +89,7 @@ def _power(filled: Filled, called: Mapping[Labels, Called], comparisons: Sequenc
     for (dataset, _), group in _by_score(filled, called, comparisons).items():
         told[dataset].append(f"{group[0]['score']} {median(line['detectable'] for line in group):.2f}")
     for dataset, scores in told.items():
-        yield f"{LABELS[dataset]} {', '.join(scores)}"
+        yield f"{dataset.title} {', '.join(scores)}"
 
 
 def _by_score(

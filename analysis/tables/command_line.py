@@ -24,8 +24,8 @@ def command(filled: Filled, *, storage: UPath | None = None) -> str:
         usual /= "rehearsal"
     words.append(f"--tables {filled.table.number}")
     (whole,) = (table for table in catalogue([filled.table.number]) if table.number == filled.table.number)
-    datasets = dict.fromkeys(row.config.dataset for row in filled.rows)
-    if len(datasets) < len({config.dataset for config in whole.rows.values()}):
+    datasets = dict.fromkeys(row.config.dataset.name for row in filled.rows)
+    if len(datasets) < len({config.dataset.name for config in whole.rows.values()}):
         words.append(f"--datasets {' '.join(datasets)}")
     if overrides:
         words.append(f"--set {arguments(overrides)}")

@@ -126,7 +126,7 @@ def _require_equal_inputs(table: Table, runs: Sequence[RunRecord]) -> None:
     for run in runs:
         config = run.trial.config
         kind = "".join(f", {knob}" for knob in (config.split, config.augmentation) if knob not in USUAL_DATA)
-        data = {config.dataset.value: run.provenance.get("data", "?")} | run.provenance.get("data_elsewhere", {})
+        data = {config.dataset.name: run.provenance.get("data", "?")} | run.provenance.get("data_elsewhere", {})
         for dataset, fingerprint in data.items():
             seen[f"data of {dataset}{kind}"][fingerprint].add(run.trial.id)
         for name, weights in run.provenance.get("weights", {}).items():
@@ -154,7 +154,7 @@ def cells(columns: Sequence[Column], runs: Sequence[RunRecord]) -> list[Score]:
 
 def values(column: Column, runs: Sequence[RunRecord]) -> list[float]:
     """The score in [0, 1] of each run that has it."""
-    tests = [run.tests.get(column.on or run.trial.config.dataset) for run in runs]
+    tests = [run.tests.get((column.on or run.trial.config.dataset).name) for run in runs]
     scores = [test.scores() for test in tests if test]
     return [score[column.key] for score in scores if column.key in score]
 

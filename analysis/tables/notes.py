@@ -6,8 +6,7 @@ from string import ascii_lowercase
 
 from analysis.tables.command_line import command
 from analysis.tables.fill import TICK, Filled
-from search_spaces.paper import LABELS
-from wbc_model.choices import CELLS, Dataset
+from wbc_model.datasets.dataset import Dataset, letters
 
 REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn images. These numbers say nothing about the paper."
 
@@ -77,21 +76,21 @@ def _usual_seeds(filled: Filled) -> tuple[int, ...]:
 
 def _images(filled: Filled) -> str:
     """How many images of each dataset the numbers are over, and what a model was not shown."""
-    tests = [(run.trial.config.dataset, *test) for row in filled.rows for run in row.runs for test in run.tests.items()]
+    tests = [(run, on) for row in filled.rows for run in row.runs for on in run.trial.config.tested]
     sizes: dict[Dataset, str] = {}
-    fewer: dict[Dataset, dict[Dataset, str]] = defaultdict(dict)
-    for own, on, test in tests:
+    fewer: dict[tuple[Dataset, tuple[str, ...]], dict[Dataset, str]] = defaultdict(dict)
+    for run, on in tests:
+        own, test = run.trial.config.dataset, run.tests[on.name]
         images = dict(zip(test.classes, map(sum, test.counts), strict=True))
-        if set(on.cells) > set(own.cells):
-            fewer[own][on] = f"{LABELS[on]} {sum(images.values())}"
+        if unknown := tuple(cell for cell in on.classes if cell not in own.classes):
+            fewer[own, unknown][on] = f"{on.title} {sum(images.values())}"
         else:
-            numbers = "/".join(str(images[cell]) for cell in on.cells)
-            letters = "/".join(cell[0].upper() for cell in on.cells)
-            sizes[on] = f"{LABELS[on]} {numbers} {letters}, {sum(images.values())} in all"
+            numbers = "/".join(str(images[cell]) for cell in on.classes)
+            sizes[on] = f"{on.title} {numbers} {'/'.join(letters(on.classes))}, {sum(images.values())} in all"
     told = [
-        f" Trained on {LABELS[own]}, a model knows no {_list(f'{cell}s' for cell in CELLS if cell not in own.cells)} "
+        f" Trained on {own.title}, a model knows no {_list(f'{cell}s' for cell in unknown)} "
         f"and was shown none; left are {_list(left.values())}."
-        for own, left in fewer.items()
+        for (own, unknown), left in fewer.items()
     ]
     return f"Test images: {'; '.join(sizes.values())}.{''.join(told)}"
 

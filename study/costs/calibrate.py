@@ -71,7 +71,7 @@ class Shortened(NamedTuple):
 def shortened(trial: Trial, settings: Settings, *, epochs: int, device: str) -> Shortened:
     """A trial's training, with its data and weights in place."""
     config = replace(trial.config, epochs=epochs)
-    data = prepared(config, settings)
+    data = prepared(config.data, settings)
     model = build(config, seed=trial.seed, weights=settings.weights)
     train, none = _part(data.sets["train"], STEPS * config.batch_size), _part(data.sets["validation"], 1)
     reports = fit(model, train, none, config, seed=trial.seed, device=device, capture=not settings.eager)

@@ -168,8 +168,9 @@ def shape(config: TrialConfig) -> str:
     else:
         branches = "+".join(n for n in ("resnet", "densenet") if getattr(model, n) is not None)
         network = f"{branches}-{model.cut}-{model.fuse}{'-frozen' * model.frozen}"
-    knobs = ("dataset", "trunks", "images", "image_size", "batch_size", "augmentation", "split", "precision", "test_on")
-    return " ".join([network, *(f"{getattr(config, knob)}" for knob in knobs)])
+    knobs = ("dataset", "trunks", "images", "image_size", "batch_size", "augmentation", "split", "precision")
+    tests = config.test_on if isinstance(config.test_on, str) else "+".join(map(str, config.test_on))
+    return " ".join([network, *(f"{getattr(config, knob)}" for knob in knobs), tests])
 
 
 def totals(trials: Iterable[Trial], costs: Costs, *, cpus: float, gpus: float | None) -> dict[str, Any]:

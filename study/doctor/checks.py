@@ -16,8 +16,8 @@ from pathlib import Path
 from study.plan import Trial
 from study.provenance import sources_hash
 from study.settings import Settings
-from wbc_model.choices import Dataset
-from wbc_model.datasets.dataset import find
+from wbc_model.datasets.dataset import Dataset
+from wbc_model.datasets.find import find
 
 LIBRARIES = {
     "cv2": "opencv-python-headless",
@@ -78,8 +78,8 @@ def imports() -> list[Finding]:
 
 
 def look_at_data(trials: Iterable[Trial], settings: Settings, compared: dict[str, str]) -> None:
-    for dataset in sorted({config.dataset for trial in trials for config in trial.config.everywhere}):
-        compared[f"data of {dataset}"] = _digest(dataset, settings.data)
+    for dataset in sorted({dataset for trial in trials for dataset in trial.config.tested}, key=str):
+        compared[f"data of {dataset}"] = _digest(dataset, settings.folder_of(dataset))
 
 
 def _digest(dataset: Dataset, root: Path) -> str:
@@ -111,12 +111,12 @@ def look_for_room(trials: Iterable[Trial], settings: Settings) -> None:
     from wbc_model.preparation.cache_folder import require_room
 
     settings.cache.mkdir(parents=True, exist_ok=True)
-    for config in {config for trial in trials for config in trial.config.everywhere}:
+    for spec in {config.data for trial in trials for config in trial.config.everywhere}:
         try:
-            prepared(config, settings, may_build=False)
+            prepared(spec, settings, may_build=False)
         except DataError:
-            images = len(find(config.dataset, settings.data))
-            require_room(settings.cache, images=images, image_size=config.image_size, limit=settings.cache_limit)
+            images = len(find(spec.dataset, settings.folder_of(spec.dataset)))
+            require_room(settings.cache, images=images, image_size=spec.image_size, limit=settings.cache_limit)
 
 
 def look_for_wandb(settings: Settings) -> None:

@@ -85,7 +85,7 @@ class Progress:
         if self.quiet:
             return
         running, done = count(self.standings, Status.RUNNING), count(self.standings, Status.DONE)
-        same = [t.id for t in self.planned if t.config.dataset is trial.config.dataset]
+        same = [t.id for t in self.planned if t.config.dataset == trial.config.dataset]
         best = max(self.standings[name].best for name in same)
         line = f"[{done}/{len(self.standings)}] {trial.name}: {news} · best on {trial.config.dataset} {best:.2%}"
         if self.live:

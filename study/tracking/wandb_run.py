@@ -137,7 +137,7 @@ def _init(trial: Trial, settings: Settings, *, folder: str, mode: Tracking) -> R
         entity=settings.entity,
         group=f"search {settings.search}" if settings.search else _table(trial.tables[0] if trial.tables else "none"),
         job_type="search" if settings.search else job,
-        tags=[*map(_table, trial.tables), trial.config.dataset.value],
+        tags=[*map(_table, trial.tables), trial.config.dataset.name],
         config={"trial": trial.to_json(), "seed": trial.seed} | trial.config.to_json(),
         dir=folder,
         mode=mode,

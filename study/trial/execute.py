@@ -20,7 +20,6 @@ from study.trial.checkpoints import Checkpoint
 from study.trial.device_memory import gpu_share
 from study.trial.final_test import conclude, npz_files
 from study.trial.inputs import prepared, weights_of
-from wbc_model.choices import Dataset
 from wbc_model.config import TrialConfig, TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.cache import Prepared
@@ -42,8 +41,8 @@ def run_trial(trial: Trial, settings: Settings) -> Generator[EpochRow, None, Non
         torch.cuda.empty_cache()  # what an earlier trial of this worker had
         torch.cuda.reset_peak_memory_stats()
     with tracked(trial, settings) as run:
-        data = prepared(trial.config, settings)
-        others = {} if settings.search else {c.dataset: prepared(c, settings) for c in trial.config.elsewhere}
+        data = prepared(trial.config.data, settings)
+        others = {} if settings.search else {c.dataset.name: prepared(c.data, settings) for c in trial.config.elsewhere}
         model = build(trial.config, seed=trial.seed, weights=settings.weights)
         made_from = code() | _made_from(trial.config, data, others, settings, device=device)
         tell_origin(run, made_from)
@@ -53,13 +52,13 @@ def run_trial(trial: Trial, settings: Settings) -> Generator[EpochRow, None, Non
             return
         model.load_state_dict(state.best_model)
         made_from["peak"] = {"gpu": gpu_share(device), "checkpoint_bytes": files.size("checkpoint.pt")}
-        sets = {trial.config.dataset: data} | others
+        sets = {trial.config.dataset.name: data} | others
         record, tests = conclude(trial, model, sets, state, files.epochs(), made_from=made_from, device=device)
-        predictions, picture = npz_files(tests, own=trial.config.dataset), None
+        predictions, picture = npz_files(tests, own=trial.config.dataset.name), None
         for name, content in predictions.items():
             files.write(name, content)
         if isinstance(trial.config.model, TwoBranch):
-            picture = sheet(model, data.sets["test"], tests[trial.config.dataset].probabilities, device=device)
+            picture = sheet(model, data.sets["test"], tests[trial.config.dataset.name].probabilities, device=device)
             files.write("gradcam.png", _bytes(partial(Image.fromarray(picture).save, format="PNG")))
         summarise(run, record, predictions=predictions, picture=picture)
     files.finish(record)
@@ -99,10 +98,10 @@ def _bytes(save: Callable[[io.BytesIO], object]) -> bytes:
 
 
 def _made_from(
-    config: TrialConfig, data: Prepared, others: Mapping[Dataset, Prepared], settings: Settings, *, device: str
+    config: TrialConfig, data: Prepared, others: Mapping[str, Prepared], settings: Settings, *, device: str
 ) -> EpochRow:
     """Data, weights and machine behind a record; the data of other datasets where it was tested on such."""
-    elsewhere = {dataset.value: other.fingerprint for dataset, other in others.items()}
+    elsewhere = {dataset: other.fingerprint for dataset, other in others.items()}
     return ({"data_elsewhere": elsewhere} if elsewhere else {}) | {
         "data": data.fingerprint,
         "weights": weights_of(config, settings),

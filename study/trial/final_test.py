@@ -11,7 +11,6 @@ from torch import nn
 
 from study.plan import RunRecord, Trial
 from study.storage import predictions_file
-from wbc_model.choices import Dataset
 from wbc_model.metrics import ConfusionMatrix
 from wbc_model.preparation.cache import Prepared
 from wbc_model.preparation.image_set import ImageSet
@@ -57,22 +56,22 @@ def look(model: nn.Module, images: ImageSet, *, classes: tuple[str, ...], device
 def conclude(
     trial: Trial,
     model: nn.Module,
-    sets: Mapping[Dataset, Prepared],
+    sets: Mapping[str, Prepared],
     state: TrainState,
     rows: list[dict[str, Any]],
     *,
     made_from: dict[str, Any],
     device: str,
-) -> tuple[RunRecord, dict[Dataset, Answers]]:
+) -> tuple[RunRecord, dict[str, Answers]]:
     """Test a model, which has its best weights, on every dataset of `sets`: the record, and what is behind it.
 
     Args:
         rows: the epochs' log.
     """
     started = time.perf_counter()
-    own = trial.config.dataset
-    tests = {name: look(model, data.sets["test"], classes=own.cells, device=device) for name, data in sets.items()}
-    validation = look(model, sets[own].sets["validation"], classes=own.cells, device=device)
+    own, classes = trial.config.dataset.name, trial.config.dataset.classes
+    tests = {name: look(model, data.sets["test"], classes=classes, device=device) for name, data in sets.items()}
+    validation = look(model, sets[own].sets["validation"], classes=classes, device=device)
     record = RunRecord(
         trial=trial,
         best_epoch=state.best_epoch,
@@ -81,11 +80,11 @@ def conclude(
         curves=rows,
         seconds=sum(row["seconds"] for row in rows) + time.perf_counter() - started,
         provenance=made_from,
-        elsewhere={name: tested.matrix for name, tested in tests.items() if name is not own},
+        elsewhere={name: tested.matrix for name, tested in tests.items() if name != own},
     )
     return record, tests
 
 
-def npz_files(tests: Mapping[Dataset, Answers], *, own: Dataset) -> dict[str, bytes]:
+def npz_files(tests: Mapping[str, Answers], *, own: str) -> dict[str, bytes]:
     """The files of predictions by name."""
-    return {predictions_file(None if name is own else name): tested.npz() for name, tested in tests.items()}
+    return {predictions_file(None if name == own else name): tested.npz() for name, tested in tests.items()}

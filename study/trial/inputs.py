@@ -9,7 +9,9 @@ from study.settings import Settings
 from study.storage import Storage
 from wbc_model.choices import Init
 from wbc_model.config import TrialConfig
-from wbc_model.datasets.dataset import DataError, require
+from wbc_model.datasets.dataset import DataError
+from wbc_model.datasets.find import require
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.build import trunks_of
 from wbc_model.networks.weights import WeightsError, find_weights
@@ -26,8 +28,8 @@ def stale(finished: Iterable[Trial], settings: Settings) -> dict[str, str]:
     for trial in finished:
         record = Storage(settings.storage).trial(trial.id).record()
         made_from: dict[str, Any] = record.provenance if record else {}
-        then = {trial.config.dataset: made_from.get("data")} | made_from.get("data_elsewhere", {})
-        now = {config.dataset: data(config, settings) for config in trial.config.everywhere}
+        then = {trial.config.dataset.name: made_from.get("data")} | made_from.get("data_elsewhere", {})
+        now = {config.dataset.name: data(config, settings) for config in trial.config.everywhere}
         if others := [name for name, fingerprint in now.items() if fingerprint and then.get(name) != fingerprint]:
             found[trial.id] = f"other images of {', '.join(others)}"
         elif (there := weights(trial.config, settings)) and _hashes(made_from.get("weights", {})) != there:
@@ -37,7 +39,7 @@ def stale(finished: Iterable[Trial], settings: Settings) -> dict[str, str]:
 
 def _data(config: TrialConfig, settings: Settings) -> str:
     try:
-        return prepared(config, settings, may_build=False).fingerprint
+        return prepared(config.data, settings, may_build=False).fingerprint
     except DataError:
         return ""
 
@@ -64,30 +66,27 @@ def check_inputs(trials: Iterable[Trial], settings: Settings) -> list[str]:
     """
     configs = {trial.config for trial in trials}
     everywhere = {each for config in configs for each in config.everywhere}
-    require(sorted({config.dataset for config in everywhere}), settings.data)
+    datasets = sorted({config.dataset for config in everywhere}, key=str)
+    require({dataset: settings.folder_of(dataset) for dataset in datasets})
     for spec in {spec for config in configs for spec, init in trunks_of(config).values() if init is Init.IMAGENET}:
         build_trunk(spec, init=Init.IMAGENET, seed=0, weights=settings.weights)
     notes = {}
-    for config in {(c.dataset, c.images, c.image_size, c.augmentation, c.split): c for c in everywhere}.values():
-        data = prepared(config, settings)
-        name = f"data/{config.dataset}-{data.fingerprint}.csv"
+    for spec in {config.data for config in everywhere}:
+        data = prepared(spec, settings)
+        name = f"data/{spec.dataset}-{data.fingerprint}.csv"
         Storage(settings.storage).write(name, (data.folder / "manifest.csv").read_bytes())
         if left_out := sum(bool(entry.excluded) for entry in data.manifest):
             total = len(data.manifest)
-            notes[config.dataset] = f"{config.dataset}: {left_out} of {total} files left out, see {name} in storage"
+            notes[spec.dataset] = f"{spec.dataset}: {left_out} of {total} files left out, see {name} in storage"
     return list(notes.values())
 
 
-def prepared(config: TrialConfig, settings: Settings, *, may_build: bool = True) -> Prepared:
-    """A config's data, from the cache of this machine, which is made first where it is missing."""
+def prepared(spec: DataSpec, settings: Settings, *, may_build: bool = True) -> Prepared:
+    """Images from the cache of this machine, which is built first where it is missing."""
     return prepare(
-        config.dataset,
-        images=config.images,
-        augmentation=config.augmentation,
-        data=settings.data,
+        spec,
+        data=settings.folder_of(spec.dataset),
         cache=settings.cache,
-        image_size=config.image_size,
-        by=config.split,
         limit=settings.cache_limit,
         may_build=may_build,
     )

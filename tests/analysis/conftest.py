@@ -29,7 +29,7 @@ def make_record() -> MakeRecord:
         provenance: dict[str, Any] | None = None,
     ) -> RunRecord:
         """A finished run, by default one that calls every image right."""
-        cells = config.dataset.cells
+        cells = config.dataset.classes
         counts = counts or [[10 * (i == j) for j in range(len(cells))] for i in range(len(cells))]
         matrix = ConfusionMatrix(cells, tuple(map(tuple, counts)))
         return RunRecord(

@@ -33,13 +33,13 @@ class Simulation:
         Args:
             worse: added to every image's chance of being called wrong.
         """
-        k = len(config.dataset.cells)
+        k = len(config.dataset.classes)
         wrong = self.rng.random(len(self.hardness)) < np.clip(self.hardness + worse, 0, 1)
         turn = np.where(wrong, self.rng.integers(1, k, len(self.hardness)), 0)
         called = (self.truth + np.repeat(turn, self.copies)[: len(self.truth)]) % k
         trial = Trial(config, seed)
         self.predictions[trial.id] = Predictions(self.ids, self.truth, np.eye(k)[called])
-        matrix = ConfusionMatrix.from_predictions(config.dataset.cells, truth=self.truth, predicted=called)
+        matrix = ConfusionMatrix.from_predictions(config.dataset.classes, truth=self.truth, predicted=called)
         return RunRecord(
             trial=trial, best_epoch=0, validation=matrix, test=matrix, curves=[], seconds=1.0, provenance={}
         )

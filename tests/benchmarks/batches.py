@@ -17,10 +17,12 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from wbc_model.choices import Augmentation, ImageSource
-from wbc_model.choices import Dataset as Name
+from wbc_model.datasets.ldwbc import DATASET as LDWBC
+from wbc_model.datasets.ldwbc import DRAWN
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.preparation.augment import SHAKE
 from wbc_model.preparation.cache import prepare
-from wbc_model.synthetic.folders import counts, path_of, write
+from wbc_model.synthetic.folders import counts, write
 from wbc_model.training.train import batches
 
 SIZE, BATCH = 224, 16
@@ -55,13 +57,11 @@ def main() -> None:
     args = p.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
-        write(data, datasets=[Name.LDWBC], share=args.share, side=args.side)
-        ids = counts(Name.LDWBC, share=args.share)["all"].items()
-        files = [data / path_of(Name.LDWBC, part="all", cell=cell, i=i) for cell, n in ids for i in range(n)]
-        train = prepare(
-            Name.LDWBC, images=ImageSource.DRAWN, augmentation=Augmentation.LARGEST, data=data,
-            cache=Path(folder) / "cache", image_size=SIZE,
-        ).sets["train"]  # fmt: skip
+        write(data, datasets=[LDWBC], share=args.share, side=args.side)
+        ids = counts(LDWBC, share=args.share)["all"].items()
+        files = [data / DRAWN.path("all", cell, i) for cell, n in ids for i in range(n)]
+        spec = DataSpec(dataset=LDWBC, images=ImageSource.DRAWN, augmentation=Augmentation.LARGEST, image_size=SIZE)
+        train = prepare(spec, data=data, cache=Path(folder) / "cache").sets["train"]
         order = (index for epoch in range(20) for index in batches(len(train), batch_size=BATCH, seed=0, epoch=epoch))
         ours = rate(np.array(train.pixels[index]) for index in order)
         loader = DataLoader(OnTheFly(files), batch_size=BATCH, shuffle=True, num_workers=args.workers)

@@ -16,25 +16,24 @@ from pathlib import Path
 
 from search_spaces.paper import TABLES
 from search_spaces.table import configs
-from wbc_model.choices import Augmentation, Dataset, Init
+from wbc_model.choices import Augmentation, Init
 from wbc_model.config import Baseline, Model, TrialConfig, TwoBranch
-from wbc_model.datasets.dataset import LAYOUTS
+from wbc_model.datasets.bccd import DATASET as BCCD
+from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.describe import measure
-from wbc_model.preparation.augment import LISC_PER_CLASS
-from wbc_model.preparation.splits import TABLE_2
 
 
 def training_images(config: TrialConfig) -> float:
     """Of an epoch; the classes of a random split are as large as they are on average."""
-    train, validation, test = TABLE_2[config.dataset]
-    if config.dataset is Dataset.BCCD or config.augmentation is not Augmentation.PAPER:
+    train, validation, test = config.dataset.sizes
+    if config.dataset == BCCD or config.augmentation is not Augmentation.PAPER:
         return train
-    if config.dataset is Dataset.LISC:
-        return LISC_PER_CLASS * len(config.dataset.cells)
-    parts = LAYOUTS[config.dataset].counts
+    if config.dataset == LISC:
+        return LISC.copies * len(config.dataset.classes)
+    parts = config.dataset.published
     whole = train + validation + (test if "all" in parts else 0)
     largest = max(parts["all" if "all" in parts else "train"].values())
-    return largest * train / whole * len(config.dataset.cells)
+    return largest * train / whole * len(config.dataset.classes)
 
 
 @cache
@@ -56,7 +55,7 @@ def untrained(model: Model) -> Model:
 def work(config: TrialConfig) -> float:
     """Floating-point operations of a whole training, its validation and test included."""
     forward, both = multiply_adds(untrained(config.model), config.image_size)
-    _, validation, test = TABLE_2[config.dataset]
+    _, validation, test = config.dataset.sizes
     return 2e9 * (config.epochs * (training_images(config) * both + validation * forward) + test * forward)
 
 

@@ -17,8 +17,9 @@ import numpy as np
 from PIL import Image
 from skimage.transform import resize
 
-from wbc_model.choices import Augmentation, Dataset, ImageSource
-from wbc_model.datasets.dataset import ImageFile, find
+from wbc_model.datasets.bccd import DATASET as BCCD
+from wbc_model.datasets.find import ImageFile, find, kind_of
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.preparation.cache import prepare
 from wbc_model.preparation.crop import square
 from wbc_model.preparation.segment import find_cells
@@ -55,15 +56,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = args.data or Path(folder) / "data"
         if not args.data:
-            write(data, datasets=[Dataset.BCCD], share=args.share, side=240)
-        samples = find(Dataset.BCCD, data)
+            write(data, datasets=[BCCD], share=args.share, side=240)
+        samples = find(BCCD, data)
         some = [samples[i] for i in np.random.default_rng(0).permutation(len(samples))[: args.some]]
         started = time.perf_counter()
-        prepare(
-            Dataset.BCCD, images=ImageSource.PUBLISHED if args.data else ImageSource.DRAWN,
-            augmentation=Augmentation.PAPER,
-            data=data, cache=Path(folder) / "cache", image_size=SIZE, workers=args.workers,
-        )  # fmt: skip
+        spec = DataSpec(dataset=BCCD, images=kind_of(data), image_size=SIZE)
+        prepare(spec, data=data, cache=Path(folder) / "cache", workers=args.workers)
         rates = {"prepare": len(samples) / (time.perf_counter() - started)}
         for name, way in {"plain": plain, "decoder": decode}.items():
             started = time.perf_counter()

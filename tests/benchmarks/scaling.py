@@ -26,8 +26,10 @@ from study.costs.model import Costs
 from study.costs.report import estimate
 from study.plan import RunRecord, Trial, plan
 from study.storage import Storage
-from wbc_model.choices import Augmentation, Dataset, ImageSource
-from wbc_model.datasets.dataset import find
+from wbc_model.choices import Augmentation, ImageSource
+from wbc_model.datasets.find import find
+from wbc_model.datasets.raabin import DATASET as RAABIN
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.metrics import ConfusionMatrix
 from wbc_model.preparation.cache import prepare
 from wbc_model.synthetic.folders import write
@@ -39,7 +41,7 @@ FIRST = {"plan": 4, "read": 4, "prepare": 1 / 32}
 def set_up(what: str, size: float, folder: Path) -> None:
     """What is measured needs."""
     if what == "prepare":
-        write(folder, datasets=[Dataset.RAABIN], share=size, side=64)
+        write(folder, datasets=[RAABIN], share=size, side=64)
         return
     trials = plan(TABLES, seeds=range(int(size)))
     for trial in trials[:: 2 if what == "plan" else 1]:
@@ -47,7 +49,7 @@ def set_up(what: str, size: float, folder: Path) -> None:
 
 
 def record(trial: Trial) -> RunRecord:
-    cells = trial.config.dataset.cells
+    cells = trial.config.dataset.classes
     matrix = ConfusionMatrix(cells, tuple(tuple(10 * (i == j) for j in range(len(cells))) for i in range(len(cells))))
     curves = [{"epoch": epoch, "train_loss": 1.0, "seconds": 1.0} for epoch in range(trial.config.epochs)]
     return RunRecord(trial=trial, best_epoch=0, validation=matrix, test=matrix, curves=curves, seconds=1, provenance={})
@@ -62,9 +64,9 @@ def run(what: str, size: float, folder: Path) -> int:
     if what == "read":
         return len(read_offline(folder).records)
     with tempfile.TemporaryDirectory() as cache:
-        prepare(Dataset.RAABIN, images=ImageSource.DRAWN, augmentation=Augmentation.NONE, data=folder,
-                cache=Path(cache), image_size=64, workers=1)  # fmt: skip
-    return len(find(Dataset.RAABIN, folder))
+        spec = DataSpec(dataset=RAABIN, images=ImageSource.DRAWN, augmentation=Augmentation.NONE, image_size=64)
+        prepare(spec, data=folder, cache=Path(cache), workers=1)
+    return len(find(RAABIN, folder))
 
 
 def one(what: str, size: float, folder: Path) -> dict[str, float]:

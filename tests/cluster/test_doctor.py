@@ -12,8 +12,8 @@ from launching import knobs
 
 from study.plan import RunRecord
 from study.storage import Storage
-from wbc_model.choices import Dataset
-from wbc_model.datasets.dataset import find
+from wbc_model.datasets.find import find
+from wbc_model.datasets.lisc import DATASET as LISC
 
 pytestmark = pytest.mark.cluster
 OLD, BLIND = WORKERS
@@ -38,7 +38,7 @@ def settled(cluster: Cluster, drawn: Path, weights: Path) -> Cluster:
 def planted(hosts: Hosts, storage: Path) -> Iterator[None]:
     """Every fault there is on two workers, and none afterwards."""
     home = hosts.files(OLD) / "root"
-    image = find(Dataset.LISC, home / "data")[100].path.relative_to(home)
+    image = find(LISC, home / "data")[100].path.relative_to(home)
     package = "wbc-study/timm-0.0.1.dist-info"
     metadata = "Metadata-Version: 2.1\\nName: timm\\nVersion: 0.0.1\\n"
     hosts.ssh(

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from search_spaces.extensions import catalogue
-from search_spaces.paper import PROPOSED, TABLES
+from search_spaces.paper import DATASETS, PROPOSED, TABLES
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import OVERALL, PER_CLASS, Table, configs, effective, parse_overrides, select
-from wbc_model.choices import Dataset
 from wbc_model.config import TrialConfig
 from wbc_model.errors import InputError
 
@@ -36,7 +35,7 @@ def test_every_id_is_the_one_under_which_runs_are_stored():
 
 def test_28_trainings_on_ldwbc_and_6_on_each_other():
     datasets = [config.dataset for config in configs(TABLES)]
-    assert [datasets.count(dataset) for dataset in Dataset] == [28, 6, 6, 6]
+    assert [datasets.count(dataset) for dataset in DATASETS] == [28, 6, 6, 6]
 
 
 def test_the_proposed_model_has_a_row_wherever_ldwbc_has():

@@ -8,8 +8,9 @@ from search_spaces.paper import TABLES
 from search_spaces.table import select
 from study.plan import RunRecord, Trial, overview, plan, remaining
 from study.tracking.comparison import Replica, differences
-from wbc_model.choices import CELLS, Dataset
+from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
+from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.metrics import ConfusionMatrix
 
 EYE = ConfusionMatrix(CELLS, tuple(tuple(int(i == j) for j in range(5)) for i in range(5)))
@@ -73,9 +74,9 @@ def test_trials_and_records_survive_json(overrides: dict):
 def test_a_record_of_tests_elsewhere_survives_json_and_one_from_before_there_were_such_is_read():
     trial = Trial(TrialConfig(test_on="all"), 0)
     record = RunRecord(trial=trial, best_epoch=0, validation=EYE, test=EYE, curves=[], seconds=1, provenance={},
-                       elsewhere={Dataset.LISC: EYE})  # fmt: skip
+                       elsewhere={LISC.name: EYE})  # fmt: skip
     assert RunRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
-    assert list(record.tests) == [Dataset.LDWBC, Dataset.LISC]
+    assert list(record.tests) == ["ldwbc", "lisc"]
     before = replace(record, elsewhere={}).to_json()
     del before["elsewhere"]
     assert RunRecord.from_json(before) == replace(record, elsewhere={})

@@ -7,9 +7,12 @@ import pytest
 from PIL import Image
 
 from wbc_model.audit import audit, main, source_lines
-from wbc_model.choices import CELLS, Augmentation, Dataset, ImageSource
-from wbc_model.datasets.bccd_photographs import UNKNOWN, PhotographOrigins, origins
-from wbc_model.datasets.dataset import DataError, ImageFile
+from wbc_model.choices import CELLS, Augmentation
+from wbc_model.datasets.dataset import DataError
+from wbc_model.datasets.find import ImageFile
+from wbc_model.datasets.ldwbc import DATASET as LDWBC
+from wbc_model.datasets.photographs import UNKNOWN, PhotographOrigins, origins
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.preparation.cache import prepare
 from wbc_model.preparation.manifest import Entry
 from wbc_model.synthetic.cells import draw_cell
@@ -32,13 +35,12 @@ def ldwbc(tmp_path: Path) -> Path:
 
 
 def sets_of(data: Path) -> dict[str, list[Path]]:
-    prepared = prepare(Dataset.LDWBC, images=ImageSource.PUBLISHED, augmentation=Augmentation.NONE, data=data,
-                       cache=data.parent / "first", image_size=224)  # fmt: skip
+    prepared = prepare(DataSpec(dataset=LDWBC, augmentation=Augmentation.NONE), data=data, cache=data.parent / "first")
     return {name: [data / "LDWBC" / each for each in images.ids] for name, images in prepared.sets.items()}
 
 
 def run(data: Path) -> tuple[str, int]:
-    lines, leaks = audit(Dataset.LDWBC, data=data, cache=data.parent / "cache")
+    lines, leaks = audit(LDWBC, data=data, cache=data.parent / "cache")
     return "\n".join(lines), leaks
 
 
@@ -92,15 +94,18 @@ def test_origins_are_matched_once_and_kept(tmp_path: Path):
         save(tmp_path / f"{k}.png", np.ascontiguousarray(pixels))
         samples.append(ImageFile(f"TEST/{k}.png", "monocyte", "test", tmp_path / f"{k}.png"))
     expected = {"TEST/0.png": "BloodImage_0", "TEST/1.png": "BloodImage_1", "TEST/2.png": UNKNOWN}
-    found = origins(samples, data=tmp_path / "data", cache=tmp_path / "cache")
+    found = origins(samples, folders=["JPEGImages"], data=tmp_path / "data", cache=tmp_path / "cache")
     assert found.photograph == expected
     (kept,) = (tmp_path / "cache").iterdir()
     kept.write_text(kept.read_text().replace("BloodImage_1", "from the file"))
     assert (
-        origins(samples, data=tmp_path / "data", cache=tmp_path / "cache").photograph["TEST/1.png"] == "from the file"
+        origins(samples, folders=["JPEGImages"], data=tmp_path / "data", cache=tmp_path / "cache").photograph[
+            "TEST/1.png"
+        ]
+        == "from the file"
     )
-    with pytest.raises(DataError, match="wanted its photographs in .*JPEGImages"):
-        origins(samples, data=tmp_path / "cache", cache=tmp_path / "cache")
+    with pytest.raises(DataError, match="wanted the photographs that the images are copies of in .*JPEGImages"):
+        origins(samples, folders=["JPEGImages"], data=tmp_path / "cache", cache=tmp_path / "cache")
 
 
 def test_photographs_of_one_cell_have_one_name_however_they_are_paired():

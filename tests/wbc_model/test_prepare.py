@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wbc_model.choices import Dataset
+from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.prepare import main
 from wbc_model.synthetic.folders import write
 
@@ -12,7 +12,7 @@ from wbc_model.synthetic.folders import write
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("drawn") / "data"
-    write(root, datasets=[Dataset.BCCD], share=1 / 100, side=48)
+    write(root, datasets=[BCCD], share=1 / 100, side=48)
     return root
 
 

@@ -1,137 +1,174 @@
-"""The four datasets as their authors publish them: folders of class folders -> a list of samples. Needs no torch."""
+"""A dataset as a value: everything particular to it. Reads no file and loads no torch."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import product
+import re
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from wbc_model.choices import CELLS, Dataset, ImageSource
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter
+from pydantic.dataclasses import dataclass
+
 from wbc_model.errors import InputError
 
 Part = Literal["all", "train", "test"]
 """What the authors split already: BCCD and Raabin come with a test set, LDWBC and LISC do not."""
 
-DRAWN_MARK = "DRAWN.txt"
-"""A file of this name says that a data folder holds `synthetic`'s drawings."""
+_STRICT = ConfigDict(extra="forbid")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 class DataError(InputError):
     """Data that is missing, in another layout, of another kind or damaged. The message is for the user."""
 
 
-@dataclass(frozen=True)
-class ImageFile:
-    """One image file."""
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Groups:
+    """Which images must not be parted, because they show one cell, slide or patient. Exactly one way is given."""
 
-    id: str
-    """Path below the dataset's folder, with forward slashes: the same on every machine."""
-    cell: str
-    part: Part
-    path: Path
+    pattern: str = ""
+    """A regular expression, searched for in an image's id; what its first group matches names the image's group."""
+    csv: str = ""
+    """A CSV file below the dataset's folder with the columns `file` (an image's id) and `column`."""
+    column: str = ""
+    """The column of `csv` that names the group, such as `patient`."""
+    photographs: tuple[str, ...] = ()
+    """Folders of the photographs that the images are copies of; which one each shows is found by its pixels."""
 
-
-@dataclass(frozen=True)
-class Layout:
-    """Where a dataset's class folders lie, how many images they hold, and where to get it."""
-
-    source: str
-    places: tuple[str, ...]
-    """Folders below `--data` (or one level deeper) that may hold the parts; patterns, most exact first."""
-    parts: Mapping[Part, str]
-    counts: Mapping[Part, Mapping[str, int]]
-    """Images as published: cell type -> number, per part. They sum to Table 1."""
-
-
-def _counts(b: int, m: int, e: int, n: int, l: int) -> dict[str, int]:  # noqa: E741 - the tables' order and letters
-    return {cell: count for cell, count in zip(CELLS, (b, m, e, n, l), strict=True) if count}
+    def __post_init__(self) -> None:
+        if sum(map(bool, (self.pattern, self.csv, self.photographs))) != 1:
+            raise ValueError("groups need exactly one of pattern, csv and photographs")
+        if bool(self.csv) != bool(self.column):
+            raise ValueError("groups by csv need the column that names the group, and no other way has one")
+        if re.compile(self.pattern).groups != bool(self.pattern):
+            raise ValueError(f"groups.pattern={self.pattern!r} needs exactly one pair of parentheses, about the group")
 
 
-LAYOUTS: Mapping[Dataset, Layout] = {
-    Dataset.LDWBC: Layout(
-        source="the authors' page at Wuhan University (Chen et al. 2022, availability of data)",
-        places=("LDWBC",),
-        parts={"all": "."},
-        counts={"all": _counts(224, 968, 539, 10469, 10445)},
-    ),
-    Dataset.LISC: Layout(
-        source="the LISC page of its authors (Rezatofighi and Soltanian-Zadeh 2011); free for research",
-        places=("LISC Database/Main Dataset", "Main Dataset"),
-        parts={"all": "."},
-        counts={"all": _counts(53, 48, 39, 50, 52)},
-    ),
-    Dataset.BCCD: Layout(
-        source="Kaggle, paultimothymooney/blood-cells",
-        places=("dataset2-master/dataset2-master/images", "dataset2-master/images", "images"),
-        parts={"train": "TRAIN", "test": "TEST"},
-        counts={"train": _counts(0, 2478, 2497, 2499, 2483), "test": _counts(0, 620, 623, 624, 620)},
-    ),
-    Dataset.RAABIN: Layout(
-        source="raabindata.com, the double-labelled cropped cells: Train and Test-A",
-        places=("Raabin*", "."),
-        parts={"train": "Train", "test": "TestA"},
-        counts={"train": _counts(212, 561, 744, 6231, 2427), "test": _counts(89, 234, 322, 2660, 1034)},
-    ),
-}
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Dataset:
+    """Classes, where their images lie, and how they are cropped, split and augmented.
+
+    Equal values are equal datasets. In a config's JSON a dataset of the paper is its name, any other is all that
+    its declaration says, so that a worker, a record and a notebook need no file to know it.
+    """
+
+    name: str
+    """Lower-case; part of the id of every trial on it."""
+    classes: tuple[str, ...]
+    """In the order of the logits and of the tables' columns."""
+    label: str = ""
+    """In tables; empty: the name."""
+    source: str = ""
+    """Where to get it, for the message that it is missing."""
+    terms: str = ""
+    """Its licence, for the model cards and docs."""
+    places: tuple[str, ...] = (".",)
+    """Patterns of folders, below the data folder or one level deeper, that may hold the parts; most exact first."""
+    parts: Mapping[Part, str] = Field(default_factory=lambda: {"all": "."})
+    """The folder of each part; `{"train": "TRAIN", "test": "TEST"}` where the authors fixed a test set."""
+    folders: Mapping[str, str] = Field(default_factory=dict)
+    """Class -> how its folder's name begins, where it does not begin with the class's own name."""
+    published: Mapping[Part, Mapping[str, int]] = Field(default_factory=dict)
+    """Images per part and class as published (Table 1), shown beside what is found; empty: unknown."""
+    sizes: tuple[int, int, int] | None = None
+    """Images that train, validate and test (Table 2), where exactly so many are found. Else 3:1:1 of all, or 3:1
+    beside the authors' test set."""
+    crop: Literal["none", "mask", "segment"] = "none"
+    """How the cell is cut out of a picture: not at all, by the bounding box of a mask, or by segmentation."""
+    mask: str = ""
+    """For `crop="mask"`: the mask's path relative to the image's folder, with `{folder}` and `{stem}`."""
+    groups: Groups | None = None
+    """What an image is of, for `split=source_grouped` and the audit; None: nobody can tell."""
+    copies: Literal["none", "largest"] | Annotated[int, Field(gt=0, strict=True)] = "largest"
+    """What `augmentation=paper` means here: no copies, classes as large as the largest, or at least so many each."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"name={self.name!r} needs lower-case letters, digits, '.', '_' and '-' alone")
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes={list(self.classes)}: a dataset needs two classes or more, each once")
+        if unknown := set(self.folders) - set(self.classes):
+            raise ValueError(f"folders names classes that there are not: {', '.join(sorted(unknown))}")
+        if set(self.parts) not in ({"all"}, {"train", "test"}):
+            raise ValueError(f"parts={dict(self.parts)} needs either all, or train and test")
+        if bool(self.mask) != (self.crop == "mask"):
+            raise ValueError('crop="mask" needs mask, the path of an image\'s mask, and no other crop has one')
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return self.label or self.name
+
+    @property
+    def of_copies(self) -> bool:
+        """Whether its images are copies of fewer photographs, and so not independent."""
+        return self.groups is not None and bool(self.groups.photographs)
+
+    def mask_of(self, picture: Path) -> Path:
+        """The mask that belongs to a picture, for `crop="mask"`."""
+        return picture.parent / self.mask.format(folder=picture.parent.name, stem=picture.stem)
+
+    def identity(self) -> str | dict[str, Any]:
+        """What tells it from another dataset in an id: all that changes a training on it."""
+        found = to_json(self)
+        return found if isinstance(found, str) else {k: v for k, v in found.items() if k not in _TOLD_ONLY}
 
 
-def find(dataset: Dataset, root: Path) -> list[ImageFile]:
-    """The samples of a dataset below `root`, sorted by id.
+def letters(classes: Sequence[str]) -> tuple[str, ...]:
+    """The heading of each class's column: unique, and one letter where that can be (B M E N L)."""
+    found = tuple(_letter(name, [other for other in classes if other != name]) for name in classes)
+    return found if len(set(found)) == len(found) else tuple(map(str.capitalize, classes))
 
-    A class folder is one whose name begins like the cell type's (`Baso`, `eosi`, `EOSINOPHIL`, `Monocyte_crops`).
-    Every file in it is a sample, whatever its name, but hidden ones; what is no image will be told when it is read.
+
+def _letter(name: str, others: Sequence[str]) -> str:
+    """The initials of several words or the shortest beginning, whichever is the first that no other class shares."""
+    initials = _initials(name)
+    if len(initials) > 1 and initials not in map(_initials, others):
+        return initials
+    beginnings = (name[:n] for n in range(1, len(name)))
+    return next((start for start in beginnings if not any(o.startswith(start) for o in others)), name).capitalize()
+
+
+def _initials(name: str) -> str:
+    return "".join(word[0].upper() for word in re.findall(r"[^\W_]+", name))
+
+
+_TOLD_ONLY = ("label", "source", "terms", "published")
+"""Fields that change no training."""
+
+BUILT_IN = ("ldwbc", "lisc", "bccd", "raabin")
+"""The datasets of Table 1, in its order; `wbc_model/datasets/<name>.py` declares each."""
+
+
+def by_name(name: str) -> Dataset:
+    """A dataset of the paper.
 
     Raises:
-        DataError: the folder is missing or not in the published layout.
+        ValueError: there is none of that name.
     """
-    place = _place(dataset, root)
-    samples = [sample for part in LAYOUTS[dataset].parts for sample in _part(dataset, place, part)]
-    return sorted(samples, key=lambda sample: sample.id)
+    if name not in BUILT_IN:
+        raise ValueError(f"no dataset {name}: there are {', '.join(BUILT_IN)}, and your own with --dataset FOLDER")
+    return import_module(f"{__package__}.{name}").DATASET
 
 
-def require(datasets: Iterable[Dataset], root: Path) -> None:
-    """See that datasets can be found, without reading an image.
-
-    Raises:
-        DataError: naming every one that is missing, and where it comes from.
-    """
-    problems = []
-    for dataset in datasets:
-        try:
-            find(dataset, root)
-        except DataError as error:
-            problems.append(str(error))
-    if problems:
-        raise DataError("\n".join(problems))
+def to_json(dataset: Dataset) -> str | dict[str, Any]:
+    """The name of a dataset of the paper; of another, every field that is not the default."""
+    if dataset.name in BUILT_IN and dataset == by_name(dataset.name):
+        return dataset.name
+    return _DATASET.dump_python(dataset, mode="json", exclude_defaults=True)
 
 
-def kind_of(root: Path) -> ImageSource:
-    """Whether a data folder holds published images or drawings."""
-    return ImageSource.DRAWN if (root / DRAWN_MARK).exists() else ImageSource.PUBLISHED
+def _from_json(value: Any) -> Any:
+    return by_name(value) if isinstance(value, str) else value
 
 
-def _place(dataset: Dataset, root: Path) -> Path:
-    layout = LAYOUTS[dataset]
-    bases = [root, *sorted(entry for entry in root.glob("*") if entry.is_dir())]
-    for pattern, base in product(layout.places, bases):
-        for place in [base] if pattern == "." else sorted(base.glob(pattern)):
-            if all((place / folder).is_dir() for folder in layout.parts.values()):
-                return place
-    inside = ", ".join(sorted(entry.name for entry in root.iterdir())[:8]) if root.is_dir() else "no such folder"
-    wanted = " and ".join(f"{layout.places[0]}/{folder}".removesuffix("/.") for folder in layout.parts.values())
-    raise DataError(
-        f"{dataset}: wanted {wanted} in {root}, found: {inside or 'nothing'}\n"
-        f"  to be had from {layout.source}; docs/datasets.md has its layout"
-    )
+DatasetField = Annotated[Dataset, BeforeValidator(_from_json), PlainSerializer(to_json)]
+"""A dataset within a config; its JSON is that of `to_json`."""
 
-
-def _part(dataset: Dataset, place: Path, part: Part) -> Iterator[ImageFile]:
-    folder = place / LAYOUTS[dataset].parts[part]
-    for cell in dataset.cells:
-        homes = [home for home in sorted(folder.iterdir()) if home.is_dir() and home.name.lower().startswith(cell[:4])]
-        files = [f for home in homes for f in home.rglob("*") if f.is_file() and not f.name.startswith(".")]
-        if not files:
-            raise DataError(
-                f"{dataset}: no images of the cell type {cell} in {folder}: wanted a folder {cell}* of them"
-            )
-        yield from (ImageFile(file.relative_to(place).as_posix(), cell, part, file) for file in files)
+_DATASET: TypeAdapter[Dataset] = TypeAdapter(Dataset)

@@ -36,7 +36,7 @@ def build(config: TrialConfig, *, seed: int, weights: Path | None = None) -> Two
         name: build_trunk(spec, init=init, seed=seed, weights=weights)
         for name, (spec, init) in trunks_of(config).items()
     }
-    classes = len(config.dataset.cells)
+    classes = len(config.dataset.classes)
     if isinstance(config.model, Baseline):
         (trunk,) = trunks.values()
         return build_baseline(config.model.network, trunk, normalisation=config.normalisation, classes=classes,

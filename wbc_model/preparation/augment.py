@@ -7,13 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_model.choices import Augmentation, Dataset
+from wbc_model.choices import Augmentation
+from wbc_model.datasets.dataset import Dataset
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
 import albumentations as A  # noqa: E402
-
-LISC_PER_CLASS = 1000
-"""From 145 images the paper's learning rate could not have led to its accuracy (docs/paper.md)."""
 
 SHAKE = A.Compose(
     [
@@ -35,10 +33,10 @@ def parents(labels: NDArray[np.int64], *, dataset: Dataset, how: Augmentation) -
 
     Copies are spread evenly: no image has two more than another of its class.
     """
-    if how is Augmentation.NONE or (how is Augmentation.PAPER and dataset is Dataset.BCCD):
+    wanted = dataset.copies if how is Augmentation.PAPER else str(how)
+    if wanted == "none":
         return []
-    lisc = dataset is Dataset.LISC and how is Augmentation.PAPER
-    target = max(int(np.bincount(labels).max()), LISC_PER_CLASS if lisc else 0)
+    target = max(int(np.bincount(labels).max()), wanted if isinstance(wanted, int) else 0)
     chosen: list[int] = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)

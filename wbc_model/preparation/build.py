@@ -12,11 +12,12 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from wbc_model.choices import Augmentation, Dataset
-from wbc_model.datasets.dataset import DataError, ImageFile
+from wbc_model.datasets.dataset import DataError, Dataset
+from wbc_model.datasets.find import ImageFile
 from wbc_model.datasets.images import read_rgb, resized
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.files import sha256_of
-from wbc_model.preparation.crop import FINDERS, NoCell, crop
+from wbc_model.preparation.crop import NoCell, crop
 from wbc_model.preparation.manifest import Entry, write_manifest
 from wbc_model.preparation.splits import Split
 
@@ -28,23 +29,14 @@ WORTH_PROCESSES = 1000
 have started. Decoders work beside each other in threads."""
 
 
-def build(
-    dataset: Dataset,
-    samples: Sequence[ImageFile],
-    draft: Path,
-    *,
-    augmentation: Augmentation,
-    assign: Assign,
-    image_size: int,
-    workers: int | None,
-) -> None:
+def build(spec: DataSpec, samples: Sequence[ImageFile], draft: Path, *, assign: Assign, workers: int | None) -> None:
     """Write a dataset's arrays, their hashes and the manifest into an empty folder."""
-    every = _array(draft / "all.npy", len(samples), image_size=image_size)
+    every = _array(draft / "all.npy", len(samples), image_size=spec.image_size)
     entries: dict[str, Entry] = {}
-    backend = "loky" if dataset in FINDERS and len(samples) >= WORTH_PROCESSES else "threading"
+    backend = "loky" if spec.dataset.crop != "none" and len(samples) >= WORTH_PROCESSES else "threading"
     pool = Parallel(workers or os.cpu_count(), backend, return_as="generator", batch_size=1)
-    jobs = pool(delayed(_examine)(sample, dataset=dataset, image_size=image_size) for sample in samples)
-    with tqdm(total=len(samples), desc=f"prepare {dataset}, {image_size} px", unit=" images", disable=None) as bar:
+    jobs = pool(delayed(_examine)(sample, dataset=spec.dataset, image_size=spec.image_size) for sample in samples)
+    with tqdm(total=len(samples), desc=f"prepare {spec}", unit=" images", disable=None) as bar:
         for i, (entry, pixels) in enumerate(jobs):
             entries[entry.id] = entry
             if pixels is not None:
@@ -53,14 +45,14 @@ def build(
     at = {sample.id: i for i, sample in enumerate(samples)}
     for name, members in _split(assign, samples, entries).items():
         kept = sorted(members, key=lambda sample: sample.id)  # the manifest's order
-        chosen = _parents(dataset, kept, augmentation) if name == "train" else []
+        chosen = _parents(spec, kept) if name == "train" else []
         _write_set(draft / f"{name}.npy", every, [at[sample.id] for sample in kept], chosen)
         copies = Counter(chosen)
         for i, sample in enumerate(kept):
             entries[sample.id] = replace(entries[sample.id], split=name, copies=copies[i])
     for entry in entries.values():
         if not entry.split and not entry.excluded:
-            entries[entry.id] = replace(entry, excluded="shows a cell of the test set")
+            entries[entry.id] = replace(entry, excluded="is of a group that is in the test set")
     del every
     (draft / "all.npy").unlink()
     (draft / "sha256.json").write_text(json.dumps({file.name: sha256_of(file) for file in draft.glob("*.npy")}))
@@ -85,19 +77,19 @@ def _examine(sample: ImageFile, *, dataset: Dataset, image_size: int) -> tuple[E
     sha256 = sha256_of(sample.path)
     entry = Entry(sample.id, sample.cell, "", 0, sha256, "")
     try:
-        rgb = read_rgb(sample.path, at_least=None if dataset in FINDERS else image_size)
+        rgb = read_rgb(sample.path, at_least=image_size if dataset.crop == "none" else None)
         return entry, resized(crop(sample, rgb, dataset=dataset), side=image_size)
     except (DataError, NoCell) as error:
         return replace(entry, excluded=str(error)), None
 
 
-def _parents(dataset: Dataset, members: Sequence[ImageFile], augmentation: Augmentation) -> list[int]:
+def _parents(spec: DataSpec, members: Sequence[ImageFile]) -> list[int]:
     from wbc_model.preparation.augment import (
         parents,  # albumentations takes seconds to load: not where a cache is only read
     )
 
-    labels = np.array([dataset.cells.index(sample.cell) for sample in members])
-    return parents(labels, dataset=dataset, how=augmentation)
+    labels = np.array([spec.dataset.classes.index(sample.cell) for sample in members])
+    return parents(labels, dataset=spec.dataset, how=spec.augmentation)
 
 
 def _write_set(path: Path, every: np.ndarray, rows: list[int], chosen: list[int]) -> None:

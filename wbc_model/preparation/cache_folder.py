@@ -1,4 +1,4 @@
-"""New."""
+"""Where the cache of a dataset lies, and whether its disk has room for it."""
 
 import hashlib
 import json
@@ -7,22 +7,27 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from wbc_model.choices import Dataset
-from wbc_model.datasets.dataset import DataError, ImageFile
-from wbc_model.datasets.lisc import mask_of
+from wbc_model.datasets.dataset import BUILT_IN, DataError
+from wbc_model.datasets.find import ImageFile
+from wbc_model.datasets.spec import DataSpec
 
 FORMAT = 2
 """Bumped when the same files give other bytes."""
 
 
-def _key(dataset: Dataset, samples: Sequence[ImageFile], settings: list[str]) -> str:
-    """Changes when a file comes, goes or is rewritten, or the settings change, without reading any."""
-    files = [(sample.id, sample.path) for sample in samples]
-    if dataset is Dataset.LISC:
-        files += [(f"mask of {name}", mask_of(path)) for name, path in files]
+def folder_name(spec: DataSpec, samples: Sequence[ImageFile]) -> str:
+    """The cache folder's name, which ends in a key.
+
+    The key changes when a file comes, goes or is rewritten, or when the spec does; no file is read for it.
+    """
+    dataset, files = spec.dataset, [(sample.id, sample.path) for sample in samples]
+    if dataset.crop == "mask":
+        files += [(f"mask of {name}", dataset.mask_of(path)) for name, path in files]
+    settings = [spec.augmentation, spec.split, *([] if dataset.name in BUILT_IN else [dataset.identity()])]
     stats = [(name, path.stat()) for name, path in files if path.exists()]
     content = [FORMAT, settings, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+    return f"{dataset}-{spec.image_size}-{key}"
 
 
 def require_room(cache: Path, *, images: int, image_size: int, limit: float | None) -> None:

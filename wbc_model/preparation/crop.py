@@ -1,14 +1,13 @@
-"""The part of a published picture that shows its white cell. LDWBC and Raabin are cells cropped already."""
+"""The part of a published picture that shows its white cell."""
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_model.choices import Dataset
-from wbc_model.datasets.dataset import ImageFile
+from wbc_model.datasets.dataset import Dataset
+from wbc_model.datasets.find import ImageFile
 from wbc_model.datasets.images import read_rgb
-from wbc_model.datasets.lisc import mask_of
 from wbc_model.preparation.segment import Box, box_of, find_cells
 
 
@@ -16,9 +15,9 @@ class NoCell(ValueError):
     """A picture without a cell to crop; the message says why it is left out."""
 
 
-def _by_mask(sample: ImageFile, rgb: NDArray[np.uint8]) -> Box:
-    """LISC: what an expert painted. The masks lack a margin, the same on opposite sides."""
-    path = mask_of(sample.path)
+def _by_mask(dataset: Dataset, sample: ImageFile, rgb: NDArray[np.uint8]) -> Box:
+    """What an expert painted, all that is not black. LISC's masks lack a margin, the same on opposite sides."""
+    path = dataset.mask_of(sample.path)
     if not path.exists():
         raise NoCell(f"its mask is missing: wanted {path}")
     mask = read_rgb(path).max(2) > 0
@@ -32,18 +31,19 @@ def _by_mask(sample: ImageFile, rgb: NDArray[np.uint8]) -> Box:
     return box_of(whole)
 
 
-def _by_segmentation(sample: ImageFile, rgb: NDArray[np.uint8]) -> Box:  # noqa: ARG001 - one signature for both
-    """BCCD: the most conspicuous cell that the paper's segmentation finds."""
+def _by_segmentation(dataset: Dataset, sample: ImageFile, rgb: NDArray[np.uint8]) -> Box:  # noqa: ARG001 - as above
+    """The most conspicuous cell that the paper's segmentation finds."""
     cells = find_cells(rgb)
     if not cells:
         raise NoCell("no white cell, or a small part of one")
     return cells[0].box
 
 
-FINDERS: Mapping[Dataset, Callable[[ImageFile, NDArray[np.uint8]], Box]] = {
-    Dataset.LISC: _by_mask,
-    Dataset.BCCD: _by_segmentation,
+FINDERS: Mapping[str, Callable[[Dataset, ImageFile, NDArray[np.uint8]], Box]] = {
+    "mask": _by_mask,
+    "segment": _by_segmentation,
 }
+"""How a dataset's cells are found, by its `crop`."""
 
 
 def crop(sample: ImageFile, rgb: NDArray[np.uint8], *, dataset: Dataset) -> NDArray[np.uint8]:
@@ -52,9 +52,10 @@ def crop(sample: ImageFile, rgb: NDArray[np.uint8], *, dataset: Dataset) -> NDAr
     Raises:
         NoCell: there is none to be seen.
     """
-    if dataset not in FINDERS:
+    if dataset.crop == "none":
         return rgb
-    left, top, right, bottom = square(FINDERS[dataset](sample, rgb), height=rgb.shape[0], width=rgb.shape[1])
+    box = FINDERS[dataset.crop](dataset, sample, rgb)
+    left, top, right, bottom = square(box, height=rgb.shape[0], width=rgb.shape[1])
     return rgb[top:bottom, left:right]
 
 

@@ -1,4 +1,4 @@
-"""New."""
+"""The images of one set, as arrays."""
 
 from dataclasses import dataclass
 

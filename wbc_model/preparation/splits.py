@@ -6,18 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
-from wbc_model.choices import Dataset, SplitBy
-from wbc_model.datasets.dataset import DataError, ImageFile
+from wbc_model.choices import SplitBy
+from wbc_model.datasets.dataset import DataError, Dataset
+from wbc_model.datasets.find import ImageFile
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-TABLE_2: Mapping[Dataset, tuple[int, int, int]] = {
-    Dataset.LDWBC: (13587, 4529, 4529),
-    Dataset.LISC: (145, 48, 49),
-    Dataset.BCCD: (7404, 2467, 2465),
-    Dataset.RAABIN: (7631, 2544, 4339),
-}
 
 
 def split(
@@ -33,21 +27,24 @@ def split(
     are. Not stratified unless asked for: the paper's test counts are those of a plain random split.
 
     Args:
-        groups: for `SplitBy.SOURCE_GROUPED`, what each id shows; what the given test set shows is in no other set.
+        groups: for `SplitBy.SOURCE_GROUPED`, the group of each id; groups of the given test set are in no other set.
 
     Raises:
-        DataError: too few images for all three sets.
+        DataError: too few images for all three sets, or too few groups to train on every class.
     """
     shuffled = sorted(samples, key=lambda sample: _order(sample.id))
     if by is SplitBy.SOURCE_GROUPED:
         assert groups is not None
         sets = _grouped(shuffled, groups)
     elif by is SplitBy.STRATIFIED:
-        classes = [[s for s in shuffled if s.cell == cell] for cell in dataset.cells]
+        classes = [[s for s in shuffled if s.cell == cell] for cell in dataset.classes]
         each = [_cut(of_class, _floors) for of_class in classes]
         sets = {name: [sample for parts in each for sample in parts[name]] for name in SPLITS}
     else:
         sets = _cut(shuffled, partial(_sizes, dataset))
+    trained = {sample.cell for sample in sets["train"]}
+    if by is SplitBy.SOURCE_GROUPED and (lacking := [cell for cell in dataset.classes if cell not in trained]):
+        raise DataError(f"{dataset}: split=source_grouped leaves no {', '.join(lacking)} to train on: too few groups")
     if empty := [name for name, members in sets.items() if not members]:
         raise DataError(f"{dataset}: {len(samples)} images are too few: none left for {', '.join(empty)}")
     return sets
@@ -69,25 +66,37 @@ def _cut(shuffled: Sequence[ImageFile], sizes: Callable[..., tuple[int, int]]) -
 
 
 def _grouped(shuffled: Sequence[ImageFile], groups: Mapping[str, str]) -> dict[Split, list[ImageFile]]:
-    """Whole groups validate until they are a quarter of the images of their class; the others train."""
+    """Whole groups test and validate until either set has its share of the classes that they show; the others train.
+
+    The share is a fifth each, or a quarter to validate beside the authors' test set.
+    """
     test = [sample for sample in shuffled if sample.part == "test"]
     seen = {groups[sample.id] for sample in test}
     ours = [sample for sample in shuffled if sample.part != "test" and groups[sample.id] not in seen]
     members: dict[str, list[ImageFile]] = defaultdict(list)
     for sample in sorted(ours, key=lambda sample: (_order(groups[sample.id]), sample.id)):
         members[groups[sample.id]].append(sample)
-    wanted = {cell: n / 4 for cell, n in Counter(sample.cell for sample in ours).items()}
+    shares: dict[Split, int] = {"validation": 4} if test else {"test": 5, "validation": 5}
+    whole = Counter(sample.cell for sample in ours)
+    wanted = {name: {cell: n / share for cell, n in whole.items()} for name, share in shares.items()}
     sets: dict[Split, list[ImageFile]] = {"train": [], "validation": [], "test": test}
     for group in members.values():
-        cell = group[0].cell
-        sets["validation" if wanted[cell] > 0 else "train"] += group
-        wanted[cell] -= len(group)
+        shown = Counter(sample.cell for sample in group)
+        short = next((name for name in shares if _mostly_wanted(shown, wanted[name])), None)
+        sets[short or "train"] += group
+        if short:
+            wanted[short] = {cell: n - shown.get(cell, 0) for cell, n in wanted[short].items()}
     return sets
 
 
+def _mostly_wanted(shown: Mapping[str, int], wanted: Mapping[str, float]) -> bool:
+    """Whether at least half of a group's images are of classes of which a set has too few yet."""
+    return 2 * sum(n for cell, n in shown.items() if wanted[cell] > 0) >= sum(shown.values())
+
+
 def _sizes(dataset: Dataset, n: int, *, has_test: bool) -> tuple[int, int]:
-    """Table 2's counts for as many images as it has (no one rounding rule gives BCCD's and Raabin's), else floors."""
-    train, validation, test = TABLE_2[dataset]
+    """The published sizes if as many images are found (no rounding gives BCCD's and Raabin's), else floors."""
+    train, validation, test = dataset.sizes or (0, 0, 0)
     if n == (train + validation if has_test else train + validation + test):
         return train, validation
     return _floors(n, has_test=has_test)

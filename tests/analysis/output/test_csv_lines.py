@@ -74,7 +74,7 @@ def test_models_are_ranked_over_the_datasets(make_record):
     records = []
     for (_, model), config in table.rows.items():
         wrong = list(dict.fromkeys(name for _, name in table.rows)).index(model)
-        k = len(config.dataset.cells)
+        k = len(config.dataset.classes)
         counts = [[20 * (i == j) for j in range(k)] for i in range(k)]
         counts[0] = [20 - wrong, wrong, *[0] * (k - 2)]
         records.append(make_record(config, counts=counts))

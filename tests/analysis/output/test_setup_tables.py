@@ -10,7 +10,7 @@ from analysis.tables.fill import fill
 from search_spaces.paper import TABLES
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import configs
-from wbc_model.choices import Dataset
+from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.preparation.manifest import Entry, write_manifest
 
 ELEVEN = next(table for table in TABLES if table.number == "11")
@@ -22,12 +22,12 @@ def lisc(tmp_path, make_record):
     entries = [
         Entry(f"{cell}/{i}.bmp", cell, "", 0, "", "damaged") if (cell, i) == ("basophil", 0) else
         Entry(f"{cell}/{i}.bmp", cell, ("train", "validation", "test")[i % 3], 2 * (i % 3 == 0), "", "")
-        for cell, n in zip(Dataset.LISC.cells, (54, 48, 39, 50, 52), strict=True)
+        for cell, n in zip(LISC.classes, (54, 48, 39, 50, 52), strict=True)
         for i in range(n)
     ]  # fmt: skip
     (tmp_path / "data").mkdir()
     write_manifest(tmp_path / "data" / "lisc-abc.csv", entries)
-    config = next(config for config in configs([ELEVEN]) if config.dataset is Dataset.LISC)
+    config = next(config for config in configs([ELEVEN]) if config.dataset == LISC)
     filled = fill(ELEVEN, [make_record(config, provenance={"data": "abc"})])
     return Study([filled], [], [], {}, {}, tmp_path)
 

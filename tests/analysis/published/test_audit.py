@@ -45,7 +45,7 @@ def test_the_printed_tables_are_those_typed_in_from_the_article(shared):
 def test_every_row_of_the_papers_tables_is_printed():
     assert len(printed()) == 87
     assert len({row.config for row in printed()}) == 46
-    assert all("OA" in row.numbers or len(row.numbers) == len(row.config.dataset.cells) for row in printed())
+    assert all("OA" in row.numbers or len(row.numbers) == len(row.config.dataset.classes) for row in printed())
     assert [line["dataset"] for line in read_csv("1")] == [line["dataset"] for line in read_csv("2")]
 
 

@@ -18,7 +18,6 @@ from analysis.tables.choose import tables_under
 from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED, vary
 from tests.analysis.output.test_markup import Shape
-from wbc_model.choices import Dataset
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -195,7 +194,7 @@ def opened(chromium, tmp_path, make_record, request) -> Iterator:
     wrong = [[9, 1, 0, 0, 0], *([10 * (i == j) for j in range(5)] for i in range(1, 5))]
     configs = (PROPOSED, vary(mixup_alpha=0.4))
     records = [replace(make_record(c, s), curves=epochs) for c in configs for s in (0, 1, 2)]
-    elsewhere = {Dataset.LISC: records[0].test}
+    elsewhere = {"lisc": records[0].test}
     records.append(replace(make_record(vary(mixup_alpha=0.0), counts=wrong), curves=epochs, elsewhere=elsewhere))
     lost = {f"{vary(mixup_alpha=0.6).id}-s0": "code: ZeroDivisionError: division by zero"}
     figure = Figure("6", "Figure 6", "Effect of mixup", "Lines.", data_url(png(), "image/png"))

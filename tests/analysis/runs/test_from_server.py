@@ -17,7 +17,8 @@ from study.settings import Settings
 from study.storage import predictions_file
 from study.tracking.content import summarise
 from study.tracking.wandb_run import tracked
-from wbc_model.choices import Dataset, EvaluateOn
+from wbc_model.choices import EvaluateOn
+from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -48,7 +49,7 @@ def test_online_and_offline_give_equal_records(wandb_stub, make_record, save_pre
 
     records = [make_record(PROPOSED), make_record(vary(mixup_alpha=0.0), provenance={"note": "α = ½"})]
     records.append(make_record(vary(test_on=EvaluateOn.ALL)))
-    records[-1] = replace(records[-1], elsewhere={Dataset.LISC: records[0].test})
+    records[-1] = replace(records[-1], elsewhere={LISC.name: records[0].test})
     for mode in ("online", "offline"):
         monkeypatch.setenv("WANDB_MODE", mode)
         for record in records:
@@ -61,8 +62,8 @@ def test_online_and_offline_give_equal_records(wandb_stub, make_record, save_pre
     there, here = read(wandb=HERE, cache=tmp_path / "cache"), read(tmp_path / "runs")
     for reading in (there, here):
         assert sorted(reading.records, key=lambda r: r.trial.id) == sorted(records, key=lambda r: r.trial.id)
-        assert reading.predictions(records[-1].trial.id, Dataset.LISC)
-        assert reading.predictions(records[0].trial.id, Dataset.LISC) is None
+        assert reading.predictions(records[-1].trial.id, LISC.name)
+        assert reading.predictions(records[0].trial.id, LISC.name) is None
 
 
 def test_runs_come_page_by_page_and_once(wandb_stub: WandbStub, make_record, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from analysis.tables.fill import Filled, fill
 from search_spaces.paper import TABLES
 from search_spaces.table import Table
 from tests.analysis.simulated import Simulation
-from wbc_model.choices import Dataset
+from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.errors import InputError
 
 ATTENTION = TABLES[1]
@@ -82,7 +82,7 @@ def test_rows_are_compared_over_the_seeds_that_both_have():
 
 
 def test_copies_on_bccd_are_the_unit_of_its_tests_and_told():
-    bccd = {labels: replace(config, dataset=Dataset.BCCD) for labels, config in first(2).rows.items()}
+    bccd = {labels: replace(config, dataset=BCCD) for labels, config in first(2).rows.items()}
     simulation = Simulation((60, 60, 60, 60), seed=0, copies=20)
     table = replace(ATTENTION, rows=bccd)
     records = simulation.table(table)

@@ -15,8 +15,10 @@ from analysis.stats.evidence import gather
 from analysis.tables.fill import fill
 from analysis.tables.layout import lay_out
 from search_spaces.extensions import EXTENSIONS
+from search_spaces.paper import DATASETS
 from study.plan import RunRecord
-from wbc_model.choices import Dataset
+from wbc_model.datasets.dataset import Dataset
+from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.errors import InputError
 from wbc_model.metrics import ConfusionMatrix
 
@@ -25,10 +27,10 @@ from wbc_model.metrics import ConfusionMatrix
 
 def matrix(trained_on: Dataset, on: Dataset, *, right: int, wrong: int) -> ConfusionMatrix:
     """Of each cell type that both have, some called right and some as the next."""
-    n = len(trained_on.cells)
-    asked = [cell in on.cells for cell in trained_on.cells]
+    n = len(trained_on.classes)
+    asked = [cell in on.classes for cell in trained_on.classes]
     counts = [[asked[i] * (right * (j == i) + wrong * (j == (i + 1) % n)) for j in range(n)] for i in range(n)]
-    return ConfusionMatrix(trained_on.cells, tuple(map(tuple, counts)))
+    return ConfusionMatrix(trained_on.classes, tuple(map(tuple, counts)))
 
 
 @pytest.fixture
@@ -36,15 +38,15 @@ def records(make_record) -> list[RunRecord]:
     """Every model calls nine of ten right at home and six of ten elsewhere."""
     found = []
     for config in E6.rows.values():
-        own, data = config.dataset, {"data": config.dataset.value}
-        others = {on: matrix(own, on, right=6, wrong=4) for on in Dataset if on is not own}
-        data |= {"data_elsewhere": {on.value: on.value for on in others}}
+        own, data = config.dataset, {"data": config.dataset.name}
+        others = {on.name: matrix(own, on, right=6, wrong=4) for on in DATASETS if on != own}
+        data |= {"data_elsewhere": {on: on for on in others}}
         home = matrix(own, own, right=9, wrong=1)
         found.append(replace(make_record(config, provenance=data), test=home, elsewhere=others))
     return found
 
 
-def predictions_of(records: list[RunRecord]) -> dict[tuple[str, Dataset | None], Predictions]:
+def predictions_of(records: list[RunRecord]) -> dict[tuple[str, str | None], Predictions]:
     found = {}
     for record in records:
         for on, test in record.tests.items():
@@ -52,7 +54,7 @@ def predictions_of(records: list[RunRecord]) -> dict[tuple[str, Dataset | None],
             truth, called = np.array(calls).T
             ids = np.array([f"{on}/{i}.png" for i in range(len(truth))])
             kept = Predictions(ids, truth, np.eye(len(test.classes))[called])
-            found[record.trial.id, None if on is record.trial.config.dataset else on] = kept
+            found[record.trial.id, None if on == record.trial.config.dataset.name else on] = kept
     return found
 
 
@@ -111,9 +113,9 @@ def test_copies_on_bccd_are_the_unit_of_other_models_intervals_there_too(records
 def test_predictions_elsewhere_must_be_those_that_the_record_counts(records):
     kept = predictions_of(records)
     first = records[0]
-    swapped = {(first.trial.id, Dataset.LISC): kept[first.trial.id, Dataset.BCCD]}
+    swapped = {(first.trial.id, "lisc"): kept[first.trial.id, "bccd"]}
     with pytest.raises(InputError, match=r"predictions-lisc\.npz of trial .* is not what its record counts"):
-        of_record(first, lambda trial, on: swapped[trial, on], on=Dataset.LISC)
+        of_record(first, lambda trial, on: swapped[trial, on], on=LISC)
 
 
 def test_tests_on_other_images_of_a_dataset_never_share_a_table(records):
@@ -124,6 +126,6 @@ def test_tests_on_other_images_of_a_dataset_never_share_a_table(records):
 
 def test_a_changed_test_elsewhere_changes_the_fingerprints(records):
     first = records[0]
-    changed = replace(first, elsewhere=first.elsewhere | {Dataset.LISC: first.test})
+    changed = replace(first, elsewhere=first.elsewhere | {"lisc": first.test})
     assert fingerprints(changed)["record"] != fingerprints(first)["record"]
     assert "lisc=lisc" in fingerprints(first)["data"]

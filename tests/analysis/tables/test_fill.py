@@ -8,7 +8,8 @@ from analysis.tables.command_line import command
 from analysis.tables.fill import fill, percent
 from search_spaces.paper import PROPOSED, TABLES
 from search_spaces.table import OVERALL, PER_CLASS, Table
-from wbc_model.choices import Dataset, ImageSource, SplitBy, Trunks
+from wbc_model.choices import ImageSource, SplitBy, Trunks
+from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.errors import InputError
 
 ROWS = {("0",): replace(PROPOSED, mixup_alpha=0.0), ("0.2",): PROPOSED, ("0.4",): replace(PROPOSED, mixup_alpha=0.4)}
@@ -101,7 +102,7 @@ def test_rows_are_named_by_their_ticks():
 
 
 def test_bccd_has_no_basophils_and_lacks_nothing_for_it(make_record):
-    bccd = replace(PROPOSED, dataset=Dataset.BCCD)
+    bccd = replace(PROPOSED, dataset=BCCD)
     filled = fill(Table("x", "", ("",), {("a",): bccd}, PER_CLASS), [make_record(bccd)])
     assert [str(cell) for cell in filled.rows[0].cells] == ["–", "100.00", "100.00", "100.00", "100.00"]
     assert filled.missing == []

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.paper import TABLES
+from search_spaces.paper import DATASETS, TABLES
 from study.costs.model import Cost, Costs, Machine, shape, totals
 from study.costs.report import estimate, show
 from study.plan import plan
 from study.storage import Storage
-from wbc_model.choices import Attention, Dataset, Init
+from wbc_model.choices import Attention, Init
 from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.datasets.lisc import DATASET as LISC
 
 TRIALS = plan(TABLES)
 GPUS = Machine("H100", cores=32, gpus=4, start=60)
@@ -31,7 +32,7 @@ def test_what_does_not_change_the_cost_does_not_change_the_shape():
     alike = [replace(base, mixup_alpha=0.4), replace(base, epochs=2), replace(base, lr=1e-3),
              replace(base, model=TwoBranch(attention=Attention.SE, resnet=Init.RANDOM))]  # fmt: skip
     assert {shape(config) for config in alike} == {shape(base)}
-    others = [replace(base, dataset=Dataset.LISC), replace(base, model=TwoBranch(resnet=None)),
+    others = [replace(base, dataset=LISC), replace(base, model=TwoBranch(resnet=None)),
               replace(base, image_size=96), replace(base, batch_size=8)]  # fmt: skip
     assert len({shape(config) for config in [base, *others]}) == 5
     assert len(Costs(GPUS).unknown(TRIALS)) == 26, "six models on four datasets, and two branches alone"
@@ -79,7 +80,7 @@ def test_as_many_share_a_gpu_as_were_measured_to_do_more_together():
 
 def test_the_longest_begin_first_after_those_of_unknown_cost():
     """On two GPUs, two trials of an hour and one of two: in the plan's order the last would end after three."""
-    first, second, third, fourth = (next(t for t in TRIALS if t.config.dataset is name) for name in Dataset)
+    first, second, third, fourth = (next(t for t in TRIALS if t.config.dataset is name) for name in DATASETS)
     costs = Costs(Machine("H100", cores=2, gpus=2))
     for trial in (first, second):
         costs.learn(trial, COST)

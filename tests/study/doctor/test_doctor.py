@@ -13,8 +13,8 @@ from study.doctor.examine import SKEW, Facts, errand, examine, judge, read_back
 from study.plan import Trial
 from study.ray_backend.nodes import Answer
 from study.settings import Settings
-from wbc_model.choices import Dataset
-from wbc_model.datasets.dataset import find
+from wbc_model.datasets.find import find
+from wbc_model.datasets.lisc import DATASET as LISC
 
 HEAD, WORKER = "10.0.0.1", "10.0.0.2"
 
@@ -104,7 +104,7 @@ def test_data_that_differ_by_one_byte_are_told_apart(trials: list[Trial], settin
     shutil.copytree(settings.data, other.data)
     same = ask(trials, other).compared["data of lisc"]
     assert same == ask(trials, settings).compared["data of lisc"]
-    image = find(Dataset.LISC, other.data)[100].path
+    image = find(LISC, other.data)[100].path
     image.write_bytes(image.read_bytes() + b"\0")
     assert ask(trials, other).compared["data of lisc"] != same
 

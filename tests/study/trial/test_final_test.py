@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from analysis.runs.from_storage import read_offline
+from search_spaces.paper import DATASETS
 from study.plan import Trial
 from study.settings import Settings
 from study.storage import Storage
@@ -16,9 +17,11 @@ from study.trial.execute import run_trial
 from study.trial.final_test import Answers, look
 from study.trial.inputs import check_inputs, stale
 from tests.study.conftest import QUICK
-from wbc_model.choices import CELLS, Dataset
+from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
+from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.datasets.dataset import DataError
+from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.synthetic import folders as drawn_data
 
@@ -42,7 +45,7 @@ def asked(images: ImageSet, classes: tuple[str, ...]) -> Answers:
 
 
 def test_classes_are_matched_by_name_and_those_a_model_does_not_know_are_left_out():
-    four = Dataset.BCCD.cells
+    four = BCCD.classes
     tested = asked(grey(("basophil", 0), ("monocyte", 0), ("lymphocyte", 1), ("neutrophil", 2), cells=CELLS), four)
     assert tested.ids.tolist() == ["1.png", "2.png", "3.png"]
     assert [four[i] for i in tested.truth] == ["monocyte", "lymphocyte", "neutrophil"]
@@ -50,7 +53,7 @@ def test_classes_are_matched_by_name_and_those_a_model_does_not_know_are_left_ou
 
 
 def test_a_call_of_a_class_that_the_images_do_not_have_is_an_error():
-    tested = asked(grey(("monocyte", 0), ("monocyte", 1), cells=Dataset.BCCD.cells), CELLS)
+    tested = asked(grey(("monocyte", 0), ("monocyte", 1), cells=BCCD.classes), CELLS)
     assert tested.matrix.counts[1] == (1, 1, 0, 0, 0)
     assert tested.matrix.accuracy == 0.5
 
@@ -58,13 +61,13 @@ def test_a_call_of_a_class_that_the_images_do_not_have_is_an_error():
 @pytest.fixture(scope="session")
 def all_four(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("all") / "data"
-    drawn_data.write(root, share=1 / 200, side=40)
+    drawn_data.write(root, datasets=DATASETS, share=1 / 200, side=40)
     return root
 
 
 @pytest.fixture
 def trial() -> Trial:
-    config = TrialConfig(dataset=Dataset.BCCD).override(QUICK | {"test_on": "all", "epochs": 1})
+    config = TrialConfig(dataset=BCCD).override(QUICK | {"test_on": "all", "epochs": 1})
     return Trial(config, 0, ("E6",), QUICK)
 
 
@@ -79,8 +82,8 @@ def test_a_trial_that_is_tested_on_all_leaves_each_test_and_both_readings_have_t
     storage = Storage(settings.storage)
     record = storage.trial(trial.id).record()
     assert record
-    assert list(record.tests) == [Dataset.BCCD, Dataset.LDWBC, Dataset.LISC, Dataset.RAABIN]
-    assert {test.classes for test in record.tests.values()} == {Dataset.BCCD.cells}
+    assert list(record.tests) == ["bccd", "ldwbc", "lisc", "raabin"]
+    assert {test.classes for test in record.tests.values()} == {BCCD.classes}
     assert set(record.provenance["data_elsewhere"]) == set(record.elsewhere)
     reading = read_offline(Path(settings.storage))
     assert reading.records == [record]
@@ -102,5 +105,5 @@ def test_each_dataset_it_wants_is_named_before_anything_starts_and_others_want_t
     """The folder has LISC alone."""
     with pytest.raises(DataError, match=r"(?s)bccd: wanted .*ldwbc: wanted .*raabin: wanted "):
         check_inputs([trial], settings)
-    own = TrialConfig(dataset=Dataset.LISC).override(QUICK)
+    own = TrialConfig(dataset=LISC).override(QUICK)
     assert check_inputs([Trial(own, 0)], settings) == []

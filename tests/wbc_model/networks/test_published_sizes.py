@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wbc_model.choices import Augmentation, Dataset, ImageSource
-from wbc_model.datasets.dataset import DRAWN_MARK
+from search_spaces.paper import DATASETS
+from wbc_model.choices import ImageSource
+from wbc_model.datasets.bccd import DATASET as BCCD
+from wbc_model.datasets.dataset import Dataset
+from wbc_model.datasets.drawn import drawn_as
+from wbc_model.datasets.find import DRAWN_MARK
+from wbc_model.datasets.lisc import DATASET as LISC
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.preparation.cache import prepare
-from wbc_model.preparation.splits import TABLE_2
 from wbc_model.synthetic.cells import draw_cell
-from wbc_model.synthetic.folders import counts, path_of, write
+from wbc_model.synthetic.folders import counts, write
 
 DAMAGED = {"train": 86, "test": 22}
 """Of BCCD, so that as many are left out as in the paper: 108."""
@@ -21,11 +26,11 @@ DAMAGED = {"train": 86, "test": 22}
 
 def published(dataset: Dataset, root: Path) -> None:
     """As many files as published, each a link to a drawing of its cell type (LISC, which is small, is drawn whole)."""
-    if dataset is Dataset.LISC:
+    if dataset == LISC:
         write(root, datasets=[dataset], share=1, side=64)
         return
     for part, cells in counts(dataset, share=1).items():
-        damaged = DAMAGED.get(part, 0) if dataset is Dataset.BCCD else 0
+        damaged = DAMAGED.get(part, 0) if dataset == BCCD else 0
         for cell, n in cells.items():
             drawing = root / f"{part}-{cell}.png"
             root.mkdir(parents=True, exist_ok=True)
@@ -34,7 +39,7 @@ def published(dataset: Dataset, root: Path) -> None:
                 drawing
             )
             for i in range(n):
-                file = root / path_of(dataset, part=part, cell=cell, i=i)
+                file = root / drawn_as(dataset).path(part, cell, i)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 if damaged:
                     file.touch()
@@ -44,18 +49,16 @@ def published(dataset: Dataset, root: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dataset", Dataset)
+@pytest.mark.parametrize("dataset", DATASETS, ids=str)
 def test_table_2_from_files_to_arrays(dataset: Dataset, tmp_path: Path):
     published(dataset, tmp_path / "data")
-    prepared = prepare(
-        dataset, images=ImageSource.DRAWN, augmentation=Augmentation.PAPER, data=tmp_path / "data",
-        cache=tmp_path / "cache", image_size=32,
-    )  # fmt: skip
+    spec = DataSpec(dataset=dataset, images=ImageSource.DRAWN, image_size=32)
+    prepared = prepare(spec, data=tmp_path / "data", cache=tmp_path / "cache")
     assert Counter(entry.split for entry in prepared.manifest if entry.split) == dict(
-        zip(("train", "validation", "test"), TABLE_2[dataset], strict=True)
+        zip(("train", "validation", "test"), dataset.sizes, strict=True)
     )
-    assert sum(bool(entry.excluded) for entry in prepared.manifest) == (108 if dataset is Dataset.BCCD else 0)
+    assert sum(bool(entry.excluded) for entry in prepared.manifest) == (108 if dataset == BCCD else 0)
     sizes = {name: len(images.pixels) for name, images in prepared.sets.items()}
-    assert (sizes["validation"], sizes["test"]) == TABLE_2[dataset][1:]
+    assert (sizes["validation"], sizes["test"]) == dataset.sizes[1:]
     copies = np.bincount(prepared.sets["train"].labels)
-    assert len(set(copies)) == 1 or dataset is Dataset.BCCD
+    assert len(set(copies)) == 1 or dataset == BCCD

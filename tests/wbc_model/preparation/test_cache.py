@@ -14,15 +14,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wbc_model.choices import CELLS, Augmentation, Dataset, ImageSource, SplitBy
-from wbc_model.datasets.bccd_photographs import PhotographOrigins
-from wbc_model.datasets.dataset import DRAWN_MARK, LAYOUTS, DataError, ImageFile, find, require
+from search_spaces.paper import DATASETS
+from wbc_model.choices import CELLS, Augmentation, ImageSource, SplitBy
+from wbc_model.datasets import groups
+from wbc_model.datasets.bccd import DATASET as BCCD
+from wbc_model.datasets.dataset import DataError, Dataset
+from wbc_model.datasets.find import DRAWN_MARK, ImageFile, find, require
+from wbc_model.datasets.ldwbc import DATASET as LDWBC
+from wbc_model.datasets.lisc import DATASET as LISC
+from wbc_model.datasets.lisc import FOLDERS as LISC_FOLDERS
+from wbc_model.datasets.photographs import PhotographOrigins
+from wbc_model.datasets.raabin import DATASET as RAABIN
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.preparation import cache
 from wbc_model.preparation.augment import parents
 from wbc_model.preparation.cache import Prepared, damage, prepare
-from wbc_model.preparation.splits import TABLE_2, split
+from wbc_model.preparation.splits import split
 from wbc_model.synthetic.cells import draw_cell
-from wbc_model.synthetic.folders import LISC_FOLDERS
 
 LDWBC_FOLDERS = ("Basophil", "monocyte_crops", "EOSINOPHIL", "neutrophils", "Lymphocyte")
 
@@ -44,17 +52,15 @@ def load(
     data: Path,
     *,
     into: Path | None = None,
-    dataset: Dataset = Dataset.LDWBC,
+    dataset: Dataset = LDWBC,
     images: ImageSource = ImageSource.PUBLISHED,
     augmentation: Augmentation = Augmentation.NONE,
     image_size: int = 32,
     limit: float | None = None,
 ) -> Prepared:
     cache = into or data.parent / "cache"
-    return prepare(
-        dataset, images=images, augmentation=augmentation, data=data, cache=cache, image_size=image_size, workers=2,
-        limit=limit,
-    )  # fmt: skip
+    spec = DataSpec(dataset=dataset, images=images, augmentation=augmentation, image_size=image_size)
+    return prepare(spec, data=data, cache=cache, workers=2, limit=limit)
 
 
 def fake(counts: dict) -> list[ImageFile]:
@@ -67,40 +73,40 @@ def fake(counts: dict) -> list[ImageFile]:
 
 
 def test_table_1_sums():
-    totals = {d: sum(sum(cells.values()) for cells in LAYOUTS[d].counts.values()) for d in Dataset}
-    assert totals == {Dataset.LDWBC: 22645, Dataset.LISC: 242, Dataset.BCCD: 12444, Dataset.RAABIN: 14514}
+    totals = {d: sum(sum(cells.values()) for cells in d.published.values()) for d in DATASETS}
+    assert totals == {LDWBC: 22645, LISC: 242, BCCD: 12444, RAABIN: 14514}
 
 
-@pytest.mark.parametrize("dataset", [Dataset.LDWBC, Dataset.LISC, Dataset.RAABIN])
+@pytest.mark.parametrize("dataset", [LDWBC, LISC, RAABIN])
 def test_table_2_to_the_image_on_data_of_the_published_size(dataset: Dataset):
-    sets = split(dataset, fake(LAYOUTS[dataset].counts))
-    assert tuple(map(len, sets.values())) == TABLE_2[dataset]
+    sets = split(dataset, fake(dataset.published))
+    assert tuple(map(len, sets.values())) == dataset.sizes
 
 
 def test_table_2_to_the_image_on_bccd_without_the_108_that_the_paper_excludes():
     counts = {"train": {"monocyte": 9871}, "test": {"monocyte": 2465}}
-    assert tuple(map(len, split(Dataset.BCCD, fake(counts)).values())) == (7404, 2467, 2465)
+    assert tuple(map(len, split(BCCD, fake(counts)).values())) == (7404, 2467, 2465)
 
 
 def test_splits_are_disjoint_complete_and_blind_to_the_order_of_files():
-    samples = fake(LAYOUTS[Dataset.LISC].counts)
-    sets = split(Dataset.LISC, samples)
+    samples = fake(LISC.published)
+    sets = split(LISC, samples)
     ids = [sample.id for members in sets.values() for sample in members]
     assert sorted(ids) == sorted(sample.id for sample in samples)
     assert len(set(ids)) == len(ids)
     random.Random(0).shuffle(samples)
-    assert split(Dataset.LISC, samples) == sets
+    assert split(LISC, samples) == sets
 
 
 def test_official_test_sets_are_the_test_sets():
-    sets = split(Dataset.RAABIN, fake(LAYOUTS[Dataset.RAABIN].counts))
+    sets = split(RAABIN, fake(RAABIN.published))
     assert {sample.part for sample in sets["test"]} == {"test"}
     assert {sample.part for sample in sets["train"] + sets["validation"]} == {"train"}
     assert Counter(sample.cell for sample in sets["test"])["monocyte"] == 234
 
 
 def test_a_stratified_split_has_every_class_in_its_share():
-    sets = split(Dataset.LDWBC, fake(LAYOUTS[Dataset.LDWBC].counts), by=SplitBy.STRATIFIED)
+    sets = split(LDWBC, fake(LDWBC.published), by=SplitBy.STRATIFIED)
     assert Counter(sample.cell for sample in sets["validation"]) == {
         "basophil": 44, "monocyte": 193, "eosinophil": 107, "neutrophil": 2093, "lymphocyte": 2089
     }  # fmt: skip
@@ -112,7 +118,7 @@ def test_whole_groups_are_in_one_set_and_what_the_test_set_shows_in_no_other():
     groups = {sample.id: f"{sample.part} {sample.cell} {int(sample.id.split('/')[-1][:-4]) // 8}" for sample in samples}
     shared = "test monocyte 0"
     groups |= {name: shared for name, group in groups.items() if group == "train monocyte 3"}
-    sets = split(Dataset.BCCD, samples, by=SplitBy.SOURCE_GROUPED, groups=groups)
+    sets = split(BCCD, samples, by=SplitBy.SOURCE_GROUPED, groups=groups)
     where = {name: {groups[sample.id] for sample in members} for name, members in sets.items()}
     assert not where["train"] & where["validation"]
     assert not where["test"] & (where["train"] | where["validation"])
@@ -121,13 +127,36 @@ def test_whole_groups_are_in_one_set_and_what_the_test_set_shows_in_no_other():
     for cell, wanted in zip(CELLS[1:], (24, 24, 24, 24), strict=True):
         assert sum(sample.cell == cell for sample in sets["validation"]) == wanted
     random.Random(0).shuffle(samples)
-    assert split(Dataset.BCCD, samples, by=SplitBy.SOURCE_GROUPED, groups=groups) == sets
+    assert split(BCCD, samples, by=SplitBy.SOURCE_GROUPED, groups=groups) == sets
 
 
-def test_only_bccd_can_be_split_by_cells(ldwbc: Path):
-    with pytest.raises(DataError, match="source_grouped wants bccd: which cells ldwbc shows twice cannot be told"):
-        prepare(Dataset.LDWBC, images=ImageSource.PUBLISHED, augmentation=Augmentation.NONE, data=ldwbc,
-                cache=ldwbc.parent / "cache", image_size=32, by=SplitBy.SOURCE_GROUPED)  # fmt: skip
+def test_a_dataset_that_does_not_say_what_its_groups_are_cannot_be_split_by_them(ldwbc: Path):
+    spec = DataSpec(dataset=LDWBC, image_size=32, split=SplitBy.SOURCE_GROUPED)
+    with pytest.raises(DataError, match="ldwbc does not say which images are of one slide or patient"):
+        prepare(spec, data=ldwbc, cache=ldwbc.parent / "cache")
+
+
+def test_groups_of_several_classes_give_every_set_its_share_of_each():
+    """Forty patients with all five cell types, the first in the alphabet the rarest."""
+    counts = dict(zip(CELLS, (2, 5, 5, 40, 30), strict=True))
+    samples = [
+        ImageFile(f"{cell}/{patient}-{i}.jpg", cell, "all", Path())
+        for patient in range(40) for cell, n in counts.items() for i in range(n)
+    ]  # fmt: skip
+    groups = {sample.id: sample.id.split("/")[1].split("-")[0] for sample in samples}
+    sets = split(LDWBC, samples, by=SplitBy.SOURCE_GROUPED, groups=groups)
+    where = [{groups[sample.id] for sample in members} for members in sets.values()]
+    assert sum(map(len, where)) == 40
+    for cell, n in counts.items():
+        each = Counter(name for name, members in sets.items() for sample in members if sample.cell == cell)
+        assert each == {"train": 24 * n, "validation": 8 * n, "test": 8 * n}
+
+
+def test_a_class_whose_groups_are_all_in_the_given_test_set_is_an_error():
+    samples = fake({"train": dict.fromkeys(CELLS, 20), "test": dict.fromkeys(CELLS, 10)})
+    groups = {sample.id: "shared" if sample.cell == "basophil" else sample.id for sample in samples}
+    with pytest.raises(DataError, match="leaves no basophil to train on"):
+        split(RAABIN, samples, by=SplitBy.SOURCE_GROUPED, groups=groups)
 
 
 def test_prepared_by_cells_lists_what_the_test_set_shows_as_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -144,22 +173,22 @@ def test_prepared_by_cells_lists_what_the_test_set_shows_as_left_out(tmp_path: P
         photograph = {name: f"{name.split('/')[1]} {k}" if k == "0" else name for name, k in number.items()}
         return PhotographOrigins(photograph, ())
 
-    monkeypatch.setattr(cache, "origins", found)
-    prepared = prepare(Dataset.BCCD, images=ImageSource.PUBLISHED, augmentation=Augmentation.NONE, data=tmp_path,
-                       cache=tmp_path / "cache", image_size=32, by=SplitBy.SOURCE_GROUPED)  # fmt: skip
+    monkeypatch.setattr(groups, "origins", found)
+    spec = DataSpec(dataset=BCCD, image_size=32, split=SplitBy.SOURCE_GROUPED)
+    prepared = prepare(spec, data=tmp_path, cache=tmp_path / "cache")
     left_out = {entry.id: entry.excluded for entry in prepared.manifest if entry.excluded}
-    assert left_out == {f"TRAIN/{cell.upper()}/0.png": "shows a cell of the test set" for cell in CELLS[1:]}
+    assert left_out == {f"TRAIN/{cell.upper()}/0.png": "is of a group that is in the test set" for cell in CELLS[1:]}
     assert {name: len(images) for name, images in prepared.sets.items()} == {"train": 20, "validation": 8, "test": 32}
 
 
 def test_too_few_images_are_named():
     with pytest.raises(DataError, match="3 images are too few: none left for validation"):
-        split(Dataset.LISC, fake({"all": {"basophil": 3}}))
+        split(LISC, fake({"all": {"basophil": 3}}))
 
 
 def test_class_folders_in_any_case_with_suffixes(ldwbc: Path):
     paint(ldwbc / "LDWBC" / "mixed" / "0.png")
-    found = find(Dataset.LDWBC, ldwbc)
+    found = find(LDWBC, ldwbc)
     assert Counter(sample.cell for sample in found) == dict.fromkeys(CELLS, 5)
 
 
@@ -168,33 +197,35 @@ def test_a_dataset_may_lie_one_folder_deeper(prefix: str, tmp_path: Path):
     for part in ("Train", "TestA", "TestB"):
         for cell in CELLS:
             paint(tmp_path / prefix / part / cell.capitalize() / "95-1_1_1.jpg")
-    assert Counter(sample.part for sample in find(Dataset.RAABIN, tmp_path)) == {"train": 5, "test": 5}
+    assert Counter(sample.part for sample in find(RAABIN, tmp_path)) == {"train": 5, "test": 5}
 
 
 def test_a_missing_dataset_says_what_was_wanted_found_and_where_it_comes_from(tmp_path: Path):
     (tmp_path / "holiday").mkdir()
-    with pytest.raises(DataError, match=r"bccd: wanted .*TRAIN and .* in .*, found: holiday\n  to be had from Kaggle"):
-        find(Dataset.BCCD, tmp_path)
+    with pytest.raises(
+        DataError, match=r"bccd: wanted .*TRAIN and .* in .*, found: holiday\n  Download it from Kaggle"
+    ):
+        find(BCCD, tmp_path)
 
 
 def test_every_missing_dataset_is_named_at_once(ldwbc: Path):
     with pytest.raises(DataError) as caught:
-        require(Dataset, ldwbc)
+        require(dict.fromkeys(DATASETS, ldwbc))
     lines = str(caught.value).splitlines()
     assert [line.split(":")[0] for line in lines[::2]] == ["lisc", "bccd", "raabin"]
-    assert all("to be had from" in line for line in lines[1::2])
+    assert all("Download it from" in line for line in lines[1::2])
 
 
 def test_an_empty_class_is_an_error(ldwbc: Path):
     for file in (ldwbc / "LDWBC" / "Basophil").iterdir():
         file.unlink()
-    with pytest.raises(DataError, match="no images of the cell type basophil"):
-        find(Dataset.LDWBC, ldwbc)
+    with pytest.raises(DataError, match="no images of the class basophil"):
+        find(LDWBC, ldwbc)
 
 
 def test_real_bccd_is_found_whole(shared: Path):
-    counts = Counter((sample.part, sample.cell) for sample in find(Dataset.BCCD, shared / "data"))
-    expected = LAYOUTS[Dataset.BCCD].counts
+    counts = Counter((sample.part, sample.cell) for sample in find(BCCD, shared / "data"))
+    expected = BCCD.published
     assert counts == {(part, cell): n for part, cells in expected.items() for cell, n in cells.items()}
 
 
@@ -313,7 +344,7 @@ def test_raabin_is_train_and_test_a_and_nothing_else(tmp_path: Path):
         for cell in CELLS:
             for i in range(4):
                 paint(tmp_path / "Raabin" / part / cell.capitalize() / f"95-1-{part}_{i}_1.jpg")
-    manifest = load(tmp_path, into=tmp_path / "cache", dataset=Dataset.RAABIN).manifest
+    manifest = load(tmp_path, into=tmp_path / "cache", dataset=RAABIN).manifest
     assert {(entry.id.split("/")[0], entry.split) for entry in manifest} == {
         ("Train", "train"), ("Train", "validation"), ("TestA", "test"),
     }  # fmt: skip
@@ -329,8 +360,8 @@ def test_raabins_published_file_names(shared: Path, tmp_path: Path):
     for name in [*names, "Train/Neutrophil/95-1_1_1.jpg"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = Counter((s.part, s.cell) for s in find(Dataset.RAABIN, tmp_path))
-    expected = LAYOUTS[Dataset.RAABIN].counts
+    found = Counter((s.part, s.cell) for s in find(RAABIN, tmp_path))
+    expected = RAABIN.published
     assert {cell: found["test", cell] for cell in CELLS} == expected["test"]
     assert {cell: found["train", cell] for cell in CELLS} == expected["train"] | {"neutrophil": 1}
 
@@ -370,11 +401,11 @@ def test_copies_are_of_their_class_are_not_their_parents_and_are_the_same_every_
 
 def test_lisc_has_a_thousand_a_class_and_bccd_no_copies():
     labels = np.repeat(np.arange(5), (30, 28, 24, 31, 32))
-    chosen = parents(labels, dataset=Dataset.LISC, how=Augmentation.PAPER)
+    chosen = parents(labels, dataset=LISC, how=Augmentation.PAPER)
     assert np.bincount(np.concatenate([labels, labels[chosen]])).tolist() == [1000] * 5
     assert max(Counter(chosen).values()) == 1000 // 24
-    assert parents(labels, dataset=Dataset.BCCD, how=Augmentation.PAPER) == []
-    assert len(parents(labels, dataset=Dataset.LISC, how=Augmentation.LARGEST)) == 2 + 4 + 8 + 1
+    assert parents(labels, dataset=BCCD, how=Augmentation.PAPER) == []
+    assert len(parents(labels, dataset=LISC, how=Augmentation.LARGEST)) == 2 + 4 + 8 + 1
 
 
 def test_lisc_is_cropped_by_its_masks(tmp_path: Path):
@@ -392,7 +423,7 @@ def test_lisc_is_cropped_by_its_masks(tmp_path: Path):
             ):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(image).save(path)
-    prepared = load(tmp_path / "data", dataset=Dataset.LISC, image_size=100)
+    prepared = load(tmp_path / "data", dataset=LISC, image_size=100)
     assert sum(map(len, prepared.sets.values())) == 25
     for pixels in (pixels for images in prepared.sets.values() for pixels in images.pixels):
         inside = (pixels[..., 2] == 90).mean()
@@ -405,4 +436,4 @@ def test_a_picture_without_its_mask_is_left_out_and_named(tmp_path: Path):
         for i in range(2):
             paint(tmp_path / "LISC Database/Main Dataset" / folder / f"{i}.bmp")
     with pytest.raises(DataError, match=r"too few: none left.*\n.*10 left out.*its mask is missing"):
-        load(tmp_path, dataset=Dataset.LISC)
+        load(tmp_path, dataset=LISC)

@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from wbc_model.choices import CELLS, Dataset
-from wbc_model.datasets.dataset import ImageFile
+from wbc_model.choices import CELLS
+from wbc_model.datasets.bccd import DATASET as BCCD
+from wbc_model.datasets.find import ImageFile
 from wbc_model.datasets.images import read_rgb
+from wbc_model.datasets.ldwbc import DATASET as LDWBC
 from wbc_model.preparation.crop import crop, square
 from wbc_model.preparation.segment import find_cells
 from wbc_model.synthetic.cells import Drawing, draw_cell
@@ -63,8 +65,8 @@ def test_boxes_become_square_within_the_picture():
 def test_bccd_is_cropped_and_ldwbc_is_not():
     picture = drawing("monocyte", 0).pixels
     sample = ImageFile("a", "monocyte", "all", Path())
-    assert crop(sample, picture, dataset=Dataset.LDWBC) is picture
-    cropped = crop(sample, picture, dataset=Dataset.BCCD)
+    assert crop(sample, picture, dataset=LDWBC) is picture
+    cropped = crop(sample, picture, dataset=BCCD)
     assert cropped.shape[0] < 240
     assert abs(cropped.shape[0] - cropped.shape[1]) <= 1
 

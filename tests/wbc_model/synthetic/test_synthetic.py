@@ -9,19 +9,27 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wbc_model.choices import CELLS, Dataset, ImageSource
-from wbc_model.datasets.dataset import DRAWN_MARK, LAYOUTS, DataError, find, kind_of
+from search_spaces.paper import DATASETS
+from wbc_model.choices import CELLS, ImageSource
+from wbc_model.datasets.bccd import DATASET as BCCD
+from wbc_model.datasets.dataset import DataError, Dataset
+from wbc_model.datasets.drawn import drawn_as
+from wbc_model.datasets.find import DRAWN_MARK, find, kind_of
+from wbc_model.datasets.ldwbc import DATASET as LDWBC
+from wbc_model.datasets.lisc import DATASET as LISC
+from wbc_model.datasets.raabin import DATASET as RAABIN
 from wbc_model.synthetic.cells import TEXTURES, Drawing, draw_cell, draw_texture_task
-from wbc_model.synthetic.folders import counts, path_of, write
+from wbc_model.synthetic.folders import counts, write
 
 SMALL = {"share": 0.002, "side": 32}
+ALL = {"datasets": DATASETS} | SMALL
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All four datasets, small."""
     root = tmp_path_factory.mktemp("drawn")
-    write(root, **SMALL)
+    write(root, **ALL)
     return root
 
 
@@ -38,8 +46,8 @@ def _middle(mask: NDArray[np.bool_]) -> NDArray[np.floating]:
 
 
 def test_same_seed_draws_the_same_bytes_and_another_seed_others(drawn: Path, tmp_path: Path) -> None:
-    write(tmp_path / "again", **SMALL)
-    write(tmp_path / "other", **SMALL, seed=1)
+    write(tmp_path / "again", **ALL)
+    write(tmp_path / "other", **ALL, seed=1)
     first, other = _files(drawn), _files(tmp_path / "other")
     assert _files(tmp_path / "again") == first
     assert other.keys() == first.keys()
@@ -47,11 +55,11 @@ def test_same_seed_draws_the_same_bytes_and_another_seed_others(drawn: Path, tmp
 
 
 def test_no_two_images_are_the_same(drawn: Path) -> None:
-    images = [sample.path.read_bytes() for dataset in Dataset for sample in find(dataset, drawn)]
+    images = [sample.path.read_bytes() for dataset in DATASETS for sample in find(dataset, drawn)]
     assert len(set(images)) == len(images)
 
 
-@pytest.mark.parametrize("dataset", Dataset)
+@pytest.mark.parametrize("dataset", DATASETS, ids=str)
 def test_one_dataset_alone_has_the_same_files(dataset: Dataset, drawn: Path, tmp_path: Path) -> None:
     write(tmp_path, datasets=[dataset], **SMALL)
     alone, together = _files(tmp_path), _files(drawn)
@@ -61,12 +69,12 @@ def test_one_dataset_alone_has_the_same_files(dataset: Dataset, drawn: Path, tmp
 
 
 def test_a_larger_share_keeps_the_images_of_a_smaller_one(drawn: Path, tmp_path: Path) -> None:
-    write(tmp_path, datasets=[Dataset.LISC], share=0.02, side=32)
+    write(tmp_path, datasets=[LISC], share=0.02, side=32)
     small = {name: image for name, image in _files(drawn).items() if name.startswith("LISC")}
     assert small.items() < _files(tmp_path).items()
 
 
-@pytest.mark.parametrize("dataset", Dataset)
+@pytest.mark.parametrize("dataset", DATASETS, ids=str)
 def test_find_finds_what_was_counted(dataset: Dataset, drawn: Path) -> None:
     found = Counter((sample.part, sample.cell) for sample in find(dataset, drawn))
     wanted = counts(dataset, share=SMALL["share"])
@@ -76,10 +84,10 @@ def test_find_finds_what_was_counted(dataset: Dataset, drawn: Path) -> None:
 @pytest.mark.parametrize(
     ("dataset", "width", "suffix"),
     [
-        (Dataset.LDWBC, 32, ".jpg"),
-        (Dataset.LISC, 40, ".bmp"),
-        (Dataset.BCCD, 43, ".jpeg"),
-        (Dataset.RAABIN, 32, ".jpg"),
+        (LDWBC, 32, ".jpg"),
+        (LISC, 40, ".bmp"),
+        (BCCD, 43, ".jpeg"),
+        (RAABIN, 32, ".jpg"),
     ],
 )
 def test_pictures_have_the_published_aspect_and_format(dataset: Dataset, width: int, suffix: str, drawn: Path) -> None:
@@ -89,22 +97,22 @@ def test_pictures_have_the_published_aspect_and_format(dataset: Dataset, width: 
 
 
 NAMES = {
-    Dataset.LDWBC: r"(basophil|monocyte|eosinophil|neutrophil|lymphocyte)/\d+\.jpg",
-    Dataset.LISC: r"(Baso|eosi|lymp|mono|neut)/\d+\.bmp",
-    Dataset.BCCD: r"(TRAIN|TEST)/(EOSINOPHIL|LYMPHOCYTE|MONOCYTE|NEUTROPHIL)/_\d+_\d{1,4}\.jpeg",
-    Dataset.RAABIN: r"(Train|TestA)/(Basophil|Eosinophil|Lymphocyte|Monocyte|Neutrophil)/95-8-\d+-1_\d+_\d+\.jpg",
+    LDWBC: r"(basophil|monocyte|eosinophil|neutrophil|lymphocyte)/\d+\.jpg",
+    LISC: r"(Baso|eosi|lymp|mono|neut)/\d+\.bmp",
+    BCCD: r"(TRAIN|TEST)/(EOSINOPHIL|LYMPHOCYTE|MONOCYTE|NEUTROPHIL)/_\d+_\d{1,4}\.jpeg",
+    RAABIN: r"(Train|TestA)/(Basophil|Eosinophil|Lymphocyte|Monocyte|Neutrophil)/95-8-\d+-1_\d+_\d+\.jpg",
 }
 
 
-@pytest.mark.parametrize("dataset", Dataset)
+@pytest.mark.parametrize("dataset", DATASETS, ids=str)
 def test_files_are_named_as_published(dataset: Dataset, drawn: Path) -> None:
     assert not [sample.id for sample in find(dataset, drawn) if not re.fullmatch(NAMES[dataset], sample.id)]
 
 
-@pytest.mark.parametrize("dataset", Dataset)
+@pytest.mark.parametrize("dataset", DATASETS, ids=str)
 def test_no_image_of_the_whole_share_overwrites_another(dataset: Dataset) -> None:
     numbers = [(part, cell, n) for part, cells in counts(dataset, share=1).items() for cell, n in cells.items()]
-    paths = {path_of(dataset, part=part, cell=cell, i=i) for part, cell, n in numbers for i in range(n)}
+    paths = {drawn_as(dataset).path(part, cell, i) for part, cell, n in numbers for i in range(n)}
     assert len(paths) == sum(n for _, _, n in numbers)
 
 
@@ -115,29 +123,29 @@ def test_files_hold_rgb_as_drawn(drawn: Path) -> None:
     assert np.array_equal(stored[..., ::-1], pixels)
 
 
-@pytest.mark.parametrize("dataset", Dataset)
+@pytest.mark.parametrize("dataset", DATASETS, ids=str)
 def test_the_whole_share_is_table_1(dataset: Dataset) -> None:
-    assert counts(dataset, share=1) == LAYOUTS[dataset].counts
+    assert counts(dataset, share=1) == dataset.published
 
 
 def test_a_small_share_is_rounded_and_has_a_floor() -> None:
-    assert counts(Dataset.LDWBC, share=0.01)["all"] == dict(zip(CELLS, (60, 60, 60, 105, 104), strict=True))
-    assert counts(Dataset.RAABIN, share=0.01)["test"] == dict(zip(CELLS, (20, 20, 20, 27, 20), strict=True))
-    assert counts(Dataset.LISC, share=0.001)["all"] == dict(zip(CELLS, (53, 48, 39, 50, 52), strict=True))
-    assert counts(Dataset.LISC, share=0.1) == LAYOUTS[Dataset.LISC].counts
+    assert counts(LDWBC, share=0.01)["all"] == dict(zip(CELLS, (60, 60, 60, 105, 104), strict=True))
+    assert counts(RAABIN, share=0.01)["test"] == dict(zip(CELLS, (20, 20, 20, 27, 20), strict=True))
+    assert counts(LISC, share=0.001)["all"] == dict(zip(CELLS, (53, 48, 39, 50, 52), strict=True))
+    assert counts(LISC, share=0.1) == LISC.published
 
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.5])
 def test_a_share_that_is_no_part_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="share"):
-        counts(Dataset.LISC, share=share)
+        counts(LISC, share=share)
 
 
 @pytest.mark.parametrize(("side", "cut"), [(32, 1), (220, 2)])
 def test_lisc_masks_fit_their_picture_but_for_the_margin(side: int, cut: int, tmp_path: Path) -> None:
-    write(tmp_path, datasets=[Dataset.LISC], share=0.0001, side=side)
+    write(tmp_path, datasets=[LISC], share=0.0001, side=side)
     levels = set()
-    for sample in find(Dataset.LISC, tmp_path):
+    for sample in find(LISC, tmp_path):
         folder, name = sample.path.parent.name, sample.path.stem
         masks = tmp_path / "LISC Database/Ground Truth Segmentation" / folder / "areaforexpert1"
         mask = cv2.imread(str(masks / f"{name}_expert.bmp"), cv2.IMREAD_UNCHANGED)
@@ -150,7 +158,7 @@ def test_lisc_masks_fit_their_picture_but_for_the_margin(side: int, cut: int, tm
 
 
 def test_a_mask_lies_where_the_cell_is(tmp_path: Path) -> None:
-    write(tmp_path, datasets=[Dataset.LISC], share=0.0001, side=64)
+    write(tmp_path, datasets=[LISC], share=0.0001, side=64)
     mask = tmp_path / "LISC Database/Ground Truth Segmentation/lymp/areaforexpert1/1_expert.bmp"
     rng = np.random.default_rng([0, *b"lisc/all/lymphocyte/0"])
     drawing = draw_cell("lymphocyte", rng, height=64, width=80, fill=0.65)
@@ -164,19 +172,19 @@ def test_the_folder_is_marked_before_anything_is_drawn(drawn: Path, tmp_path: Pa
     assert "not blood" in (drawn / DRAWN_MARK).read_text()
     (tmp_path / "LDWBC").write_text("in the way of the class folders")
     with pytest.raises(DataError, match="holds something else"):
-        write(tmp_path, **SMALL)
+        write(tmp_path, **ALL)
     (tmp_path / "LDWBC").unlink()
     write(tmp_path, datasets=[], **SMALL)
     (tmp_path / "LDWBC").write_text("in the way of the class folders")
     with pytest.raises(NotADirectoryError):
-        write(tmp_path, **SMALL)
+        write(tmp_path, **ALL)
     assert kind_of(tmp_path) is ImageSource.DRAWN
 
 
 def test_drawings_of_another_kind_are_not_mixed(drawn: Path) -> None:
     before = _files(drawn)
     with pytest.raises(DataError, match="share 0.002, side 32, seed 5"):
-        write(drawn, **SMALL, seed=5)
+        write(drawn, **ALL, seed=5)
     assert _files(drawn) == before
 
 
@@ -213,7 +221,7 @@ def test_types_differ_but_not_trivially() -> None:
 
 
 def test_raabin_names_a_cell_once_in_both_parts(drawn: Path) -> None:
-    names = [sample.path.name for sample in find(Dataset.RAABIN, drawn)]
+    names = [sample.path.name for sample in find(RAABIN, drawn)]
     assert len(set(names)) == len(names)
 
 

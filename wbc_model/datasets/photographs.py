@@ -1,4 +1,4 @@
-"""Which photograph each of BCCD's images was made of, matched once and kept in the cache. Needs no torch."""
+"""Which photograph each image is a copy of (BCCD), matched once and kept in the cache. Needs no torch."""
 
 import csv
 import hashlib
@@ -11,13 +11,11 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from wbc_model.datasets.dataset import DataError, ImageFile
+from wbc_model.datasets.dataset import DataError
+from wbc_model.datasets.find import ImageFile
 from wbc_model.datasets.images import read_rgb
 from wbc_model.datasets.photo_matching import PhotoMatcher
 from wbc_model.files import whole_file
-
-PLACES = ("dataset-master/dataset-master/JPEGImages", "dataset-master/JPEGImages", "JPEGImages")
-"""Where the photographs lie below `--data` or one level deeper: they come with the images."""
 
 UNKNOWN = "unknown"
 """The photograph of images that none of those published fits: 15 neutrophils of one that is not among them."""
@@ -41,13 +39,18 @@ class PhotographOrigins:
         return {image: first[name] for image, name in self.photograph.items()}
 
 
-def origins(samples: Sequence[ImageFile], *, data: Path, cache: Path, workers: int | None = None) -> PhotographOrigins:
-    """Match BCCD's images to its photographs, with a progress bar; some minutes the first time.
+def origins(
+    samples: Sequence[ImageFile], *, folders: Sequence[str], data: Path, cache: Path, workers: int | None = None
+) -> PhotographOrigins:
+    """Match images to the photographs they are copies of, with a progress bar; some minutes the first time.
+
+    Args:
+        folders: where the photographs may lie, below `data` or one level deeper.
 
     Raises:
         DataError: the photographs are missing, or one is damaged.
     """
-    files = _files(data)
+    files = _files(data, folders)
     stats = [(file.name, file.stat().st_size) for file in [*files, *(sample.path for sample in samples)]]
     path = cache / f"bccd-photographs-{hashlib.sha256(repr(stats).encode()).hexdigest()[:12]}.csv"
     if not path.exists():
@@ -88,9 +91,9 @@ def _write(path: Path, found: PhotographOrigins) -> None:
         lines.writerows(("same cell", *pair) for pair in found.same_cell)
 
 
-def _files(data: Path) -> list[Path]:
+def _files(data: Path, folders: Sequence[str]) -> list[Path]:
     for base in (data, *sorted(entry for entry in data.glob("*") if entry.is_dir())):
-        for place in PLACES:
-            if files := sorted((base / place).glob("*.jpg")):
+        for folder in folders:
+            if files := sorted((base / folder).glob("*.jpg")):
                 return files
-    raise DataError(f"bccd: wanted its photographs in {data}/{PLACES[0]}, found none; they come with its images")
+    raise DataError(f"wanted the photographs that the images are copies of in {data}/{folders[0]}, found none")
