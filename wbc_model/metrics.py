@@ -1,4 +1,4 @@
-"""The paper's scores, all functions of one confusion matrix. Needs no torch."""
+"""The confusion matrix, of which all of the paper's scores are functions. Needs no torch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,37 +29,12 @@ class ConfusionMatrix:
     @property
     def accuracy(self) -> float:
         """OA: correct images over all images, in [0, 1]."""
-        total = sum(map(sum, self.counts))
-        return _ratio(sum(self.counts[i][i] for i in range(len(self.classes))), total)
+        return self.scores()["accuracy"]
 
     def scores(self) -> dict[str, float]:
-        """Every column of every table, in [0, 1].
+        """Every column of every table, in [0, 1]; `wbc_model.scores` has the formulas."""
+        import numpy as np  # takes as long to load as half of a plan, which needs no scores
 
-        `macro_f1` is the mean of the per-class F1: it reproduces Tables 4-11. `macro_f1_eq6`, the harmonic mean of
-        macro precision and macro recall, is what the paper's Eq. (6) says; it reproduces none of their rows. A class
-        that is never predicted has precision 0; one that never occurs has recall 0 and is in no macro mean.
-        """
-        recalls = [_ratio(row[i], sum(row)) for i, row in enumerate(self.counts)]
-        precisions = [_ratio(column[i], sum(column)) for i, column in enumerate(zip(*self.counts, strict=True))]
-        f1 = [_harmonic(p, r) for p, r in zip(precisions, recalls, strict=True)]
-        occurs = [any(row) for row in self.counts]
-        precision, recall = _mean(precisions, occurs), _mean(recalls, occurs)
-        return {
-            "accuracy": self.accuracy,
-            "macro_precision": precision,  # Eq. (4)
-            "macro_recall": recall,  # Eq. (5)
-            "macro_f1": _mean(f1, occurs),
-            "macro_f1_eq6": _harmonic(precision, recall),  # Eq. (6)
-        } | {f"recall/{cell}": recall for cell, recall in zip(self.classes, recalls, strict=True)}
+        from wbc_model.scores import scores
 
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
-
-
-def _mean(values: list[float], counted: list[bool]) -> float:
-    return _ratio(sum(value for value, counts in zip(values, counted, strict=True) if counts), sum(counted))
-
-
-def _harmonic(a: float, b: float) -> float:
-    return _ratio(2 * a * b, a + b)
+        return {name: float(value) for name, value in scores(np.ravel(self.counts), self.classes).items()}

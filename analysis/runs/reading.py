@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
-from analysis.runs.predictions import Predictions
 from study.plan import RunRecord, read_record
 from study.storage import predictions_file
 from wbc_model.errors import InputError
+from wbc_model.predictions import Predictions
 
 Fetch = Callable[[str], bytes | None]
 """A file of a run by its name; None where the run has no such file."""
@@ -46,9 +46,11 @@ class Reading:
         return self.runs[trial_id].fetch(name) if trial_id in self.runs else None
 
     def predictions(self, trial_id: str, on: str | None = None) -> Predictions | None:
-        """Of its own test images, or of another dataset's, by a finished trial."""
+        """What a finished trial predicted for its own test images, or for another dataset's."""
         content = self.fetch(trial_id, predictions_file(on))
-        return None if content is None else Predictions.from_npz(content)
+        if content is None:
+            return None
+        return Predictions.from_npz(content, classes=self.runs[trial_id].record.test.classes)
 
     def add(self, run_id: str, text: str, fetch: Fetch, *, where: str) -> None:
         """A finished run with the record in its summary; one that cannot be read is a problem."""

@@ -9,10 +9,11 @@ import numpy as np
 from statsmodels.stats.multitest import multipletests
 
 from analysis.runs.predictions import PredictionsOf, of_record
-from analysis.stats.paired import LabelledImages, Scores, interval, mcnemar, over_seeds, randomised, resampled, scores
+from analysis.stats.paired import LabelledImages, interval, mcnemar, over_seeds, randomised, resampled
 from analysis.tables.fill import Filled, Row, Score
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import Dataset
+from wbc_model.scores import Scores, scores
 
 ALPHA = 0.05
 EXACT, EXCHANGE, SEEDS = "exact McNemar", "randomisation", "paired t over seeds"

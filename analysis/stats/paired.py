@@ -13,12 +13,11 @@ import numpy as np
 from scipy.stats import binomtest, t, ttest_rel
 from statsmodels.stats.proportion import proportion_confint
 
+from wbc_model.scores import Scores, scores
+
 RESAMPLES = 2000
 PERMUTATIONS = 9999
 LEVEL = 0.95
-
-Scores = dict[str, np.ndarray]
-"""By score, values of one shape."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,25 +51,6 @@ class LabelledImages:
         return np.bincount(self.units * k * k + self.truth * k + called, minlength=self.n_units * k * k).reshape(
             self.n_units, k * k
         )
-
-
-def scores(counts: np.ndarray, cells: Sequence[str]) -> Scores:
-    """`ConfusionMatrix.scores()` of many flat matrices (..., classes * classes) at once, each (...)."""
-    k = len(cells)
-    counts = counts.reshape(*counts.shape[:-1], k, k)
-    hits, truth, called = np.einsum("...ii->...i", counts), counts.sum(-1), counts.sum(-2)
-    recall, precision, occurs = _ratio(hits, truth), _ratio(hits, called), truth > 0
-    f1 = _ratio(2 * hits, truth + called)
-    averages = {"macro_precision": precision, "macro_recall": recall, "macro_f1": f1}
-    return (
-        {"accuracy": _ratio(hits.sum(-1), truth.sum(-1))}
-        | {name: _ratio((values * occurs).sum(-1), occurs.sum(-1)) for name, values in averages.items()}
-        | {f"recall/{cell}": recall[..., i] for i, cell in enumerate(cells)}
-    )
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros(np.shape(part)), where=whole > 0)
 
 
 @cache

@@ -1,6 +1,5 @@
 """What is put into a trial's W&B run: where it comes from, its epochs, its scores, and what stands behind them."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from wandb import Run
 from study.plan import RunRecord
 from study.provenance import changes
 from study.storage import predictions_file
+from wbc_model.predictions import Predictions
 
 
 def tell_origin(run: Run, made_from: dict[str, Any]) -> None:
@@ -71,11 +71,10 @@ def _matrix(record: RunRecord) -> wandb.Table:
 
 def _rows(record: RunRecord, predictions: Mapping[str, bytes]) -> wandb.Table:
     """A row a test image."""
-    with np.load(io.BytesIO(predictions[predictions_file()])) as file:
-        ids, truth, probabilities = file["ids"], file["truth"], file["probabilities"]
     cells = record.test.classes
+    own = Predictions.from_npz(predictions[predictions_file()], classes=cells)
     rows = [
-        [str(name), cells[true], cells[int(row.argmax())], *map(float, row)]
-        for name, true, row in zip(ids, truth, probabilities, strict=True)
+        [str(name), cells[true], cells[called], *map(float, row)]
+        for name, true, called, row in zip(own.ids, own.truth, own.called, own.probabilities, strict=True)
     ]
     return wandb.Table(columns=["image", "truth", "predicted", *cells], data=np.array(rows, dtype=object))

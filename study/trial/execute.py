@@ -18,7 +18,7 @@ from study.tracking.content import log_again, summarise, tell_origin
 from study.tracking.wandb_run import Run, tracked
 from study.trial.checkpoints import Checkpoint
 from study.trial.device_memory import gpu_share
-from study.trial.final_test import conclude, npz_files
+from study.trial.final_test import make_record, npz_files
 from study.trial.inputs import prepared, weights_of
 from wbc_model.config import TrialConfig, TwoBranch
 from wbc_model.networks.build import build
@@ -53,7 +53,7 @@ def run_trial(trial: Trial, settings: Settings) -> Generator[EpochRow, None, Non
         model.load_state_dict(state.best_model)
         made_from["peak"] = {"gpu": gpu_share(device), "checkpoint_bytes": files.size("checkpoint.pt")}
         sets = {trial.config.dataset.name: data} | others
-        record, tests = conclude(trial, model, sets, state, files.epochs(), made_from=made_from, device=device)
+        record, tests = make_record(trial, model, sets, state, files.epochs(), made_from=made_from, device=device)
         predictions, picture = npz_files(tests, own=trial.config.dataset.name), None
         for name, content in predictions.items():
             files.write(name, content)

@@ -1,59 +1,21 @@
-"""The one look at the test sets, by the model of the best epoch, and the record of it."""
+"""The only use of the test sets: the model of the best epoch is tested, and the result becomes the record."""
 
-import io
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from study.plan import RunRecord, Trial
 from study.storage import predictions_file
-from wbc_model.metrics import ConfusionMatrix
+from wbc_model.predictions import Predictions
 from wbc_model.preparation.cache import Prepared
-from wbc_model.preparation.image_set import ImageSet
-from wbc_model.training.predict import predict
+from wbc_model.training.predict import predict_known
 from wbc_model.training.train import TrainState
 
 
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What a model called the images of a test set."""
-
-    classes: tuple[str, ...]
-    """The model's."""
-    ids: np.ndarray
-    """Names (N,)."""
-    truth: np.ndarray
-    """Indices of the true classes (N,)."""
-    probabilities: np.ndarray
-    """Of each of the model's classes (N, classes)."""
-
-    @property
-    def matrix(self) -> ConfusionMatrix:
-        """The most probable class of each image against the truth."""
-        return ConfusionMatrix.from_predictions(
-            self.classes, truth=self.truth.tolist(), predicted=self.probabilities.argmax(1).tolist()
-        )
-
-    def npz(self) -> bytes:
-        """For paired tests: ids, true classes and probabilities, in one order."""
-        file = io.BytesIO()
-        np.savez_compressed(file, ids=self.ids, truth=self.truth, probabilities=self.probabilities)
-        return file.getvalue()
-
-
-def look(model: nn.Module, images: ImageSet, *, classes: tuple[str, ...], device: str) -> Answers:
-    """A model's calls of those images whose true class is among its own: of the others it could call none right."""
-    probabilities = predict(model, images, device=device)
-    truth = np.array([classes.index(cell) if cell in classes else -1 for cell in images.cells])[images.labels]
-    known = truth >= 0
-    return Answers(classes, np.array(images.ids)[known], truth[known], probabilities[known])
-
-
-def conclude(
+def make_record(
     trial: Trial,
     model: nn.Module,
     sets: Mapping[str, Prepared],
@@ -62,29 +24,32 @@ def conclude(
     *,
     made_from: dict[str, Any],
     device: str,
-) -> tuple[RunRecord, dict[str, Answers]]:
-    """Test a model, which has its best weights, on every dataset of `sets`: the record, and what is behind it.
+) -> tuple[RunRecord, dict[str, Predictions]]:
+    """Test a model on every dataset of `sets`; returns the record, and the predictions behind its matrices.
 
     Args:
+        model: with the weights of the best epoch.
+        sets: the trial's own dataset, and the others it is tested on.
         rows: the epochs' log.
     """
     started = time.perf_counter()
-    own, classes = trial.config.dataset.name, trial.config.dataset.classes
-    tests = {name: look(model, data.sets["test"], classes=classes, device=device) for name, data in sets.items()}
-    validation = look(model, sets[own].sets["validation"], classes=classes, device=device)
+    own = trial.config.dataset
+    ask = partial(predict_known, model, classes=own.classes, device=device)
+    tests = {name: ask(data.sets["test"]) for name, data in sets.items()}
+    validation = ask(sets[own.name].sets["validation"])
     record = RunRecord(
         trial=trial,
         best_epoch=state.best_epoch,
         validation=validation.matrix,
-        test=tests[own].matrix,
+        test=tests[own.name].matrix,
         curves=rows,
         seconds=sum(row["seconds"] for row in rows) + time.perf_counter() - started,
         provenance=made_from,
-        elsewhere={name: tested.matrix for name, tested in tests.items() if name != own},
+        elsewhere={name: tested.matrix for name, tested in tests.items() if name != own.name},
     )
     return record, tests
 
 
-def npz_files(tests: Mapping[str, Answers], *, own: str) -> dict[str, bytes]:
-    """The files of predictions by name."""
-    return {predictions_file(None if name == own else name): tested.npz() for name, tested in tests.items()}
+def npz_files(tests: Mapping[str, Predictions], *, own: str) -> dict[str, bytes]:
+    """The content of each file of predictions, by file name."""
+    return {predictions_file(None if name == own else name): tested.to_npz() for name, tested in tests.items()}

@@ -1,6 +1,5 @@
 """Runs as data: `make_record` builds one in a line, `write_run` leaves its W&B files as a trial does."""
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from study.tracking.content import summarise
 from study.tracking.wandb_run import tracked
 from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix
+from wbc_model.predictions import Predictions
 
 MakeRecord = Callable[..., RunRecord]
 
@@ -50,10 +50,9 @@ def predictions_of(record: RunRecord) -> bytes:
     n = len(record.test.classes)
     calls = [(i, j) for i in range(n) for j in range(n) for _ in range(record.test.counts[i][j])]
     truth, called = np.array(calls).T
-    buffer = io.BytesIO()
     ids = np.array([f"{i}.png" for i in range(len(truth))])
-    np.savez_compressed(buffer, ids=ids, truth=truth, probabilities=np.eye(n, dtype=np.float32)[called])
-    return buffer.getvalue()
+    probabilities = np.eye(n, dtype=np.float32)[called]
+    return Predictions(classes=record.test.classes, ids=ids, truth=truth, probabilities=probabilities).to_npz()
 
 
 @pytest.fixture

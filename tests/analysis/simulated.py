@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.runs.predictions import Predictions
 from search_spaces.table import Table
 from study.plan import RunRecord, Trial
 from wbc_model.config import TrialConfig
 from wbc_model.metrics import ConfusionMatrix
+from wbc_model.predictions import Predictions
 
 
 class Simulation:
@@ -38,7 +38,9 @@ class Simulation:
         turn = np.where(wrong, self.rng.integers(1, k, len(self.hardness)), 0)
         called = (self.truth + np.repeat(turn, self.copies)[: len(self.truth)]) % k
         trial = Trial(config, seed)
-        self.predictions[trial.id] = Predictions(self.ids, self.truth, np.eye(k)[called])
+        self.predictions[trial.id] = Predictions(
+            classes=config.dataset.classes, ids=self.ids, truth=self.truth, probabilities=np.eye(k)[called]
+        )
         matrix = ConfusionMatrix.from_predictions(config.dataset.classes, truth=self.truth, predicted=called)
         return RunRecord(
             trial=trial, best_epoch=0, validation=matrix, test=matrix, curves=[], seconds=1.0, provenance={}

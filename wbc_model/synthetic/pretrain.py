@@ -22,7 +22,8 @@ def pretrain(spec: TrunkSpec, folder: Path, *, seed: int) -> Path:
     """Train a trunk to tell the textures apart and write its best weights where `find_weights` looks for them."""
     pixels, labels = draw_texture_task(IMAGES, side=SIDE, seed=seed)
     train, validation = (
-        ImageSet(pixels[part], labels[part], (), TEXTURES) for part in np.split(np.arange(IMAGES), [IMAGES * 4 // 5])
+        ImageSet(pixels[part], labels[part], tuple(map(str, part)), TEXTURES)
+        for part in np.split(np.arange(IMAGES), [IMAGES * 4 // 5])
     )
     trunk = build_trunk(spec, init=Init.RANDOM, seed=seed)
     model = build_baseline(spec.network, trunk, normalisation=Normalisation.IMAGENET, classes=len(TEXTURES),

@@ -1,10 +1,10 @@
-"""A model and images -> class probabilities and their confusion matrix."""
+"""What a model predicts for images."""
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wbc_model.metrics import ConfusionMatrix
+from wbc_model.predictions import Predictions
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.training.device import to_device
 
@@ -34,8 +34,17 @@ def predict(model: nn.Module, images: ImageSet, *, device: torch.device | str = 
     return torch.cat(logits).softmax(1).cpu().numpy()
 
 
-def confusion(probabilities: np.ndarray, images: ImageSet) -> ConfusionMatrix:
-    """The most probable class of each image against the truth."""
-    return ConfusionMatrix.from_predictions(
-        images.cells, truth=images.labels.tolist(), predicted=probabilities.argmax(1).tolist()
+def predict_known(
+    model: nn.Module, images: ImageSet, *, classes: tuple[str, ...], device: torch.device | str = "cpu"
+) -> Predictions:
+    """Predictions for those images whose true class is one of the model's: it cannot be right about any other.
+
+    Args:
+        classes: the model's, in the order of its outputs.
+    """
+    probabilities = predict(model, images, device=device)
+    truth = np.array([classes.index(cell) if cell in classes else -1 for cell in images.cells])[images.labels]
+    known = truth >= 0
+    return Predictions(
+        classes=classes, ids=np.array(images.ids)[known], truth=truth[known], probabilities=probabilities[known]
     )

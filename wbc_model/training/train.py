@@ -16,7 +16,7 @@ from wbc_model.metrics import ConfusionMatrix
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.seeding import generator, torch_seeded
 from wbc_model.training.mixup import draw
-from wbc_model.training.predict import confusion, predict
+from wbc_model.training.predict import predict_known
 from wbc_model.training.radam import RAdam
 from wbc_model.training.steps import Mixes, StepRunner
 
@@ -109,7 +109,7 @@ def fit(
         started = time.perf_counter()
         lr = _set_lr(optimizer, config, epoch)
         loss, accuracy, weighted = _train_epoch(steps, train, config, seed=seed, epoch=epoch)
-        matrix = confusion(predict(model, validation, device=device), validation)
+        matrix = predict_known(model, validation, classes=validation.cells, device=device).matrix
         if matrix.accuracy > best[1]:
             best = (epoch, matrix.accuracy, {k: v.detach().clone() for k, v in model.state_dict().items()})
         state = TrainState(epoch + 1, model.state_dict(), optimizer.state_dict(), *best)

@@ -6,13 +6,13 @@ import pytest
 from analysis.commands import verify
 from analysis.load import Study
 from analysis.published.numbers import printed
-from analysis.runs.predictions import Predictions
 from analysis.stats.compare import Calls
 from analysis.stats.evidence import gather
 from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.rehearsal import REHEARSAL
 from wbc_model.choices import CELLS
+from wbc_model.predictions import Predictions
 
 BY_NUMBER = {table.number: table for table in TABLES}
 SIZES, RIGHT = (42, 208, 95, 2146, 2038), (40, 188, 95, 2134, 1974)
@@ -30,7 +30,9 @@ def study(make_record, right: dict, *, overrides=None, lost=(), tables=("9",)) -
             counts[i][i], counts[i][(i + 1) % 5] = k, n - k
             called[np.flatnonzero(truth == i)[k:]] = (i + 1) % 5
         records.append(make_record(config, counts=counts, overrides=overrides))
-        predictions[records[-1].trial.id] = Predictions(np.arange(len(truth)).astype(str), truth, np.eye(5)[called])
+        predictions[records[-1].trial.id] = Predictions(
+            classes=CELLS, ids=np.arange(len(truth)).astype(str), truth=truth, probabilities=np.eye(5)[called]
+        )
     kept = {trial: one for trial, one in predictions.items() if trial not in lost}
     evidence = [gather(fill(BY_NUMBER[n], records, overrides=overrides), Calls(kept.get, {})) for n in tables]
     return Study([one.filled for one in evidence], evidence, records, {}, overrides or {}, None)

@@ -9,7 +9,7 @@ import pytest
 from analysis.output.csv_lines import cell_lines, table_csv
 from analysis.output.latex import render
 from analysis.runs.fingerprints import fingerprints
-from analysis.runs.predictions import Predictions, of_record
+from analysis.runs.predictions import of_record
 from analysis.stats.compare import Calls
 from analysis.stats.evidence import gather
 from analysis.tables.fill import fill
@@ -21,6 +21,7 @@ from wbc_model.datasets.dataset import Dataset
 from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.errors import InputError
 from wbc_model.metrics import ConfusionMatrix
+from wbc_model.predictions import Predictions
 
 (E6,) = (table for table in EXTENSIONS if table.number == "E6")
 
@@ -53,7 +54,9 @@ def predictions_of(records: list[RunRecord]) -> dict[tuple[str, str | None], Pre
             calls = [(i, j) for i, row in enumerate(test.counts) for j, n in enumerate(row) for _ in range(n)]
             truth, called = np.array(calls).T
             ids = np.array([f"{on}/{i}.png" for i in range(len(truth))])
-            kept = Predictions(ids, truth, np.eye(len(test.classes))[called])
+            kept = Predictions(
+                classes=test.classes, ids=ids, truth=truth, probabilities=np.eye(len(test.classes))[called]
+            )
             found[record.trial.id, None if on == record.trial.config.dataset.name else on] = kept
     return found
 

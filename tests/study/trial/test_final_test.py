@@ -14,7 +14,6 @@ from study.plan import Trial
 from study.settings import Settings
 from study.storage import Storage
 from study.trial.execute import run_trial
-from study.trial.final_test import Answers, look
 from study.trial.inputs import check_inputs, stale
 from tests.study.conftest import QUICK
 from wbc_model.choices import CELLS
@@ -22,8 +21,10 @@ from wbc_model.config import TrialConfig
 from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.datasets.dataset import DataError
 from wbc_model.datasets.lisc import DATASET as LISC
+from wbc_model.predictions import Predictions
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.synthetic import folders as drawn_data
+from wbc_model.training.predict import predict_known
 
 
 class Grey(nn.Module):
@@ -40,8 +41,8 @@ def grey(*pairs: tuple[str, int], cells: tuple[str, ...]) -> ImageSet:
     return ImageSet(pixels, labels, tuple(f"{i}.png" for i in range(len(pairs))), cells)
 
 
-def asked(images: ImageSet, classes: tuple[str, ...]) -> Answers:
-    return look(Grey(), images, classes=classes, device="cpu")
+def asked(images: ImageSet, classes: tuple[str, ...]) -> Predictions:
+    return predict_known(Grey(), images, classes=classes, device="cpu")
 
 
 def test_classes_are_matched_by_name_and_those_a_model_does_not_know_are_left_out():

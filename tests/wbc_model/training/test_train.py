@@ -12,7 +12,7 @@ from wbc_model.config import TrialConfig
 from wbc_model.networks.build import build
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.training.losses import binary_cross_entropy, soft_cross_entropy
-from wbc_model.training.predict import confusion, predict
+from wbc_model.training.predict import predict, predict_known
 from wbc_model.training.train import EpochReport, TrainingError, TrainState, batches, fit
 
 Images = Callable[..., ImageSet]
@@ -173,4 +173,4 @@ def test_the_network_sees_rgb_in_order_and_scale():
     blue = ImageSet(pixels, np.array([2]), ("blue.png",), ("r", "g", "b"))
     probabilities = predict(Colour(), blue)
     assert probabilities[0].tolist() == pytest.approx(torch.tensor([0.0, 0.0, 1.0]).softmax(0).tolist())
-    assert confusion(probabilities, blue).counts[2][2] == 1
+    assert predict_known(Colour(), blue, classes=blue.cells).matrix.counts[2][2] == 1
