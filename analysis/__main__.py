@@ -114,7 +114,7 @@ def _draw(study: Study, args: argparse.Namespace) -> list[report.Figure]:
     from analysis.figures.catalogue import draw, save  # matplotlib and torch take seconds to load
 
     tables = {filled.table.number: filled for filled in study.tables}
-    drawn, impossible = draw(tables, study.reading, storage=study.storage, data=args.data)
+    drawn, impossible = draw(tables, study.reading, manifests=study.manifests, data=args.data)
     save(drawn, args.out)
     print(f"Figures {', '.join(figure.number for figure in drawn)}: drawn")
     for number, reason in impossible.items():

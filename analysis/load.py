@@ -3,21 +3,25 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 from upath import UPath
 
+from analysis.runs.manifests import Manifest, read_manifests
 from analysis.runs.read import read
 from analysis.runs.reading import Reading
 from analysis.stats.compare import Calls, Photographs
 from analysis.stats.evidence import Evidence, gather
 from analysis.tables.choose import choose, tables_under
 from analysis.tables.fill import Filled, fill
+from search_spaces.paper import PROPOSED
 from search_spaces.table import Table, configs, effective, parse_overrides
 from study.plan import RunRecord
 from study.storage import root_of
+from wbc_model.datasets.dataset import Dataset
 from wbc_model.datasets.photographs import read_origins
 from wbc_model.errors import InputError
 from wbc_model.preparation.cache_folder import default_cache
@@ -47,6 +51,18 @@ class Study:
     @property
     def kind(self) -> str:
         return "rehearsal" if self.rehearsal else "measured"
+
+    @cached_property
+    def manifests(self) -> dict[Dataset, Manifest]:
+        """By dataset, the manifest of the data that the runs of the paper's tables were trained on.
+
+        Empty where the runs were read from a server: manifests are kept in the storage alone.
+        """
+        if self.storage is None:
+            return {}
+        tables = [filled for filled in self.tables if filled.table.number.isdigit()]
+        runs = [run for filled in tables for row in filled.rows for run in row.runs]
+        return read_manifests(runs, self.storage, usual=PROPOSED.override(self.overrides))
 
 
 def load(args: argparse.Namespace, reading: Reading | None = None) -> Study:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from upath import UPath
 
 from analysis.figures.architecture import figure_3
 from analysis.figures.cost import figure_cost
@@ -14,9 +13,11 @@ from analysis.figures.matrices import figure_7
 from analysis.figures.pictures import figure_2, figure_5, figure_10
 from analysis.figures.style import CannotDraw, Drawn, styled, warn_of_rehearsal
 from analysis.output.latex import escape
+from analysis.runs.manifests import Manifest
 from analysis.runs.reading import Reading
 from analysis.tables.fill import Filled
 from analysis.tables.notes import REHEARSAL_NOTE
+from wbc_model.datasets.dataset import Dataset
 
 ENVIRONMENT = r"""%% Needs the package graphicx. Trials: %(trials)s
 \begin{figure}[tbp]
@@ -29,13 +30,13 @@ ENVIRONMENT = r"""%% Needs the package graphicx. Trials: %(trials)s
 
 
 def draw(
-    tables: Mapping[str, Filled], reading: Reading, *, storage: UPath | None, data: Path | None
+    tables: Mapping[str, Filled], reading: Reading, *, manifests: Mapping[Dataset, Manifest], data: Path | None
 ) -> tuple[list[Drawn], dict[str, str]]:
     """The figures, and of each that cannot be drawn, its number and why."""
     makers: dict[str, Callable[[], Drawn]] = {
         "2": lambda: figure_2(data),
         "3": lambda: figure_3(tables),
-        "4": lambda: figure_4(tables, storage),
+        "4": lambda: figure_4(manifests, rehearsal=any(filled.rehearsal for filled in tables.values())),
         "5": lambda: figure_5(data),
         "6": lambda: figure_6(tables),
         "7": lambda: figure_7(tables),

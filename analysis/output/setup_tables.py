@@ -8,52 +8,36 @@ from analysis.published.numbers import read_csv
 from analysis.tables.fill import DASH
 from analysis.tables.layout import TableLayout, head, plain_rows
 from analysis.tables.notes import REHEARSAL_NOTE
-from search_spaces.paper import DATASETS, PROPOSED
+from search_spaces.paper import PROPOSED
 from wbc_model.choices import CELLS
-from wbc_model.datasets.dataset import Dataset, letters
-from wbc_model.preparation.manifest import Entry, read_manifest
+from wbc_model.datasets.dataset import letters
 from wbc_model.preparation.splits import SPLITS
 
-Manifests = Mapping[Dataset, tuple[str, Sequence[Entry]]]
-"""Name of the file, and what it says."""
 Strings = Sequence[str]
 
 
 def setting(study: Study) -> list[TableLayout]:
     """Those of the three that can be told: 1 and 2 want a manifest in the storage that the runs came from."""
-    manifests = _manifests(study)
-    return [*([_datasets(study, manifests), _sets(study, manifests)] if manifests else []), _parameters(study)]
+    return [*([_datasets(study), _sets(study)] if study.manifests else []), _parameters(study)]
 
 
-def _manifests(study: Study) -> Manifests:
-    """Of each dataset, that of the data behind the runs with the paper's split and copies."""
-    usual = PROPOSED.override(study.overrides)
-    if study.storage is None:
-        return {}
-    found = {}
-    for run in (run for filled in study.tables for row in filled.rows for run in row.runs):
-        config, fingerprint = run.trial.config, run.provenance.get("data")
-        file = study.storage / "data" / f"{config.dataset}-{fingerprint}.csv"
-        if (config.split, config.augmentation) == (usual.split, usual.augmentation) and file.exists():
-            found[config.dataset] = file
-    return {dataset: (found[dataset].name, read_manifest(found[dataset])) for dataset in DATASETS if dataset in found}
-
-
-def _datasets(study: Study, manifests: Manifests) -> TableLayout:
+def _datasets(study: Study) -> TableLayout:
     rows = {}
-    for dataset, (_, entries) in manifests.items():
-        counts = Counter(entry.cell for entry in entries)
-        rows[dataset.title] = [*(str(counts[c]) if c in dataset.classes else DASH for c in CELLS), str(len(entries))]
+    for dataset, manifest in study.manifests.items():
+        counts = Counter(entry.cell for entry in manifest.entries)
+        numbers = [str(counts[c]) if c in dataset.classes else DASH for c in CELLS]
+        rows[dataset.title] = [*numbers, str(counts.total())]
     heads = letters(CELLS)
     printed = {line["dataset"]: [*(line[c] or DASH for c in heads), line["total"]] for line in read_csv("1")}
     meaning = ", ".join(f"{letter} {cell}" for letter, cell in zip(heads, CELLS, strict=True))
-    notes, made_from = [f"{meaning}."], [name for name, _ in manifests.values()]
+    notes, made_from = [f"{meaning}."], [manifest.file for manifest in study.manifests.values()]
     return _table(study, "1", "Images of the datasets", [*heads, "Total"], rows, printed, notes, made_from)
 
 
-def _sets(study: Study, manifests: Manifests) -> TableLayout:
+def _sets(study: Study) -> TableLayout:
     rows, left_out = {}, []
-    for dataset, (_, entries) in manifests.items():
+    for dataset, manifest in study.manifests.items():
+        entries = manifest.entries
         used = Counter(entry.split for entry in entries if entry.split)
         copies = sum(entry.copies for entry in entries)
         sizes = [sum(used.values()), *(used[name] for name in SPLITS), used["train"] + copies]
@@ -62,7 +46,7 @@ def _sets(study: Study, manifests: Manifests) -> TableLayout:
     printed = {line["dataset"]: [line["total"], line["train"], line["val"], line["test"]] for line in read_csv("2")}
     notes = ["Augmented: the training set with its copies of rarer classes, which Fig. 4 of the article shows."]
     notes += [f"Images left out: {', '.join(left_out)}."] if left_out else []
-    made_from = [name for name, _ in manifests.values()]
+    made_from = [manifest.file for manifest in study.manifests.values()]
     columns = ["Total", "Training", "Validation", "Test", "Augmented"]
     return _table(study, "2", "Images of the sets", columns, rows, printed, notes, made_from)
 

@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from analysis.figures import architecture, catalogue, cost, curves, data, matrices, pictures, style
+from analysis.runs.manifests import read_manifests
 from analysis.runs.reading import Reading, Run
 from analysis.tables.choose import tables_under
 from analysis.tables.fill import fill
@@ -80,13 +81,14 @@ def test_class_distributions_are_those_of_the_data_that_the_runs_had(tmp_path, m
     (tmp_path / "data").mkdir()
     write_manifest(tmp_path / "data" / "ldwbc-abc.csv", entries)
     write_manifest(tmp_path / "data" / "ldwbc-other.csv", [])
-    filled = tables([make_record(PROPOSED, provenance={"data": "abc"})])
-    (axes,) = data.figure_4(filled, tmp_path).figure.axes
+    manifests = read_manifests([make_record(PROPOSED, provenance={"data": "abc"})], tmp_path, usual=PROPOSED)
+    (axes,) = data.figure_4(manifests, rehearsal=False).figure.axes
     assert [bar.get_height() for bar in axes.patches] == [1, 1, 1, 1, 1, 0, 1, 2, 3, 4]
-    with pytest.raises(style.CannotDraw, match="manifests, of which .* has none"):
-        data.figure_4(tables([make_record(PROPOSED, provenance={"data": "lost"})]), tmp_path)
-    with pytest.raises(style.CannotDraw, match="in the study's storage"):
-        data.figure_4(filled, None)
+    lost = read_manifests([make_record(PROPOSED, provenance={"data": "lost"})], tmp_path, usual=PROPOSED)
+    with pytest.raises(style.CannotDraw, match="manifests of the runs' data, and there are none"):
+        data.figure_4(lost, rehearsal=False)
+    others = [make_record(vary(augmentation="none"), provenance={"data": "other"})]
+    assert read_manifests(others, tmp_path, usual=PROPOSED) == {}
 
 
 @pytest.mark.usefixtures("styled")
@@ -167,7 +169,7 @@ def png() -> bytes:
 
 
 def test_a_figure_that_cannot_be_drawn_is_told_and_its_old_files_go(tmp_path):
-    drawn, impossible = catalogue.draw(tables(), Reading(), storage=None, data=None)
+    drawn, impossible = catalogue.draw(tables(), Reading(), manifests={}, data=None)
     assert [figure.number for figure in drawn] == ["2", "3", "5"]
     assert impossible["7"] == "it shows rows of Table 5, which has no finished run"
     assert set(impossible) == {"4", "6", "7", "8", "9", "10", "cost"}
@@ -181,7 +183,7 @@ def test_drawing_twice_gives_equal_files_and_a_rehearsal_says_so(tmp_path, make_
     filled, reading = study(make_record, REHEARSAL)
     for folder in (tmp_path / "a", tmp_path / "b"):
         folder.mkdir()
-        drawn, impossible = catalogue.draw(filled, reading, storage=None, data=None)
+        drawn, impossible = catalogue.draw(filled, reading, manifests={}, data=None)
         catalogue.save(drawn, folder)
         assert set(impossible) == {"4"}
     files = sorted(file.name for file in (tmp_path / "a").iterdir())
@@ -199,7 +201,7 @@ def test_drawing_twice_gives_equal_files_and_a_rehearsal_says_so(tmp_path, make_
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_figures_are_vectors_and_compile(tmp_path, make_record):
     filled, reading = study(make_record, {})
-    drawn, _ = catalogue.draw(filled, reading, storage=None, data=None)
+    drawn, _ = catalogue.draw(filled, reading, manifests={}, data=None)
     catalogue.save(drawn, tmp_path)
     inputs = "\n".join(rf"\input{{figure_{figure.number}}}\clearpage" for figure in drawn)
     head = r"\documentclass{article}\usepackage[utf8]{inputenc}\usepackage{amssymb,graphicx}\begin{document}"
