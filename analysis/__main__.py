@@ -5,10 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from analysis.commands import audit, dashboard, verify
-from analysis.commands import check as freshness
-from analysis.commands import search as searched
+from analysis.commands import audit, check, dashboard, search, verify
 from analysis.load import Study, add_arguments, load
+from analysis.output import made_from
 from analysis.output.files import LINES, SUFFIXES, outputs
 from analysis.output.pdf import compile_pdf
 from analysis.report import page as report
@@ -36,8 +35,8 @@ exit status: 0 every row is filled, 1 rows are missing (each is named, with what
 COMMANDS = {
     "audit": audit.main,
     "dashboard": dashboard.main,
-    "check": freshness.main,
-    "search": searched.main,
+    "check": check.main,
+    "search": search.main,
     "verify": verify.main,
 }
 
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     study = load(args)
     args.out.mkdir(parents=True, exist_ok=True)
     files = outputs(study)
-    _write(files | {freshness.NAME: freshness.sources(args, study)}, args.out)
+    _write(files, args.out)
     print("\n".join(_summary(study)))
     print(compile_pdf(args.out / "tables.tex"))
     figures = _draw(study, args) if args.figures else []
@@ -65,6 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         figures=figures,
     )
     (args.out / "report.html").write_text(page, encoding="utf-8")
+    others = [*args.out.glob("tables.pdf"), *(args.out.glob("figure_*") if args.figures else ())]
+    written = [*files, "report.html", *sorted(file.name for file in others)]
+    made_from.save(study, arguments=vars(args), out=args.out, written=written)
     for line in (*study.reading.notes, *(f"not read: {problem}" for problem in study.reading.problems)):
         print(line)
     print(
@@ -94,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
 def _write(files: Mapping[str, str], out: Path) -> None:
     """Overwrite all files; those of a table that is not printed now may be another study's, and go."""
     tables = (file for suffix in SUFFIXES for file in out.glob(f"table_*.{suffix}"))
-    for stale in [*tables, *(out / f"{name}.csv" for name in LINES)]:
+    for stale in [*tables, *(out / f"{name}.csv" for name in LINES), out / made_from.NAME]:
         stale.unlink(missing_ok=True)
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")

@@ -16,15 +16,21 @@ LINES = ("cells", "deltas", "power", "costs")
 """CSV files over all tables."""
 
 
+def layouts(study: Study) -> list[TableLayout]:
+    """Every table in the order of printing: those round the runs' tables too, where the whole study is printed."""
+    tables = [lay_out(filled) for filled in study.tables]
+    if not study.whole:
+        return tables
+    across = [ranks(filled) for filled in study.tables if filled.table.number == "12"]
+    return [*setting(study), *tables, *(ranked for ranked in across if ranked)]
+
+
 def outputs(study: Study) -> dict[str, str]:
     """The text of every file, by name."""
-    layouts = [lay_out(filled) for filled in study.tables]
-    if study.whole:
-        across = [ranks(filled) for filled in study.tables if filled.table.number == "12"]
-        layouts = [*setting(study), *layouts, *(ranked for ranked in across if ranked)]
-    files = {name: text for table in layouts for name, text in _formats(table).items()}
+    tables = layouts(study)
+    files = {name: text for table in tables for name, text in _formats(table).items()}
     files |= {f"table_{filled.table.number}.csv": table_csv(filled) for filled in study.tables}
-    files["tables.tex"] = latex.document([table.number for table in layouts])
+    files["tables.tex"] = latex.document([table.number for table in tables])
     cells = [line for one in study.evidence for line in cell_lines(one)]
     deltas = [line for one in study.evidence for line in delta_lines(one, PROPOSED.override(study.overrides))]
     power = [line for one in study.evidence for line in power_lines(one)]

@@ -65,6 +65,17 @@ class TableLayout:
     made_from: tuple[str, ...] = ()
     """The trials behind it, for a comment in the file."""
 
+    @property
+    def texts(self) -> dict[str, dict[str, str]]:
+        """What each cell of numbers says, by the row's name and the column's heading."""
+        headings = [cell.text for cell in self.head[0][self.labels :] if cell]
+        return {row.name: dict(zip(headings, map(_said, row.cells[self.labels :]), strict=True)) for row in self.body}
+
+
+def _said(cell: LayoutCell | None) -> str:
+    """The text of a cell with its marks in plain characters."""
+    return f"{cell.text}{' (best)' * cell.bold}{cell.mark and f' {cell.mark}'}" if cell else ""
+
 
 def lay_out(filled: Filled) -> TableLayout:
     """A table of scores in the paper's layout."""

@@ -1,5 +1,6 @@
 """The files of a study of two rows, then something is changed, and must be found and named."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_untouched_files_are_fresh_from_anywhere(written, capsys, monkeypatch, t
 
 
 @pytest.mark.parametrize("suffix", ["tex", "csv", "md", "html"])
-def test_a_planted_digit_is_found_and_its_cell_named(written, capsys, suffix):
+def test_a_planted_digit_is_found_and_its_line_shown(written, capsys, suffix):
     file = written / f"table_4.{suffix}"
     text = file.read_text(encoding="utf-8")
     assert text.count("95.00") >= 1
@@ -53,22 +54,17 @@ def test_a_planted_digit_is_found_and_its_cell_named(written, capsys, suffix):
     code, told = check(written, capsys)
     assert code == 1
     assert told.count("\n") == 1
-    assert told.startswith("Table 4, α 0, OA: ")
-    assert "95.01" in told
-    assert f"in table_4.{suffix}" in told
+    assert told.startswith(f"table_4.{suffix}: edited since it was written; line ")
+    was, given = told.split(", the runs give ")
+    assert "95.01" in was
+    assert "95.01" not in given
+    assert "95.00" in given
 
 
-@pytest.mark.parametrize("suffix", ["tex", "csv", "md", "html"])
-def test_a_swapped_row_is_found_and_both_rows_named(written, capsys, suffix):
-    file = written / f"table_4.{suffix}"
-    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    a, b = (next(i for i, line in enumerate(lines) if mean in line) for mean in ("95.00", "99.00"))
-    lines[a], lines[b] = lines[b], lines[a]
-    file.write_text("".join(lines), encoding="utf-8")
-    code, told = check(written, capsys)
-    assert code == 1
-    assert "Table 4, α 0, OA: " in told
-    assert "Table 4, α 0.2, OA: " in told
+def test_an_edited_report_is_found(written, capsys):
+    page = written / "report.html"
+    page.write_text(page.read_text(encoding="utf-8").replace("95.00", "95.01"), encoding="utf-8")
+    assert check(written, capsys) == (1, "report.html: edited since it was written\n")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +85,11 @@ def test_a_run_that_moved_on_is_named_with_its_row(written, capsys, make_record,
 
 def test_new_numbers_are_told_cell_by_cell(written, capsys, make_record, write_run):
     rerun(written, make_record, write_run, wrong=2)
-    assert "Table 4, α 0.2, OA: 99.00, the runs give 98.00 in table_4.csv" in check(written, capsys)[1]
+    told = check(written, capsys)[1]
+    files = "table_4.tex, table_4.md, table_4.html, table_4.csv"
+    assert f"Table 4, α 0.2, OA: 99.00 (best), the runs give 98.00 (best) in {files}\n" in told
+    assert told.count("Table 4, α 0.2, OA") == 1
+    assert "cells.csv: line " in told
 
 
 def test_a_trial_that_is_gone_and_a_file_that_is_gone_are_named(written, capsys):
@@ -100,6 +100,29 @@ def test_a_trial_that_is_gone_and_a_file_that_is_gone_are_named(written, capsys)
     assert code == 1
     assert f"Table 4, α 0: its trial {RAW.id}-s0 is gone" in told
     assert "table_4.md is missing" in told
+    assert "Table 4, α 0, OA: 95.00 †, the runs give – in table_4.tex, " in told
+
+
+def test_files_of_an_older_version_are_to_be_printed_again(written, capsys):
+    file = written / "made_from.json"
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    del kept["cells"], kept["files"]
+    file.write_text(json.dumps(kept), encoding="utf-8")
+    assert main(["check", "--out", str(written)]) == 2
+    told = capsys.readouterr().err
+    assert "was written by an older version" in told
+    assert f"print again, python -m analysis --out {written}" in told
+    assert told.count("\n") == 1
+
+
+def test_what_can_no_longer_be_printed_still_has_its_edited_files_named(written, capsys):
+    (written / "table_4.tex").write_text("mine")
+    for file in (written.parent / "runs" / "wandb").glob("*/*.wandb"):
+        file.unlink()
+    code, told = check(written, capsys)
+    assert code == 1
+    assert "cannot be printed any more: no finished run in " in told
+    assert told.endswith("table_4.tex: edited since it was written\n")
 
 
 def test_every_file_carries_what_it_was_made_from(written):

@@ -1,0 +1,54 @@
+"""`made_from.json`: what the files of a folder were made from and what they hold, for `python -m analysis check`."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from analysis.load import Study
+from analysis.output.files import layouts
+from analysis.runs.fingerprints import fingerprints
+from wbc_model.files import sha256_of
+
+NAME = "made_from.json"
+ASKED = ("runs", "wandb", "set", "tables", "datasets", "seeds", "photographs")
+
+CellTexts = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""Printed text by the table's number, the row's name and the column's heading."""
+
+
+def save(study: Study, *, arguments: Mapping[str, Any], out: Path, written: Iterable[str]) -> None:
+    """Write it beside the files.
+
+    Args:
+        arguments: of the command line; what chooses a study is kept, so that `check` can ask for the same.
+        written: names of the files in `out`, whose hashes are kept.
+    """
+    asked = {name: arguments[name] for name in ASKED}
+    if study.storage:
+        asked["runs"] = study.storage.absolute()
+    content = {
+        "kind": study.kind,
+        "arguments": asked,
+        "trials": _trials(study),
+        "cells": cell_texts(study),
+        "files": {name: sha256_of(out / name) for name in written},
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
+    (out / NAME).write_text(text, encoding="utf-8")
+
+
+def cell_texts(study: Study) -> CellTexts:
+    """What the cells of every table say."""
+    return {table.number: table.texts for table in layouts(study)}
+
+
+def _trials(study: Study) -> dict[str, dict[str, Any]]:
+    """Of every trial its fingerprints, and the rows that it is in."""
+    trials: dict[str, dict[str, Any]] = {}
+    for filled in study.tables:
+        for row in filled.rows:
+            for run in row.runs:
+                trial = trials.setdefault(run.trial.id, fingerprints(run) | {"rows": []})
+                trial["rows"].append(f"Table {filled.table.number}, {filled.describe(row)}")
+    return trials
