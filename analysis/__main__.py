@@ -146,7 +146,7 @@ def _best(filled: Filled) -> str:
     if filled.table.columns[0].key != "accuracy":
         return ""
     best = [f"{row.cells[0]} ({filled.describe(row)})" for row in filled.rows if row.cells[0].best]
-    near = sum(row.cells[0].not_apart for row in filled.rows)
+    near = sum(row.cells[0].tied for row in filled.rows)
     told = f"; {near} more not shown to differ" if near else ""
     return f", best {filled.table.columns[0].label} {', '.join(best)}{told}" if best else ""
 

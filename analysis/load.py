@@ -13,8 +13,8 @@ from upath import UPath
 from analysis.runs.manifests import Manifest, read_manifests
 from analysis.runs.read import read
 from analysis.runs.reading import Reading
-from analysis.stats.compare import Calls, Photographs
-from analysis.stats.evidence import Evidence, gather
+from analysis.stats.compare import Photographs, PredictionLookup
+from analysis.stats.evidence import ComparedTable, gather
 from analysis.tables.choose import choose, tables_under
 from analysis.tables.fill import Filled, fill
 from search_spaces.paper import PROPOSED
@@ -32,7 +32,7 @@ class Study:
     """A study's tables, and what they come from."""
 
     tables: Sequence[Filled]
-    evidence: Sequence[Evidence]
+    compared: Sequence[ComparedTable]
     """Of each table."""
     reading: Reading
     """The runs, of this study and of others."""
@@ -77,11 +77,11 @@ def load(args: argparse.Namespace, reading: Reading | None = None) -> Study:
     overrides = choose(records, wanted, where=args.wandb or str(args.runs))
     possible, left_out = tables_under(overrides, numbers=args.tables, datasets=args.datasets)
     tables = _fill(possible, records, seeds=args.seeds, overrides=overrides)
-    calls = Calls(reading.predictions, _photographs(args.photographs))
+    calls = PredictionLookup(reading.predictions, _photographs(args.photographs))
     bar = tqdm(tables, desc="compare rows by image", unit=" tables", leave=False, disable=None)
-    evidence = [gather(filled, calls) for filled in bar]
+    compared = [gather(filled, calls) for filled in bar]
     storage = None if args.wandb else args.runs
-    return Study([one.filled for one in evidence], evidence, reading, left_out, overrides, storage, not args.tables)
+    return Study([one.filled for one in compared], compared, reading, left_out, overrides, storage, not args.tables)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from analysis.load import Study, add_arguments, load
 from analysis.output.csv_lines import Ends, intervals, to_csv
 from analysis.published.audit import sets_tested
 from analysis.published.numbers import SOURCE, Printed, images_tested, printed
-from analysis.stats.evidence import CsvRow, Evidence
+from analysis.stats.evidence import ComparedTable, CsvRow
 from analysis.stats.paired import share_interval
 from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Row
@@ -96,19 +96,19 @@ def parser() -> argparse.ArgumentParser:
 def verify(study: Study) -> Iterator[Verdict]:
     """A verdict on every printed cell of the study's tables."""
     rows = {(row.table, row.labels): row for row in printed()}
-    for evidence in study.evidence:
-        table = evidence.filled.table
-        for row in evidence.filled.rows:
+    for compared in study.compared:
+        table = compared.filled.table
+        for row in compared.filled.rows:
             source = rows.get((table.number, row.labels))
             for i, column in enumerate(table.columns):
                 if source and column.label in source.numbers:
-                    yield _judge(source, column, evidence, row, i)
+                    yield _judge(source, column, compared, row, i)
 
 
-def _judge(source: Printed, column: Column, evidence: Evidence, row: Row, i: int) -> Verdict:
+def _judge(source: Printed, column: Column, compared: ComparedTable, row: Row, i: int) -> Verdict:
     number = float(source.numbers[column.label])
     mean = row.cells[i].mean
-    ours = None if mean is None else _measured(row, evidence, column)
+    ours = None if mean is None else _measured(row, compared, column)
     theirs = _own_interval(source, column.label)
     if ours and mean is not None and (theirs is None or source.config.dataset.of_copies):
         theirs = number - (float(mean) - ours[0]), number + (ours[1] - float(mean))
@@ -133,9 +133,9 @@ def _verdict(number: float, theirs: Ends, mean: float, ours: Ends) -> str:
     return "within noise" if abs(mean - number) <= hypot(*facing) else "contradicts"
 
 
-def _measured(row: Row, evidence: Evidence, column: Column) -> Ends:
+def _measured(row: Row, compared: ComparedTable, column: Column) -> Ends:
     """In percent; over the images and over the seeds, whichever reaches farther."""
-    seeds, images, _ = intervals(row, evidence.behind(row, column), column)
+    seeds, images, _ = intervals(row, compared.predictions_of(row, column), column)
     ends = [one for one in (seeds, images) if one]
     return (100 * min(low for low, _ in ends), 100 * max(high for _, high in ends)) if images else None
 

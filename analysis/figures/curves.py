@@ -17,7 +17,7 @@ from analysis.figures.style import (
     ids,
     percent_axis,
     rows_of,
-    seeds_told,
+    seeds_note,
 )
 from analysis.tables.fill import Filled, Row
 from study.plan import RunRecord
@@ -46,7 +46,7 @@ def figure_6(tables: Mapping[str, Filled]) -> Drawn:
     return Drawn(
         "6",
         "Effect of mixup on training and validation accuracy",
-        f"The proposed model on LDWBC. {seeds_told(rows, band=BAND)} {WEIGHED}"
+        f"The proposed model on LDWBC. {seeds_note(rows, band=BAND)} {WEIGHED}"
         f"{_absent(tables['10'], rows, of='Our model')}",
         figure,
         rehearsal=tables["10"].rehearsal,
@@ -85,7 +85,7 @@ def _models(tables: Mapping[str, Filled], number: str, part: str) -> Drawn:
     return Drawn(
         number,
         f"{'Training' if part == 'train' else 'Validation'} accuracy of all models on LDWBC",
-        f"Trained on virtual samples. {seeds_told(rows, band=BAND)}{told} {WEIGHED}{_absent(tables['10'], rows)}",
+        f"Trained on virtual samples. {seeds_note(rows, band=BAND)}{told} {WEIGHED}{_absent(tables['10'], rows)}",
         figure,
         rehearsal=tables["10"].rehearsal,
         trials=ids([run for row in rows for run in row.runs]),

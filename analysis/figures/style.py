@@ -119,7 +119,7 @@ def ids(runs: Sequence[RunRecord]) -> tuple[str, ...]:
     return tuple(run.trial.id for run in runs)
 
 
-def seeds_told(rows: Sequence[Row], *, band: str) -> str:
+def seeds_note(rows: Sequence[Row], *, band: str) -> str:
     """What a line and its band stand for."""
     counts = sorted({len(row.runs) for row in rows})
     if counts == [1]:

@@ -5,9 +5,9 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from analysis.runs.fingerprints import told
-from analysis.stats.compare import Called, Comparison, differences
-from analysis.stats.evidence import CsvRow, Evidence
+from analysis.runs.fingerprints import provenance_line
+from analysis.stats.compare import Comparison, RowPredictions, differences
+from analysis.stats.evidence import ComparedTable, CsvRow
 from analysis.stats.paired import interval, mean_interval, share_interval
 from analysis.tables.fill import Filled, Row, cells, percent, values
 from search_spaces.table import Column
@@ -34,29 +34,29 @@ def table_csv(filled: Filled) -> str:
     for row in filled.rows:
         seeds = " ".join(map(str, row.seeds))
         numbers = [number for cell in cells(columns, row.runs) for number in (cell.mean, cell.sd)]
-        made_from = "; ".join(map(told, row.runs))
+        made_from = "; ".join(map(provenance_line, row.runs))
         out.writerow([kind, overrides, row.config.id, *row.labels, seeds, *numbers, made_from])
     return text.getvalue()
 
 
-def cell_lines(evidence: Evidence) -> list[CsvRow]:
+def cell_lines(compared: ComparedTable) -> list[CsvRow]:
     """One line a cell: its number, its intervals over seeds and over images, and its distance from the best."""
-    filled = evidence.filled
-    against = {(one.row.labels, one.column): one for one in evidence.comparisons}
+    filled = compared.filled
+    against = {(one.row.labels, one.column): one for one in compared.comparisons}
     lines = []
     for row in filled.rows:
         for i, (column, cell) in enumerate(zip(filled.table.columns, row.cells, strict=True)):
             line = {"table": filled.table.number, "row": filled.describe(row), "score": column.label}
-            seeds, images, by = intervals(row, evidence.behind(row, column), column)
+            seeds, images, by = intervals(row, compared.predictions_of(row, column), column)
             line |= {"n": len(row.runs), "mean": cell.mean, "sd": cell.sd}
             line |= _ends("over seeds", seeds) | _ends("over images", images) | {"images by": by}
-            line |= {"best": cell.best, "not apart": cell.not_apart}
+            line |= {"best": cell.best, "tied with the best": cell.tied}
             one = against.get((row.labels, i))
             lines.append(line | (_compared(filled, one) if one else {}))
     return lines
 
 
-def intervals(row: Row, called: Called | None, column: Column) -> tuple[Ends, Ends, str]:
+def intervals(row: Row, called: RowPredictions | None, column: Column) -> tuple[Ends, Ends, str]:
     """Of a score in [0, 1]: 95 % over the seeds, 95 % over the test images, and how the latter was found."""
     scores = values(column, row.runs)
     seeds = mean_interval(scores) if len(scores) > 1 else None
@@ -98,17 +98,17 @@ def _ends(name: str, ends: Ends) -> CsvRow:
     return {f"{name} low": low, f"{name} high": high}
 
 
-def delta_lines(evidence: Evidence, proposed: TrialConfig) -> list[CsvRow]:
+def delta_lines(compared: ComparedTable, proposed: TrialConfig) -> list[CsvRow]:
     """Every row less the proposed model's row on its dataset: what leaving out or changing one thing costs."""
-    filled, lines = evidence.filled, []
+    filled, lines = compared.filled, []
     ours = {
         row.config.dataset: row for row in filled.rows if row.config == replace(proposed, dataset=row.config.dataset)
     }
     for row in filled.rows:
         reference = ours.get(row.config.dataset, row)
-        if reference is row or not {row.labels, reference.labels} <= set(evidence.called):
+        if reference is row or not {row.labels, reference.labels} <= set(compared.called):
             continue
-        seeds, each = differences(evidence.called[row.labels], evidence.called[reference.labels])
+        seeds, each = differences(compared.called[row.labels], compared.called[reference.labels])
         for column in filled.table.columns:
             if d := each.get(column.key):
                 line = {"table": filled.table.number, "row": filled.describe(row), "less": filled.describe(reference)}

@@ -31,9 +31,9 @@ def outputs(study: Study) -> dict[str, str]:
     files = {name: text for table in tables for name, text in _formats(table).items()}
     files |= {f"table_{filled.table.number}.csv": table_csv(filled) for filled in study.tables}
     files["tables.tex"] = latex.document([table.number for table in tables])
-    cells = [line for one in study.evidence for line in cell_lines(one)]
-    deltas = [line for one in study.evidence for line in delta_lines(one, PROPOSED.override(study.overrides))]
-    power = [line for one in study.evidence for line in power_lines(one)]
+    cells = [line for one in study.compared for line in cell_lines(one)]
+    deltas = [line for one in study.compared for line in delta_lines(one, PROPOSED.override(study.overrides))]
+    power = [line for one in study.compared for line in power_lines(one)]
     lines = dict(zip(LINES, (cells, deltas, power, cost_lines(study.tables)), strict=True))
     return files | {f"{name}.csv": to_csv(each, kind=study.kind) for name, each in lines.items() if each}
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from analysis.tables.fill import NOT_APART, TICK
+from analysis.tables.fill import TICK, TIED
 from analysis.tables.layout import Cells, LayoutCell, TableLayout
 
 ESCAPES = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
     | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
-    | {"α": r"$\alpha$", "±": r"$\pm$", "×": r"$\times$", "–": "--", TICK: r"\checkmark{}", NOT_APART: r"$\dagger$"}
+    | {"α": r"$\alpha$", "±": r"$\pm$", "×": r"$\times$", "–": "--", TICK: r"\checkmark{}", TIED: r"$\dagger$"}
 )
 
 PACKAGES = "amssymb,booktabs,graphicx,multirow"

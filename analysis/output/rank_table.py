@@ -6,7 +6,7 @@ from statistics import fmean
 import numpy as np
 from scipy.stats import friedmanchisquare, rankdata
 
-from analysis.runs.fingerprints import told
+from analysis.runs.fingerprints import provenance_line
 from analysis.stats.ranks import critical_difference
 from analysis.tables.fill import Filled, percent
 from analysis.tables.layout import TableLayout, head, plain_rows
@@ -33,7 +33,7 @@ def ranks(filled: Filled) -> TableLayout | None:
         labels=1,
         centred=frozenset(),
         notes=(*([REHEARSAL_NOTE] if filled.rehearsal else []), *_notes(datasets, models, tests)),
-        made_from=tuple(f"{filled.describe(row)}: {told(run)}" for row in filled.rows for run in row.runs),
+        made_from=tuple(f"{filled.describe(row)}: {provenance_line(run)}" for row in filled.rows for run in row.runs),
     )
 
 

@@ -70,7 +70,7 @@ def render(
         figures=figures,
         left_out=left_out,
         finished=len(runs),
-        wanted=len(runs) + sum(len(row.lacking) for row in rows),
+        wanted=len(runs) + sum(len(row.missing_seeds) for row in rows),
         study=f"--set {arguments(overrides)}" if overrides else "",
         commits=sorted({str(git) for run in runs.values() if (git := run.provenance.get("git"))}),
         told=[*reading.notes, *(f"Not read: {problem}" for problem in reading.problems)],
@@ -87,15 +87,15 @@ def data_url(content: bytes, kind: str) -> str:
 def _details(row: Row, reading: Reading, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """What opens behind a number: a row's config, its runs, and why it lacks some."""
     own = {knob: value for knob, value in row.config.knobs().items() if knob not in overrides}
-    lacking = {seed: Trial(row.config, seed).id for seed in row.lacking}
+    missing = {seed: Trial(row.config, seed).id for seed in row.missing_seeds}
     return {
         "config": row.config.id,
         "differs": own,
         "knobs": flatten(row.config.to_json()),
         "runs": [_run(run, reading.runs[run.trial.id].where) for run in row.runs],
-        "lacking": [
+        "missing": [
             {"seed": seed, "id": trial_id, "why": reading.unfinished.get(trial_id, "not run yet")}
-            for seed, trial_id in lacking.items()
+            for seed, trial_id in missing.items()
         ],
         "gradcam": next((url for run in row.runs if (url := _picture(reading, run))), None),
     }

@@ -91,9 +91,9 @@ function gradcam(row) {
   return make("section", { class: "wide" }, make("h3", {}, "What decided (Grad-CAM)"), make("img", { class: "gradcam", src: row.gradcam, alt }));
 }
 
-function lacking(row) {
-  if (!row.lacking.length) return null;
-  const lines = row.lacking.map(({ seed, id, why }) => make("li", {}, `Seed ${seed}, trial ${id}: ${why}`));
+function missing(row) {
+  if (!row.missing.length) return null;
+  const lines = row.missing.map(({ seed, id, why }) => make("li", {}, `Seed ${seed}, trial ${id}: ${why}`));
   return make("section", { class: "wide failed" }, make("h3", {}, "Not finished"), make("ul", { class: "notes" }, ...lines));
 }
 
@@ -112,7 +112,7 @@ function open(id, name) {
   const row = ROWS[id];
   const close = make("button", { type: "button" }, "Close");
   close.addEventListener("click", () => dialog.close());
-  const panes = make("div", { class: "panes" }, lacking(row));
+  const panes = make("div", { class: "panes" }, missing(row));
   if (row.runs.length) {
     const drawn = row.runs.some((run) => run.curves.validation_accuracy.length);
     const elsewhere = Object.keys(row.runs[0].elsewhere).map((on) => matrix(row, on));

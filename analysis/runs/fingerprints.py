@@ -21,6 +21,6 @@ def fingerprints(record: RunRecord) -> dict[str, str]:
     }
 
 
-def told(record: RunRecord) -> str:
+def provenance_line(record: RunRecord) -> str:
     """`trial 3a0f85d3bd-s0, data ..., weights ..., code ..., record ...`."""
     return f"trial {record.trial.id}, " + ", ".join(f"{part} {value}" for part, value in fingerprints(record).items())

@@ -1,4 +1,4 @@
-"""Which cells of a table can be told from the best of their column? Paired tests on the images that both rows saw."""
+"""Compare each cell of a table with the best of its column, by paired tests on the test images of both rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,20 +20,20 @@ EXACT, EXCHANGE, SEEDS = "exact McNemar", "randomisation", "paired t over seeds"
 
 Labels = tuple[str, ...]
 Photographs = Mapping[str, str]
-"""By image id, what it is a copy of (BCCD)."""
+"""By image id, the photographed cell that the image is a copy of (BCCD)."""
 
 
 @dataclass(frozen=True, eq=False)
-class Called:
-    """What a row's trials called the test images."""
+class RowPredictions:
+    """The classes that a row's trials predicted for the test images."""
 
     config: TrialConfig
     images: LabelledImages
     by_seed: Mapping[int, np.ndarray]
-    """The class that each image was called (N,)."""
+    """Predicted class index of each image (N,)."""
 
     def scores(self, seed: int) -> dict[str, float]:
-        """Every score of one seed's trial, in [0, 1]."""
+        """Every score of the trial with this seed, in [0, 1]."""
         counts = self.images.counts(self.by_seed[seed]).sum(0)
         return {name: float(value) for name, value in scores(counts, self.images.cells).items()}
 
@@ -42,27 +42,27 @@ class Called:
         return {seed: resampled(self.images, called) for seed, called in self.by_seed.items()}
 
     def resampled(self, seeds: Sequence[int]) -> dict[str, np.ndarray]:
-        """The mean over seeds of each score in every resample of the images."""
+        """By score, its mean over the seeds in each bootstrap resample of the images (RESAMPLES,)."""
         each = [self._resampled[seed] for seed in seeds]
         return {name: np.mean([values[name] for values in each], axis=0) for name in each[0]}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Of a score between two rows, over the seeds that both have."""
+    """The difference of a score between two rows, over the seeds that both have, as a share in [-1, 1]."""
 
     value: float
     low: float
     high: float
-    """Ends of the 95 % interval: paired bootstrap over the images."""
+    """Ends of the 95 % interval, by a paired bootstrap over the images."""
     p: float
     test: str
-    """What gave p: the larger one where images and seeds are both tested."""
+    """The test that gave p; with several seeds, the test over images or the one over seeds, whichever p is larger."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A cell with the best of its column."""
+    """A cell compared with the best of its column."""
 
     row: Row
     best: Row
@@ -70,31 +70,31 @@ class Comparison:
     seeds: tuple[int, ...]
     difference: Difference
     adjusted: float
-    """p by Holm's correction over all comparisons of the table."""
+    """p after Holm's correction over all comparisons of the table."""
 
 
-class Calls:
-    """What rows called their test images, read once however many tables a row is in."""
+class PredictionLookup:
+    """The predictions of rows; a row that is in several tables is read once."""
 
     def __init__(self, predictions: PredictionsOf, photographs: Photographs) -> None:
         self._predictions, self._photographs = predictions, photographs
-        self._known: dict[tuple[Dataset | None, tuple[str, ...]], Called | None] = {}
+        self._known: dict[tuple[Dataset | None, tuple[str, ...]], RowPredictions | None] = {}
 
-    def of(self, row: Row, *, on: Dataset | None = None) -> Called | None:
-        """None where the row has no run, or one of its runs has no predictions of the same images.
+    def of(self, row: Row, *, on: Dataset | None = None) -> RowPredictions | None:
+        """A row's predictions; None if it has no run, or if a run lacks predictions of the same images as the others.
 
         Args:
-            on: the dataset whose test images they are; None: the row's own.
+            on: the dataset whose test images are meant; None: the row's own.
 
         Raises:
-            InputError: predictions that are not those a record counts.
+            InputError: predictions contradict the confusion matrix of their record.
         """
         key = on, tuple(run.trial.id for run in row.runs)
         if key not in self._known:
             self._known[key] = self._read(row, on)
         return self._known[key]
 
-    def _read(self, row: Row, on: Dataset | None) -> Called | None:
+    def _read(self, row: Row, on: Dataset | None) -> RowPredictions | None:
         found = [of_record(run, self._predictions, on=on) for run in row.runs]
         first = next(iter(found), None)
         if first is None or not all(one and np.array_equal(one.ids, first.ids) for one in found):
@@ -102,12 +102,14 @@ class Calls:
         names = list(map(str, first.ids))
         units = np.unique([self._photographs.get(name, name) for name in names], return_inverse=True)[1]
         images = LabelledImages(first.ids, first.truth, row.runs[0].test.classes, units)
-        return Called(row.config, images, {s: one.called for s, one in zip(row.seeds, found, strict=True) if one})
+        return RowPredictions(
+            row.config, images, {s: one.called for s, one in zip(row.seeds, found, strict=True) if one}
+        )
 
 
 @cache
-def differences(a: Called, b: Called) -> tuple[tuple[int, ...], dict[str, Difference]]:
-    """The seeds that both rows have, and every score of `a` less that of `b`; nothing where they cannot be paired."""
+def differences(a: RowPredictions, b: RowPredictions) -> tuple[tuple[int, ...], dict[str, Difference]]:
+    """The seeds that both rows have, and by score, `a` minus `b`; both empty if the rows cannot be paired."""
     seeds = tuple(sorted(set(a.by_seed) & set(b.by_seed)))
     if not seeds or not np.array_equal(a.images.ids, b.images.ids):
         return (), {}
@@ -122,8 +124,8 @@ def differences(a: Called, b: Called) -> tuple[tuple[int, ...], dict[str, Differ
     return seeds, found
 
 
-def _tests(a: Called, b: Called, seeds: Sequence[int]) -> dict[str, tuple[float, str]]:
-    """p and its test for every score. With several seeds a difference must show over the images and over the seeds."""
+def _tests(a: RowPredictions, b: RowPredictions, seeds: Sequence[int]) -> dict[str, tuple[float, str]]:
+    """By score, p and its test. With several seeds p is the larger of that over images and that over seeds."""
     calls_a, calls_b = ([called.by_seed[seed] for seed in seeds] for called in (a, b))
     p = randomised(a.images, calls_a, calls_b, seed=int(a.config.id, 16) ^ int(b.config.id, 16))
     found = {name: (value, EXCHANGE) for name, value in p.items()}
@@ -135,8 +137,8 @@ def _tests(a: Called, b: Called, seeds: Sequence[int]) -> dict[str, tuple[float,
     return {name: max(found[name], (t[name], SEEDS)) for name in found}
 
 
-def compare(filled: Filled, called: Mapping[Labels, Called]) -> list[Comparison]:
-    """Every cell beside the best of its column and group, where both rows have predictions of the same images."""
+def compare(filled: Filled, called: Mapping[Labels, RowPredictions]) -> list[Comparison]:
+    """Compare each cell with the best of its column and group, if both rows have predictions of the same images."""
     found = []
     for i, column in enumerate(filled.table.columns):
         for row, best in _rivals(filled, i):
@@ -152,7 +154,7 @@ def compare(filled: Filled, called: Mapping[Labels, Called]) -> list[Comparison]
 
 
 def _rivals(filled: Filled, column: int) -> list[tuple[Row, Row]]:
-    """Each row whose number is not the best of its group, and the first that is."""
+    """Each row whose number is not the best of its group, paired with the first row whose number is."""
     best: dict[Labels, Row] = {}
     for row in filled.rows:
         if row.cells[column].best:
@@ -162,12 +164,12 @@ def _rivals(filled: Filled, column: int) -> list[tuple[Row, Row]]:
 
 
 def mark(filled: Filled, comparisons: Sequence[Comparison]) -> Filled:
-    """Mark every cell that is not shown to be worse than the best; what was not tested is not shown to."""
+    """Mark every cell that is not shown to be worse than the best as tied; so are cells that could not be tested."""
     worse = [one for one in comparisons if one.adjusted < ALPHA and one.difference.value < 0]
-    apart = {(one.row.labels, one.column) for one in worse}
-    marked = {(row.labels, i) for i in range(len(filled.table.columns)) for row, _ in _rivals(filled, i)} - apart
+    shown = {(one.row.labels, one.column) for one in worse}
+    marked = {(row.labels, i) for i in range(len(filled.table.columns)) for row, _ in _rivals(filled, i)} - shown
 
     def cells(row: Row) -> tuple[Score, ...]:
-        return tuple(replace(cell, not_apart=(row.labels, i) in marked) for i, cell in enumerate(row.cells))
+        return tuple(replace(cell, tied=(row.labels, i) in marked) for i, cell in enumerate(row.cells))
 
     return replace(filled, rows=tuple(replace(row, cells=cells(row)) for row in filled.rows))

@@ -1,4 +1,4 @@
-"""A table with its cells tested against the best of their columns, and what the reader is told of the tests."""
+"""A table whose cells are compared with the best of their columns, and the notes on the tests."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.stats.compare import ALPHA, Called, Calls, Comparison, Labels, compare, mark
+from analysis.stats.compare import ALPHA, Comparison, Labels, PredictionLookup, RowPredictions, compare, mark
 from analysis.stats.power import detectable, smallest_significant
-from analysis.tables.fill import NOT_APART, Filled, Row
+from analysis.tables.fill import TIED, Filled, Row
 from search_spaces.table import Column
 from wbc_model.datasets.dataset import Dataset
 
@@ -18,84 +18,86 @@ CsvRow = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
-    """A table with its marks, and what they come from."""
+class ComparedTable:
+    """A table with its cells marked, and the predictions and comparisons that the marks come from."""
 
     filled: Filled
-    called: Mapping[Labels, Called]
-    """What the rows called the test images; rows without predictions are not in it."""
+    called: Mapping[Labels, RowPredictions]
+    """By labels, the predictions of each row that has some."""
     comparisons: Sequence[Comparison]
-    elsewhere: Mapping[tuple[Labels, Dataset], Called]
-    """The same of a named dataset's test images, where a column is over them."""
+    cross_predictions: Mapping[tuple[Labels, Dataset], RowPredictions]
+    """The same on the test images of another dataset, for columns that name one."""
 
-    def behind(self, row: Row, column: Column) -> Called | None:
-        """What a cell's number was counted from."""
-        return self.elsewhere.get((row.labels, column.on)) if column.on else self.called.get(row.labels)
+    def predictions_of(self, row: Row, column: Column) -> RowPredictions | None:
+        """The predictions that a cell's number was counted from; None if they were not kept."""
+        return self.cross_predictions.get((row.labels, column.on)) if column.on else self.called.get(row.labels)
 
 
-def gather(filled: Filled, calls: Calls) -> Evidence:
-    """Test every cell against the best of its column.
+def gather(filled: Filled, calls: PredictionLookup) -> ComparedTable:
+    """Compare every cell with the best of its column.
 
     Raises:
-        InputError: predictions that are not those a record counts.
+        InputError: predictions contradict the confusion matrix of their record.
     """
     found = {row.labels: calls.of(row) for row in filled.rows}
     called = {labels: one for labels, one in found.items() if one}
     others = {column.on for column in filled.table.columns if column.on}
-    elsewhere = {(row.labels, on): one for row in filled.rows for on in others if (one := calls.of(row, on=on))}
+    cross_predictions = {(row.labels, on): one for row in filled.rows for on in others if (one := calls.of(row, on=on))}
     comparisons = compare(filled, called)
     marked = mark(filled, comparisons)
-    marked = replace(marked, tested=tuple(_told(marked, called, comparisons)))
-    return Evidence(marked, called, comparisons, elsewhere)
+    marked = replace(marked, test_notes=tuple(_test_notes(marked, called, comparisons)))
+    return ComparedTable(marked, called, comparisons, cross_predictions)
 
 
-def _told(filled: Filled, called: Mapping[Labels, Called], comparisons: Sequence[Comparison]) -> Iterable[str]:
-    """Notes on the marks: the tests, what they cannot tell, and how small a difference they would have found."""
-    if any(cell.not_apart for row in filled.rows for cell in row.cells):
-        yield f"{NOT_APART} not shown to differ from the best of its column."
+def _test_notes(
+    filled: Filled, called: Mapping[Labels, RowPredictions], comparisons: Sequence[Comparison]
+) -> Iterable[str]:
+    """Notes on the marks: the tests, their limits, and the minimum detectable differences."""
+    if any(cell.tied for row in filled.rows for cell in row.cells):
+        yield f"{TIED} tied with the best of its column: no significant difference shown."
     if comparisons:
         tests = sorted({one.difference.test for one in comparisons})
         yield (
-            f"Tests against the best, paired by test image: {', '.join(tests)}; "
-            f"Holm's correction over the {len(comparisons)} of this table, level {ALPHA:g}."
+            f"Tests against the best of the column, paired by test image: {', '.join(tests)}; "
+            f"Holm's correction over the {len(comparisons)} tests of this table, level {ALPHA:g}."
         )
     if any(len(one.seeds) == 1 for one in comparisons):
-        yield "With one seed the tests compare these trained networks, not methods: another seed may rank them anew."
+        yield "With one seed the tests compare trained networks, not methods: another seed may rank them differently."
     yield from _copies(called)
-    if lacking := [filled.describe(row) for row in filled.rows if row.runs and row.labels not in called]:
-        yield f"Not tested, for want of predictions of the same test images: {', '.join(lacking)}."
+    if untested := [filled.describe(row) for row in filled.rows if row.runs and row.labels not in called]:
+        yield f"Not tested, because predictions of the same test images are missing: {', '.join(untested)}."
     if found := "; ".join(_power(filled, called, comparisons)):
-        yield f"A true difference below this is missed more than one time in five (points, before correction): {found}."
+        yield f"Minimum detectable difference at 80 % power (percentage points, uncorrected): {found}."
 
 
-def _copies(called: Mapping[Labels, Called]) -> Iterable[str]:
+def _copies(called: Mapping[Labels, RowPredictions]) -> Iterable[str]:
     """A note on each dataset whose test images are copies of photographs."""
     for dataset, one in {one.config.dataset: one for one in called.values()}.items():
         if not dataset.of_copies or one.config.rehearsal:
             continue
         images = one.images
-        told = (
-            f"its {len(images.ids)} test images are copies of {images.n_units} photographed cells, the units of its "
-            "tests and intervals."
+        note = (
+            f"its {len(images.ids)} test images are copies of {images.n_units} photographed cells, which are the "
+            "units of its tests and intervals."
             if images.grouped
-            else "its test images are copies of a few photographs but are tested as if they were independent: "
-            "differences are overstated. --photographs tells which are which."
+            else "its test images are copies of a few photographs but are tested as if they were independent, "
+            "which overstates differences. --photographs says which image is a copy of which photograph."
         )
-        yield f"{dataset.title}: {told}"
+        yield f"{dataset.title}: {note}"
 
 
-def _power(filled: Filled, called: Mapping[Labels, Called], comparisons: Sequence[Comparison]) -> Iterable[str]:
-    told: dict[Dataset, list[str]] = defaultdict(list)
+def _power(filled: Filled, called: Mapping[Labels, RowPredictions], comparisons: Sequence[Comparison]) -> Iterable[str]:
+    by_dataset: dict[Dataset, list[str]] = defaultdict(list)
     for (dataset, _), group in _by_score(filled, called, comparisons).items():
-        told[dataset].append(f"{group[0]['score']} {median(line['detectable'] for line in group):.2f}")
-    for dataset, scores in told.items():
+        by_dataset[dataset].append(f"{group[0]['score']} {median(line['detectable'] for line in group):.2f}")
+    for dataset, scores in by_dataset.items():
         yield f"{dataset.title} {', '.join(scores)}"
 
 
 def _by_score(
-    filled: Filled, called: Mapping[Labels, Called], comparisons: Sequence[Comparison]
+    filled: Filled, called: Mapping[Labels, RowPredictions], comparisons: Sequence[Comparison]
 ) -> dict[tuple[Dataset, str], list[CsvRow]]:
-    """Comparisons of scores that are shares of images, with what they could have shown."""
+    """By dataset and score, the power of each comparison of a score that is a share of images."""
     groups: dict[tuple[Dataset, str], list[CsvRow]] = defaultdict(list)
     for one in comparisons:
         column = filled.table.columns[one.column]
@@ -105,8 +107,8 @@ def _by_score(
     return groups
 
 
-def _disagreement(a: Called, b: Called, one: Comparison, key: str) -> CsvRow:
-    """How often one of two rows is right and the other wrong, and what difference could then be shown, in percent."""
+def _disagreement(a: RowPredictions, b: RowPredictions, one: Comparison, key: str) -> CsvRow:
+    """On how many images exactly one of two rows is right, and the differences that could be shown, in percent."""
     images = a.images
     part = images.truth == images.cells.index(key.split("/")[1]) if "/" in key else np.ones(len(images.truth), bool)
     units = len(set(images.units[part]))
@@ -123,8 +125,8 @@ def _disagreement(a: Called, b: Called, one: Comparison, key: str) -> CsvRow:
     }
 
 
-def power_lines(evidence: Evidence) -> list[CsvRow]:
-    """One line a comparison of shares of images: what difference could have been shown."""
+def power_lines(evidence: ComparedTable) -> list[CsvRow]:
+    """A line per comparison of a score that is a share of images: the differences that it could have shown."""
     filled = evidence.filled
     return [
         {"table": filled.table.number, "dataset": dataset} | line

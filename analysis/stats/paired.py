@@ -1,6 +1,6 @@
-"""Tests and intervals over test images that several trials saw: arrays in, numbers out.
+"""Tests and intervals for trials evaluated on the same test images, as functions of arrays.
 
-Images are exchanged and resampled in units: single images, or all images of one photograph where those are copies.
+The independent units are single images, or all images of one photographed cell where images are copies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class LabelledImages:
     """Indices of the true classes (N,)."""
     cells: tuple[str, ...]
     units: np.ndarray
-    """Of each image, the number of its unit (N,), from 0."""
+    """Index of the unit of each image (N,), from 0."""
 
     @property
     def n_units(self) -> int:
@@ -38,7 +38,7 @@ class LabelledImages:
 
     @property
     def strata(self) -> tuple[int, ...]:
-        """The class of each unit, by its first image."""
+        """Class index of each unit, that of its first image."""
         return tuple(self.truth[np.unique(self.units, return_index=True)[1]].tolist())
 
     @property
@@ -46,7 +46,7 @@ class LabelledImages:
         return self.n_units < len(self.ids)
 
     def counts(self, called: np.ndarray) -> np.ndarray:
-        """The confusion matrix of each unit, flat (units, classes * classes)."""
+        """The flattened confusion matrix of each unit (units, classes * classes), from predicted classes (N,)."""
         k = len(self.cells)
         return np.bincount(self.units * k * k + self.truth * k + called, minlength=self.n_units * k * k).reshape(
             self.n_units, k * k
@@ -55,9 +55,9 @@ class LabelledImages:
 
 @cache
 def _weights(strata: tuple[int, ...], seed: int) -> np.ndarray:
-    """How often each resample holds each unit (RESAMPLES, units): the same for all trials, so that they are paired.
+    """How often each resample holds each unit (RESAMPLES, units); the same for all trials, so that they stay paired.
 
-    Units are drawn within each class: of BCCD's four test photographs of monocytes, some resamples would have none.
+    Units are drawn within each class: BCCD has four test photographs of monocytes, and some resamples would miss all.
     """
     rng = np.random.default_rng(seed)
     weights = np.empty((RESAMPLES, len(strata)), np.float32)
@@ -69,26 +69,26 @@ def _weights(strata: tuple[int, ...], seed: int) -> np.ndarray:
 
 
 def resampled(images: LabelledImages, called: np.ndarray, *, seed: int = 0) -> Scores:
-    """The scores in every bootstrap resample of the units, each (RESAMPLES,)."""
+    """By score, its value in each bootstrap resample of the units (RESAMPLES,), from predicted classes (N,)."""
     counts = images.counts(called).astype(np.float32)
     return scores((_weights(images.strata, seed) @ counts).astype(float), images.cells)
 
 
 def share_interval(hits: int, images: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of independent images."""
+    """Wilson's 95 % interval of the share `hits / images` of independent images."""
     low, high = proportion_confint(hits, images, alpha=1 - LEVEL, method="wilson")
     return float(low), float(high)
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Student's 95 % interval of the mean of two values or more."""
+    """Student's 95 % interval of the mean of two or more values."""
     middle, error = fmean(values), stdev(values) / sqrt(len(values))
     reach = float(t.isf((1 - LEVEL) / 2, len(values) - 1)) * error
     return middle - reach, middle + reach
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """The middle 95 % of resampled values."""
+    """The 2.5 % and 97.5 % quantiles of resampled values."""
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
@@ -96,12 +96,12 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 def randomised(
     images: LabelledImages, a: Sequence[np.ndarray], b: Sequence[np.ndarray], *, seed: int
 ) -> dict[str, float]:
-    """Two-sided p of each score's difference by exchanging the two rows' calls, unit by unit, at random.
+    """By score, the two-sided p of a randomisation test that exchanges the two rows' predictions unit by unit.
 
-    Exact whatever the score: if the two are alike, every exchange is as likely as what was seen.
+    The test is exact for any score: if the rows do not differ, every exchange is as likely as what was observed.
 
     Args:
-        a, b: the calls of each row (N,), seed by seed; a unit is exchanged in all seeds at once.
+        a, b: predicted classes (N,) of each row, one array per seed; a unit is exchanged in all seeds at once.
     """
     first = np.stack([images.counts(called) for called in a]).astype(np.float32)  # (seeds, units, classes^2)
     second = np.stack([images.counts(called) for called in b]).astype(np.float32)
@@ -121,13 +121,13 @@ def randomised(
 
 
 def _difference(a: np.ndarray, b: np.ndarray, cells: Sequence[str]) -> Scores:
-    """Of the scores' means over the seeds, the first axis."""
+    """By score, the difference of the means over the seeds, which are the first axis."""
     one, other = scores(a.astype(float), cells), scores(b.astype(float), cells)
     return {name: (one[name] - other[name]).mean(0) for name in one}
 
 
 def mcnemar(images: LabelledImages, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
-    """Exact p for the scores that are shares of images: the accuracy, and the recall of each class."""
+    """Exact McNemar p of the scores that are shares of images: the accuracy, and the recall of each class."""
     right_a, right_b = a == images.truth, b == images.truth
     parts = {"accuracy": np.ones(len(images.truth), bool)}
     parts |= {f"recall/{cell}": images.truth == i for i, cell in enumerate(images.cells)}
@@ -142,7 +142,7 @@ def _sign_test(only_a: np.ndarray, only_b: np.ndarray) -> float:
 
 
 def over_seeds(a: Mapping[str, Sequence[float]], b: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """p of the paired t test of each score over the seeds, two or more."""
+    """By score, p of the paired t test over two or more seeds."""
     return {name: _t_test(np.subtract(a[name], b[name])) for name in a}
 
 

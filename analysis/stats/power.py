@@ -1,4 +1,4 @@
-"""How small a difference between two rows can a test set show?"""
+"""The smallest differences between two rows that a test set can show."""
 
 from math import sqrt
 
@@ -9,27 +9,27 @@ ALPHA, POWER = 0.05, 0.8
 
 
 def detectable(images: int, *, disagreement: float) -> float:
-    """The true difference of two accuracies that McNemar's test finds four times in five, at 5 % and two-sided.
+    """The minimum detectable difference of two accuracies: McNemar's test, two-sided at 5 %, has 80 % power for it.
 
-    Solves (z_a sqrt(d) + z_b sqrt(d - x^2))^2 = n x^2 for x (Connor 1987). Rows that differ by more than d disagree
-    on more than d: then d is x.
+    Solves (z_a sqrt(d) + z_b sqrt(d - x^2))^2 = n x^2 for x (Connor 1987). A difference x implies a disagreement of at
+    least x, so d is max(disagreement, x).
 
     Args:
-        disagreement: d, the share of the images that exactly one of the two rows calls right.
+        disagreement: share of the images that exactly one of the two rows classifies correctly.
     """
     z_a, z_b = float(norm.isf(ALPHA / 2)), float(norm.isf(1 - POWER))
 
-    def lacking(x: float) -> float:
+    def shortfall(x: float) -> float:
         d = max(disagreement, x)
         return z_a * sqrt(d) + z_b * sqrt(d - x * x) - sqrt(images) * x
 
-    return root_scalar(lacking, bracket=(1e-9, 1.0)).root if lacking(1.0) < 0 else 1.0
+    return root_scalar(shortfall, bracket=(1e-9, 1.0)).root if shortfall(1.0) < 0 else 1.0
 
 
 def smallest_significant(images: int, *, disagreements: int) -> float | None:
-    """The smallest difference of two accuracies seen that is significant when the rows disagree on so many images.
+    """The smallest observed difference of two accuracies that is significant, given the number of disagreements.
 
-    None where none is: on fewer than six, not even all of them falling to one side are.
+    None if none is: with fewer than six disagreements, not even a unanimous outcome is significant at 5 %.
     """
     few = (losses for losses in range(disagreements // 2, -1, -1) if _p(losses, disagreements) < ALPHA)
     return next(((disagreements - 2 * losses) / images for losses in few), None)

@@ -1,1 +1,1 @@
-"""Which tables there are, their rows filled with scores, and how they are laid out."""
+"""The tables of a study: which there are, their rows filled with scores, and their layout."""

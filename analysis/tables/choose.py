@@ -1,4 +1,4 @@
-"""Which study is printed: the paper itself, or the paper with some knobs set for all of it."""
+"""Choose the study to print: the paper itself, or the paper with some knobs overridden in every config."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from wbc_model.errors import InputError
 
 
 def choose(records: Sequence[RunRecord], wanted: dict[str, Any] | None, *, where: str) -> dict[str, Any]:
-    """The overrides that are wanted; None: those under which all of these runs were made.
+    """The overrides of the study to print: `wanted`, or if that is None those that all of these runs share.
 
     Raises:
         InputError: there are no runs, or they were made under several sets of overrides.
@@ -37,7 +37,7 @@ def choose(records: Sequence[RunRecord], wanted: dict[str, Any] | None, *, where
 def tables_under(
     overrides: dict[str, Any], *, numbers: Sequence[str] = (), datasets: Sequence[str] = ()
 ) -> tuple[list[Table], dict[str, str]]:
-    """The chosen tables with every config overridden, and why each other one cannot be: it varies what is set.
+    """The chosen tables with every config overridden, and by number why a table is left out: it varies what is set.
 
     Raises:
         InputError: no such table or dataset, no row of those tables on those datasets, or no table can be: there is no

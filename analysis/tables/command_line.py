@@ -1,4 +1,4 @@
-"""New."""
+"""The command that runs the missing trials of a table, as it is typed."""
 
 import json
 import shlex
@@ -14,7 +14,7 @@ from wbc_model.config import TrialConfig
 
 
 def command(filled: Filled, *, storage: UPath | None = None) -> str:
-    """What runs a table's missing trials, into the storage its runs were read from (None: wherever `run.py` does)."""
+    """The command that runs a table's missing trials and writes to `storage` (None: the default of `run.py`)."""
     overrides, words, usual = filled.overrides, ["study/run.py"], Path("runs")
     if all(overrides.get(knob) == REHEARSAL[knob] for knob in ("trunks", "images")):
         paper = TrialConfig().to_json()
@@ -42,7 +42,7 @@ def arguments(overrides: dict[str, Any]) -> str:
 
 
 def _typed(value: Any) -> str:
-    """As `parse_overrides` reads it back: a string goes bare, unless it would be read as something else."""
+    """A value as `parse_overrides` reads it back: JSON, but a string without quotes where that is unambiguous."""
     if not isinstance(value, str):
         return json.dumps(value)
     try:

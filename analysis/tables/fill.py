@@ -14,20 +14,20 @@ from wbc_model.errors import InputError
 
 DASH = "–"
 TICK = "✓"
-NOT_APART = "†"
+TIED = "†"
 USUAL_DATA = (TrialConfig().split, TrialConfig().augmentation)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A score in percent as it is printed; empty where no run, or no cell type of the dataset, gives one."""
+    """A score in percent as it is printed; empty if no run has it, or if the dataset lacks the cell type."""
 
     mean: Decimal | None = None
     sd: Decimal | None = None
-    """Sample standard deviation over the seeds; one seed has none."""
+    """Sample standard deviation over the seeds; None for one seed."""
     best: bool = False
-    not_apart: bool = False
-    """Not the best, and not shown to differ from it (significance.py)."""
+    tied: bool = False
+    """Not the best, but tied with it: no test shows a difference (stats/compare.py)."""
 
     def __str__(self) -> str:
         if self.mean is None:
@@ -37,13 +37,13 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row: the runs of its config, by seed, and their scores."""
+    """A row: the runs of its config, in the order of their seeds, and their scores."""
 
     labels: tuple[str, ...]
     config: TrialConfig
     runs: tuple[RunRecord, ...]
-    lacking: tuple[int, ...]
-    """Seeds that were asked for and have no finished run."""
+    missing_seeds: tuple[int, ...]
+    """Requested seeds that have no finished run."""
     cells: tuple[Score, ...]
 
     @property
@@ -53,16 +53,16 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Filled:
-    """A table with its numbers."""
+    """A table with its scores."""
 
     table: Table
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
-    """Seeds asked for in every row."""
+    """Seeds requested for every row."""
     overrides: dict[str, Any] = field(default_factory=dict)
-    """What was set for the whole study, to be told beside the numbers."""
-    tested: tuple[str, ...] = ()
-    """What the marks of its cells mean and rest on."""
+    """What was overridden in the whole study; printed with the table."""
+    test_notes: tuple[str, ...] = ()
+    """Notes on the statistical tests behind the marks of its cells."""
 
     @property
     def rehearsal(self) -> bool:
@@ -70,11 +70,11 @@ class Filled:
 
     @property
     def missing(self) -> list[str]:
-        """Rows that lack a run, each as a reader would name it; a row with some of its seeds names those it lacks."""
+        """Rows that lack runs, in words; a row that has some of its seeds is followed by the missing ones."""
         return [
-            self.describe(row) + (f" (seed {', '.join(map(str, row.lacking))})" if row.runs else "")
+            self.describe(row) + (f" (seed {', '.join(map(str, row.missing_seeds))})" if row.runs else "")
             for row in self.rows
-            if row.lacking
+            if row.missing_seeds
         ]
 
     def describe(self, row: Row) -> str:
@@ -100,7 +100,7 @@ def fill(
 
     Args:
         seeds: those that every row should have.
-        overrides: what was set for the whole study; only told, the rows are overridden already.
+        overrides: what was overridden in the whole study; only recorded, as the rows are overridden already.
 
     Raises:
         InputError: two records of one trial, or records made from different data or weights.
@@ -118,9 +118,9 @@ def fill(
 
 
 def _require_equal_inputs(table: Table, runs: Sequence[RunRecord]) -> None:
-    """Rows can be compared when they were trained on the same images of a dataset, from the same file of weights.
+    """Check that all rows were trained on the same images of a dataset and from the same weights file.
 
-    Rows that ask for another split or other copies of the images have other data on purpose.
+    Rows that ask for another split or augmentation have other data on purpose and are compared among themselves.
     """
     seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for run in runs:
@@ -133,8 +133,10 @@ def _require_equal_inputs(table: Table, runs: Sequence[RunRecord]) -> None:
             seen[f"weights of {name}"][weights["sha256"]].add(run.trial.id)
     for what, kinds in seen.items():
         if len(kinds) > 1:
-            told = "; ".join(f"{kind[:16]} behind {', '.join(sorted(ids))}" for kind, ids in kinds.items())
-            raise InputError(f"Table {table.number} mixes different {what}: {told}. Remove the records of one kind")
+            versions = "; ".join(f"{kind[:16]} in {', '.join(sorted(ids))}" for kind, ids in kinds.items())
+            raise InputError(
+                f"Table {table.number} mixes different {what}: {versions}. Remove the records of one version"
+            )
 
 
 def _row(table: Table, labels: tuple[str, ...], *, runs: Sequence[RunRecord], seeds: Collection[int]) -> Row:
@@ -142,18 +144,18 @@ def _row(table: Table, labels: tuple[str, ...], *, runs: Sequence[RunRecord], se
         labels=labels,
         config=table.rows[labels],
         runs=tuple(runs),
-        lacking=tuple(sorted(set(seeds) - {run.trial.seed for run in runs})),
+        missing_seeds=tuple(sorted(set(seeds) - {run.trial.seed for run in runs})),
         cells=tuple(cells(table.columns, runs)),
     )
 
 
 def cells(columns: Sequence[Column], runs: Sequence[RunRecord]) -> list[Score]:
-    """One a column: the mean over the runs."""
+    """The score of each column: the mean over the runs."""
     return [_cell(values(column, runs)) for column in columns]
 
 
 def values(column: Column, runs: Sequence[RunRecord]) -> list[float]:
-    """The score in [0, 1] of each run that has it."""
+    """A column's score in [0, 1] of each run that has it."""
     tests = [run.tests.get((column.on or run.trial.config.dataset).name) for run in runs]
     scores = [test.scores() for test in tests if test]
     return [score[column.key] for score in scores if column.key in score]
@@ -166,15 +168,15 @@ def _cell(scores: Sequence[float]) -> Score:
 
 
 def percent(score: float) -> Decimal:
-    """In percent with two decimals, half to even.
+    """A score in percent, rounded half to even to two decimals.
 
-    The nine decimals before it wipe off the error of binary fractions: 90.025 is a half, though no float is.
+    Rounding to nine decimals first removes the error of binary fractions: 90.025 is a tie, although no float equals it.
     """
     return Decimal(f"{100 * score:.9f}").quantize(Decimal("0.01"), ROUND_HALF_EVEN)
 
 
 def _best(table: Table, rows: Sequence[Row], column: int) -> set[tuple[str, ...]]:
-    """Labels of the rows with the highest printed number of their group, of two numbers or more."""
+    """Labels of the rows with the highest printed number in their group; groups of a single number have no best."""
     if table.columns[column].on:
         return set()
     groups: dict[tuple[str, ...], dict[tuple[str, ...], Decimal]] = defaultdict(dict)

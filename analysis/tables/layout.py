@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 
-from analysis.runs.fingerprints import told
-from analysis.tables.fill import NOT_APART, TICK, Filled, Row, Score
+from analysis.runs.fingerprints import provenance_line
+from analysis.tables.fill import TICK, TIED, Filled, Row, Score
 from analysis.tables.notes import footnotes, groups_begin, notes, repeats, title
 from search_spaces.table import Table
 
@@ -63,7 +63,7 @@ class TableLayout:
     """Columns of ticks."""
     notes: tuple[str, ...]
     made_from: tuple[str, ...] = ()
-    """The trials behind it, for a comment in the file."""
+    """Provenance, a line per trial, for a comment in the file."""
 
     @property
     def texts(self) -> dict[str, dict[str, str]]:
@@ -88,7 +88,7 @@ def lay_out(filled: Filled) -> TableLayout:
         labels=len(table.stub),
         centred=_ticks(table),
         notes=tuple(notes(filled)),
-        made_from=tuple(f"{filled.describe(row)}: {told(run)}" for row in filled.rows for run in row.runs),
+        made_from=tuple(f"{filled.describe(row)}: {provenance_line(run)}" for row in filled.rows for run in row.runs),
     )
 
 
@@ -98,12 +98,12 @@ def _ticks(table: Table) -> frozenset[int]:
 
 
 def _gaps(again: Sequence[bool]) -> set[int]:
-    """Where a run of rows with one label begins or ends."""
+    """Indices of the rows above which a run of equal first labels begins or ends."""
     return {i for i in range(1, len(again)) if not again[i] and (again[i - 1] or any(again[i + 1 : i + 2]))}
 
 
 def head(levels: Sequence[Sequence[str]], columns: Sequence[str]) -> tuple[Cells, ...]:
-    """Headings: equal neighbours of the upper levels share a box, one that is alone reaches down to the numbers."""
+    """Heading rows: equal neighbours share a cell, and the heading of a column of numbers spans all levels."""
     lines = [[*_merged(level), *(None for _ in columns)] for level in levels]
     lines[0][len(levels[0]) :] = [LayoutCell(text=label, down=len(levels)) for label in columns]
     return tuple(map(tuple, lines))
@@ -142,16 +142,20 @@ def _score(cell: Score, row: Row) -> LayoutCell:
     return LayoutCell(
         text=str(cell),
         bold=cell.best,
-        mark=NOT_APART if cell.not_apart else "",
+        mark=TIED if cell.tied else "",
         value=cell.mean,
-        opens=cell.mean is not None or bool(row.lacking),
+        opens=cell.mean is not None or bool(row.missing_seeds),
     )
 
 
 def _labels(
     filled: Filled, i: int, again: Sequence[bool], marks: Mapping[tuple[str, ...], str]
 ) -> list[LayoutCell | None]:
-    """A label that the rows below repeat is one cell over them, as is one with nothing to its left, not even a head."""
+    """The label cells of a row.
+
+    A first label that the rows below repeat spans them; a second label spans the first column too where that has
+    neither a label nor a heading.
+    """
     row = filled.rows[i]
     note = marks.get(row.labels, "")
     last = max(k for k, label in enumerate(row.labels) if label)

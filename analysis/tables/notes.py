@@ -1,4 +1,4 @@
-"""What a reader is told round a table, the same in every format."""
+"""The title, notes and footnotes of a table, the same in every format."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -27,12 +27,12 @@ MEANINGS = {
 
 
 def title(filled: Filled) -> str:
-    """The table's title with its unit; a rehearsal says so first."""
+    """The table's title with its unit, marked if it is a rehearsal."""
     return f"{'REHEARSAL. ' if filled.rehearsal else ''}{filled.table.title} (%)"
 
 
 def notes(filled: Filled) -> list[str]:
-    """Departures from the paper, the seeds behind the numbers, the table's own notes, and what its headings mean."""
+    """Departures from the paper, seeds, test images, statistical tests, the table's own notes, and abbreviations."""
     lines = [REHEARSAL_NOTE] if filled.rehearsal else []
     if departures := ", ".join(f"{key}={value}" for key, value in filled.overrides.items()):
         lines.append(f"Departs from the paper: {departures}.")
@@ -42,29 +42,29 @@ def notes(filled: Filled) -> list[str]:
     if empty := sum(not row.runs for row in filled.rows):
         lines.append(f"{empty} of {len(filled.rows)} rows missing; to fill them: {command(filled)}")
     if any(cell.mean is None for row in filled.rows if row.runs for cell in row.cells):
-        lines.append("A dash in a row with numbers: the dataset has no such cell type.")
+        lines.append("A dash in a row with numbers: the dataset lacks this cell type.")
     if any(cell.best for row in filled.rows for cell in row.cells):
-        lines.append("Best results in bold, by the numbers as printed.")
-    lines += filled.tested
+        lines.append("Best results in bold, by the printed numbers.")
+    lines += filled.test_notes
     return [*lines, *filled.table.notes, _headings(filled)]
 
 
 def _seeds(filled: Filled) -> str:
-    """Over which seeds the numbers go; rows with others have footnotes."""
+    """The seeds of most rows; the other rows have footnotes."""
     usual = _usual_seeds(filled)
     line = f"Mean ± sample SD over n = {len(usual)} seeds" if len(usual) > 1 else "One seed"
     return f"{line} ({_list(usual)})."
 
 
 def footnotes(filled: Filled) -> dict[tuple[str, ...], str]:
-    """By labels, the letter of each row whose seeds are not the table's."""
+    """By labels, the footnote letter of each row whose seeds differ from those of most rows."""
     return {
         row.labels: letter for row in filled.rows for letter, seeds in _others(filled).items() if row.seeds == seeds
     }
 
 
 def _others(filled: Filled) -> dict[str, tuple[int, ...]]:
-    """The letter of each other set of seeds that rows have."""
+    """By footnote letter, each other set of seeds that some row has."""
     usual = _usual_seeds(filled)
     others = dict.fromkeys(row.seeds for row in filled.rows if row.runs and row.seeds != usual)
     return dict(zip(ascii_lowercase, others, strict=False))
@@ -75,7 +75,7 @@ def _usual_seeds(filled: Filled) -> tuple[int, ...]:
 
 
 def _images(filled: Filled) -> str:
-    """How many images of each dataset the numbers are over, and what a model was not shown."""
+    """How many test images of each dataset there are, and which classes a model does not know and was not tested on."""
     tests = [(run, on) for row in filled.rows for run in row.runs for on in run.trial.config.tested]
     sizes: dict[Dataset, str] = {}
     fewer: dict[tuple[Dataset, tuple[str, ...]], dict[Dataset, str]] = defaultdict(dict)
@@ -87,12 +87,12 @@ def _images(filled: Filled) -> str:
         else:
             numbers = "/".join(str(images[cell]) for cell in on.classes)
             sizes[on] = f"{on.title} {numbers} {'/'.join(letters(on.classes))}, {sum(images.values())} in all"
-    told = [
-        f" Trained on {own.title}, a model knows no {_list(f'{cell}s' for cell in unknown)} "
-        f"and was shown none; left are {_list(left.values())}."
+    excluded = [
+        f" A model trained on {own.title} knows no {_list(f'{cell}s' for cell in unknown)} "
+        f"and is tested without them, on {_list(left.values())}."
         for (own, unknown), left in fewer.items()
     ]
-    return f"Test images: {'; '.join(sizes.values())}.{''.join(told)}"
+    return f"Test images: {'; '.join(sizes.values())}.{''.join(excluded)}"
 
 
 def _list(items: Iterable[object]) -> str:
@@ -100,19 +100,19 @@ def _list(items: Iterable[object]) -> str:
 
 
 def _headings(filled: Filled) -> str:
-    """`OA accuracy, AP macro precision, ...`, as the paper writes it."""
+    """The abbreviations of the headings: `OA accuracy, AP macro precision, ...`."""
     headings = (*filled.table.stub, *(column.label for column in filled.table.columns))
     words = dict.fromkeys(word for heading in headings for word in heading.split())
     return f"{', '.join(f'{word} {MEANINGS[word]}' for word in words if word in MEANINGS)}."
 
 
 def repeats(filled: Filled) -> list[bool]:
-    """For each row, whether its first label is that of the row above, and so not shown again. Ticks always are."""
+    """For each row, whether its first label repeats that of the row above and is not shown; ticks are always shown."""
     firsts = [row.labels[0] for row in filled.rows]
     return [now == above and now not in (TICK, "") for above, now in zip([None, *firsts], firsts, strict=False)]
 
 
 def groups_begin(filled: Filled) -> list[bool]:
-    """For each row but the first, whether it begins a new group of rows that compete for bold."""
+    """For each row, whether it begins a new group of rows that are compared with each other; the first does not."""
     heads = [row.labels[: filled.table.best_within] for row in filled.rows]
     return [False] + [now != above for above, now in zip(heads, heads[1:], strict=False)]

@@ -6,7 +6,7 @@ import pytest
 from analysis.commands import verify
 from analysis.load import Study
 from analysis.published.numbers import printed
-from analysis.stats.compare import Calls
+from analysis.stats.compare import PredictionLookup
 from analysis.stats.evidence import gather
 from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED, TABLES, vary
@@ -34,7 +34,9 @@ def study(make_record, right: dict, *, overrides=None, lost=(), tables=("9",)) -
             classes=CELLS, ids=np.arange(len(truth)).astype(str), truth=truth, probabilities=np.eye(5)[called]
         )
     kept = {trial: one for trial, one in predictions.items() if trial not in lost}
-    evidence = [gather(fill(BY_NUMBER[n], records, overrides=overrides), Calls(kept.get, {})) for n in tables]
+    evidence = [
+        gather(fill(BY_NUMBER[n], records, overrides=overrides), PredictionLookup(kept.get, {})) for n in tables
+    ]
     return Study([one.filled for one in evidence], evidence, records, {}, overrides or {}, None)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from analysis.output.csv_lines import cell_lines, cost_lines, delta_lines, to_csv
 from analysis.output.rank_table import ranks
-from analysis.stats.compare import Calls
+from analysis.stats.compare import PredictionLookup
 from analysis.stats.evidence import gather, power_lines
 from analysis.stats.ranks import critical_difference
 from analysis.tables.fill import fill
@@ -19,7 +19,7 @@ SIZES = (42, 208, 95, 600, 700)
 def of(number: str, *, seeds=(0,)):
     simulation = Simulation(SIZES, seed=1)
     filled = fill(BY_NUMBER[number], simulation.table(BY_NUMBER[number], seeds=seeds), seeds=seeds)
-    return gather(filled, Calls(simulation.predictions.get, {}))
+    return gather(filled, PredictionLookup(simulation.predictions.get, {}))
 
 
 def test_every_cell_has_its_number_its_intervals_and_its_distance_from_the_best():
@@ -95,6 +95,6 @@ def test_the_critical_difference_is_demsars():
 def test_rows_on_another_dataset_are_compared_within_it():
     simulation = Simulation((60, 60, 60, 60, 60), seed=1)
     table = replace(BY_NUMBER["11"], rows={k: v for k, v in BY_NUMBER["11"].rows.items() if k[0] != "BCCD"})
-    evidence = gather(fill(table, simulation.table(table)), Calls(simulation.predictions.get, {}))
+    evidence = gather(fill(table, simulation.table(table)), PredictionLookup(simulation.predictions.get, {}))
     assert all(one.row.labels[0] == one.best.labels[0] for one in evidence.comparisons)
     assert {line["less"] for line in delta_lines(evidence, PROPOSED)} == {"LISC Our model", "Raabin Our model"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.output.latex import document, render
-from analysis.stats.compare import Calls
+from analysis.stats.compare import PredictionLookup
 from analysis.stats.evidence import gather
 from analysis.tables.fill import fill
 from analysis.tables.layout import lay_out
@@ -26,7 +26,7 @@ def rendered(number: str) -> str:
     _, *others, last = table.rows.values()
     trials = [*((config, seed) for config in others for seed in (0, 1)), (last, 0)]
     records = [simulation.trial(config, seed, worse=0.02 * (config != PROPOSED)) for config, seed in trials]
-    evidence = gather(fill(table, records, seeds=(0, 1)), Calls(simulation.predictions.get, {}))
+    evidence = gather(fill(table, records, seeds=(0, 1)), PredictionLookup(simulation.predictions.get, {}))
     return render(lay_out(evidence.filled))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from analysis.stats import paired
-from analysis.stats.compare import Calls
+from analysis.stats.compare import PredictionLookup
 from analysis.stats.evidence import gather
 from analysis.tables.fill import Filled, fill
 from search_spaces.paper import TABLES
@@ -23,13 +23,15 @@ def first(rows: int) -> Table:
 
 
 def judged(simulation: Simulation, table: Table, records, seeds=(0,)) -> Filled:
-    return gather(fill(table, records, seeds=seeds), Calls(simulation.predictions.get, simulation.photographs)).filled
+    return gather(
+        fill(table, records, seeds=seeds), PredictionLookup(simulation.predictions.get, simulation.photographs)
+    ).filled
 
 
 def winners(filled: Filled) -> int:
     """Columns whose best stands alone: no tie, and every other cell apart from it."""
     columns = zip(*(row.cells for row in filled.rows), strict=True)
-    return sum(sum(c.best for c in cells) == 1 and not any(c.not_apart for c in cells) for cells in columns)
+    return sum(sum(c.best for c in cells) == 1 and not any(c.tied for c in cells) for cells in columns)
 
 
 def test_a_much_better_row_wins_alone_and_close_ones_share():
@@ -37,9 +39,9 @@ def test_a_much_better_row_wins_alone_and_close_ones_share():
     none, se, eca = islice(ATTENTION.rows.values(), 3)
     records = [simulation.trial(none, worse=0.2), simulation.trial(se), simulation.trial(eca)]
     cells = [row.cells for row in judged(simulation, first(3), records).rows]
-    assert not any(cell.not_apart or cell.best for cell in cells[0])
+    assert not any(cell.tied or cell.best for cell in cells[0])
     for two in zip(cells[1], cells[2], strict=True):
-        assert {(cell.best, cell.not_apart) for cell in two} <= {(True, False), (False, True)}
+        assert {(cell.best, cell.tied) for cell in two} <= {(True, False), (False, True)}
 
 
 def test_what_cannot_be_tested_is_not_shown_to_differ_and_is_named():
@@ -47,8 +49,8 @@ def test_what_cannot_be_tested_is_not_shown_to_differ_and_is_named():
     records = [simulation.trial(config, worse=0.4 * i) for i, config in enumerate(first(2).rows.values())]
     del simulation.predictions[records[1].trial.id]
     filled = judged(simulation, first(2), records)
-    assert [cell.not_apart for cell in filled.rows[1].cells] == [True] * 4
-    assert "Not tested, for want of predictions of the same test images: CD SE." in filled.tested
+    assert [cell.tied for cell in filled.rows[1].cells] == [True] * 4
+    assert "Not tested, because predictions of the same test images are missing: CD SE." in filled.test_notes
 
 
 def test_predictions_of_another_test_are_refused():
@@ -57,7 +59,7 @@ def test_predictions_of_another_test_are_refused():
     simulation.predictions[record.trial.id] = simulation.predictions[other.trial.id]
     row = fill(first(1), [record]).rows[0]
     with pytest.raises(InputError, match=f"predictions.npz of trial {record.trial.id} is not what its record counts"):
-        Calls(simulation.predictions.get, {}).of(row)
+        PredictionLookup(simulation.predictions.get, {}).of(row)
 
 
 def test_a_difference_of_one_seed_must_show_in_the_others():
@@ -70,14 +72,14 @@ def test_a_difference_of_one_seed_must_show_in_the_others():
     assert winners(judged(simulation, first(2), records[:1] + records[3:4])) == 4
     filled = judged(simulation, first(2), records, seeds=(0, 1, 2))
     assert winners(filled) == 0
-    assert "paired t over seeds" in " ".join(filled.tested)
+    assert "paired t over seeds" in " ".join(filled.test_notes)
 
 
 def test_rows_are_compared_over_the_seeds_that_both_have():
     simulation = Simulation(SIZES, seed=0)
     a, b = first(2).rows.values()
     records = [simulation.trial(a, 0), simulation.trial(a, 1), simulation.trial(b, 1, worse=0.5)]
-    evidence = gather(fill(first(2), records, seeds=(0, 1)), Calls(simulation.predictions.get, {}))
+    evidence = gather(fill(first(2), records, seeds=(0, 1)), PredictionLookup(simulation.predictions.get, {}))
     assert {one.seeds for one in evidence.comparisons} == {(1,)}
 
 
@@ -87,14 +89,14 @@ def test_copies_on_bccd_are_the_unit_of_its_tests_and_told():
     table = replace(ATTENTION, rows=bccd)
     records = simulation.table(table)
     grouped = judged(simulation, table, records)
-    assert "BCCD: its 240 test images are copies of 12 photographed cells" in " ".join(grouped.tested)
+    assert "BCCD: its 240 test images are copies of 12 photographed cells" in " ".join(grouped.test_notes)
     simulation.photographs = {}
-    assert "as if they were independent" in " ".join(judged(simulation, table, records).tested)
+    assert "as if they were independent" in " ".join(judged(simulation, table, records).test_notes)
 
 
 def test_holms_correction_is_over_the_whole_table():
     simulation = Simulation(SIZES, seed=3)
-    evidence = gather(fill(first(3), simulation.table(first(3))), Calls(simulation.predictions.get, {}))
+    evidence = gather(fill(first(3), simulation.table(first(3))), PredictionLookup(simulation.predictions.get, {}))
     smallest = min(evidence.comparisons, key=lambda one: one.difference.p)
     assert smallest.adjusted == pytest.approx(min(1, len(evidence.comparisons) * smallest.difference.p))
     assert len(evidence.comparisons) == 8
@@ -125,4 +127,4 @@ def test_a_row_that_beats_the_best_on_the_seeds_both_have_is_not_called_worse():
     ]
     records.append(simulation.trial(b, 0, worse=0.15))
     cells = judged(simulation, first(2), records, seeds=(0, 1, 2)).rows[1].cells
-    assert all(cell.not_apart for cell in cells)
+    assert all(cell.tied for cell in cells)

@@ -10,7 +10,7 @@ from analysis.output.csv_lines import cell_lines, table_csv
 from analysis.output.latex import render
 from analysis.runs.fingerprints import fingerprints
 from analysis.runs.predictions import of_record
-from analysis.stats.compare import Calls
+from analysis.stats.compare import PredictionLookup
 from analysis.stats.evidence import gather
 from analysis.tables.fill import fill
 from analysis.tables.layout import lay_out
@@ -66,7 +66,7 @@ def test_the_diagonal_is_the_ordinary_result_and_nothing_competes(records):
     scores = np.array([[float(cell.mean) for cell in row.cells] for row in filled.rows])
     assert (scores[:, :4] == np.where(np.eye(4), 90, 60)).all()
     assert not [cell for row in filled.rows for cell in row.cells if cell.best]
-    table = lay_out(gather(filled, Calls(lambda *_: None, {})).filled)
+    table = lay_out(gather(filled, PredictionLookup(lambda *_: None, {})).filled)
     assert not any(row.rule for row in table.body)
     assert "dagger" not in render(table)
 
@@ -82,7 +82,7 @@ def test_notes_say_what_a_model_was_not_shown(records):
     tex = render(lay_out(fill(E6, records)))
     assert "BCCD 10/10/10/10 M/E/N/L, 40 in all" in tex
     assert (
-        "Trained on BCCD, a model knows no basophils and was shown none; left are LDWBC 40, LISC 40, Raabin 40." in tex
+        "A model trained on BCCD knows no basophils and is tested without them, on LDWBC 40, LISC 40, Raabin 40." in tex
     )
     assert "knows no" not in render(lay_out(fill(E6, records[:1])))
 
@@ -94,7 +94,7 @@ def test_a_row_without_a_run_is_dashes_and_every_column_has_a_name_of_its_own(re
 
 def test_intervals_are_over_the_images_of_the_column(records):
     kept = predictions_of(records)
-    evidence = gather(fill(E6, records), Calls(lambda trial, on: kept.get((trial, on)), {}))
+    evidence = gather(fill(E6, records), PredictionLookup(lambda trial, on: kept.get((trial, on)), {}))
     lines = {(line["row"], line["score"]): line for line in cell_lines(evidence)}
     assert len(lines) == 32
     home, away = lines["Trained on LISC", "OA LISC"], lines["Trained on LISC", "OA LDWBC"]
@@ -108,7 +108,7 @@ def test_intervals_are_over_the_images_of_the_column(records):
 def test_copies_on_bccd_are_the_unit_of_other_models_intervals_there_too(records):
     kept = predictions_of(records)
     photographs = {f"bccd/{i}.png": str(i // 5) for i in range(40)}
-    evidence = gather(fill(E6, records), Calls(lambda trial, on: kept.get((trial, on)), photographs))
+    evidence = gather(fill(E6, records), PredictionLookup(lambda trial, on: kept.get((trial, on)), photographs))
     by = {line["score"]: line["images by"] for line in cell_lines(evidence) if line["row"] == "Trained on Raabin"}
     assert (by["OA BCCD"], by["OA LISC"]) == ("bootstrap of photographs", "Wilson")
 

@@ -156,7 +156,7 @@ def test_runs_on_different_data_or_weights_never_share_a_table(make_record):
     def made(config, **provenance):
         return make_record(config, provenance=provenance)
 
-    with pytest.raises(InputError, match=r"Table 4 mixes different data of ldwbc: a behind .*; b behind"):
+    with pytest.raises(InputError, match=r"Table 4 mixes different data of ldwbc: a in .*; b in"):
         fill(MIXUP, [made(RAW, data="a"), made(VIRTUAL, data="b")])
     with pytest.raises(InputError, match="mixes different weights of resnet50"):
         fill(MIXUP, [made(c, data="a", weights={"resnet50": {"sha256": h}}) for c, h in ((RAW, "1"), (VIRTUAL, "2"))])
