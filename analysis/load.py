@@ -73,6 +73,8 @@ def load(args: argparse.Namespace, reading: Reading | None = None) -> Study:
     """
     reading = read(args.runs, wandb=args.wandb) if reading is None else reading
     records = reading.records
+    if reading.problems and not records:
+        raise InputError("\n".join(["no run can be used:", *reading.problems]))
     wanted = None if args.set is None else effective(parse_overrides(args.set))
     overrides = choose(records, wanted, where=args.wandb or str(args.runs))
     possible, left_out = tables_under(overrides, numbers=args.tables, datasets=args.datasets)

@@ -68,6 +68,18 @@ class RunRecord:
         """All its tests by the dataset's name, that on its own first."""
         return {self.trial.config.dataset.name: self.test} | self.elsewhere
 
+    @property
+    def outdated(self) -> str:
+        """How it falls short of its config today: it has other classes or lacks a test set; empty where it does not.
+
+        A dataset of the paper, and `test_on=all`, are names in a config: what they mean may have changed since.
+        """
+        dataset = self.trial.config.dataset
+        if others := [m.classes for m in (self.validation, *self.tests.values()) if m.classes != dataset.classes]:
+            return f"other classes of {dataset} ({', '.join(others[0])}; now {', '.join(dataset.classes)})"
+        lacking = [each.name for each in self.trial.config.tested if each.name not in self.tests]
+        return f"no test on {', '.join(lacking)}" if lacking else ""
+
     def to_json(self) -> dict[str, Any]:
         return _RECORD.dump_python(self, mode="json")
 

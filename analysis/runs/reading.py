@@ -53,13 +53,19 @@ class Reading:
         return Predictions.from_npz(content, classes=self.runs[trial_id].record.test.classes)
 
     def add(self, run_id: str, text: str, fetch: Fetch, *, where: str) -> None:
-        """A finished run with the record in its summary; one that cannot be read is a problem."""
+        """A finished run with the record in its summary; one that cannot be read, or is outdated, is a problem."""
         try:
             record = record_of(run_id, text, where=where)
         except InputError as error:
             self.problems.append(str(error))
             return
-        if record is not None:
+        if record is None:
+            return
+        if record.outdated:
+            self.problems.append(
+                f"{where}: trial {run_id} has {record.outdated}; study/run.py --rerun-stale repeats it"
+            )
+        else:
             self.runs[run_id] = Run(record, fetch, where)
 
 

@@ -2,6 +2,7 @@ import csv
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import configs
 from study.storage import Storage
+from wbc_model.choices import CELLS
+from wbc_model.metrics import ConfusionMatrix
 
 NUMBERS = [table.number for table in TABLES]
 LINES = ("cells", "costs")
@@ -143,6 +146,21 @@ def texts(build: Path) -> list[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_record_of_other_classes_is_named_and_fills_nothing(alone, tmp_path, make_record, capsys):
+    """As where a dataset got more cell types, and trials on it kept their ids."""
+    old = make_record(vary(mixup_alpha=0.4))
+    fewer = ConfusionMatrix(CELLS[1:], ((1, 0, 0, 0),) * 4)
+    for record in (replace(old, test=fewer, validation=fewer), *([] if alone else [make_record(PROPOSED)])):
+        Storage(str(tmp_path / "runs")).trial(record.trial.id).finish(record)
+    status = main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--tables", "4"])
+    told = capsys.readouterr()
+    assert f"trial {old.trial.id} has other classes of ldwbc (monocyte, " in told.out + told.err
+    assert "--rerun-stale repeats it" in told.out + told.err
+    assert status == 1 + alone
+
+
 def test_of_several_studies_it_prints_the_one_that_is_named(tmp_path, make_record, write_run, capsys):
     for overrides in ({}, REHEARSAL):
         write_run(tmp_path / "runs", make_record(PROPOSED.override(overrides), overrides=overrides))

@@ -82,6 +82,20 @@ def test_a_record_of_tests_elsewhere_survives_json_and_one_from_before_there_wer
     assert RunRecord.from_json(before) == replace(record, elsewhere={})
 
 
+def test_a_record_of_other_classes_or_fewer_test_sets_than_its_config_s_is_outdated():
+    record = RunRecord(trial=Trial(TrialConfig(), 0), best_epoch=0, validation=EYE, test=EYE, curves=[], seconds=1.0,
+                       provenance={})  # fmt: skip
+    assert record.outdated == ""
+    four = ConfusionMatrix(CELLS[1:], tuple(row[1:] for row in EYE.counts[1:]))
+    told = "other classes of ldwbc (monocyte, eosinophil, neutrophil, lymphocyte; now basophil, monocyte, eosinophil, "
+    assert replace(record, test=four).outdated.startswith(told)
+    assert replace(record, validation=four).outdated.startswith(told)
+    everywhere = replace(record, trial=Trial(TrialConfig(test_on="all"), 0), elsewhere={"lisc": EYE, "bccd": EYE})
+    assert everywhere.outdated == "no test on raabin"
+    assert replace(everywhere, elsewhere=everywhere.elsewhere | {"raabin": EYE}).outdated == ""
+    assert replace(everywhere, elsewhere=everywhere.elsewhere | {"raabin": four}).outdated.startswith(told)
+
+
 def test_wandb_s_copy_of_a_record_may_lack_fields_that_are_younger():
     record = RunRecord(
         trial=Trial(TrialConfig(), 0), best_epoch=0, validation=EYE, test=EYE, curves=[], seconds=1, provenance={}
