@@ -4,9 +4,11 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from analysis.arguments import add_arguments, parse
 from analysis.commands import audit, check, dashboard, search, verify
-from analysis.load import Study, add_arguments, load
+from analysis.load import Study, load
 from analysis.output import made_from
 from analysis.output.files import LINES, SUFFIXES, outputs
 from analysis.output.pdf import compile_pdf
@@ -47,30 +49,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in COMMANDS:
         return COMMANDS[words[0]](words[1:])
-    args = parser().parse_args(words)
-    study = load(args)
-    args.out.mkdir(parents=True, exist_ok=True)
+    return print_study(**parse(parser(), words))
+
+
+def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **asked: Any) -> int:
+    """Read a study, write every table, and say what is missing.
+
+    Args:
+        out: the folder to write to.
+        data: of the published images, for the figures that show some; None: those show drawn ones.
+        figures: whether to draw the figures too, which takes seconds.
+        asked: which study, and which part of it: the keyword arguments of `load`.
+
+    Returns:
+        The exit status: 0 every row is filled, 1 rows are missing or runs could not be read.
+
+    Raises:
+        InputError: as `load`.
+    """
+    study = load(**asked)
+    out.mkdir(parents=True, exist_ok=True)
     files = outputs(study)
-    _write(files, args.out)
+    _write(files, out)
     print("\n".join(_summary(study)))
-    print(compile_pdf(args.out / "tables.tex"))
-    figures = _draw(study, args) if args.figures else []
+    print(compile_pdf(out / "tables.tex"))
+    drawn = _draw(study, data=data, out=out) if figures else []
     page = report.render(
         study.tables,
         study.reading,
         left_out=study.left_out,
         storage=study.storage,
         beside=_beside(study, files),
-        figures=figures,
+        figures=drawn,
     )
-    (args.out / "report.html").write_text(page, encoding="utf-8")
-    others = [*args.out.glob("tables.pdf"), *(args.out.glob("figure_*") if args.figures else ())]
+    (out / "report.html").write_text(page, encoding="utf-8")
+    others = [*out.glob("tables.pdf"), *(out.glob("figure_*") if figures else ())]
     written = [*files, "report.html", *sorted(file.name for file in others)]
-    made_from.save(study, arguments=vars(args), out=args.out, written=written)
+    made_from.save(study, asked=asked, out=out, written=written)
     for line in (*study.reading.notes, *(f"not read: {problem}" for problem in study.reading.problems)):
         print(line)
     print(
-        f"Written to {args.out.absolute()}: tables.tex and report.html; of each table .tex, .csv, .md and .html; "
+        f"Written to {out.absolute()}: tables.tex and report.html; of each table .tex, .csv, .md and .html; "
         "cells.csv, deltas.csv, power.csv, costs.csv"
     )
     return 1 if study.reading.problems or any(filled.missing for filled in study.tables) else 0
@@ -111,17 +130,17 @@ def _beside(study: Study, files: Mapping[str, str]) -> dict[str, str]:
     return {number: text for number, text in tables.items() if number not in numbers}
 
 
-def _draw(study: Study, args: argparse.Namespace) -> list[report.Figure]:
-    """Write the figures, and say which cannot be drawn; returns them as the report shows them."""
+def _draw(study: Study, *, data: Path | None, out: Path) -> list[report.Figure]:
+    """Write the figures to `out`, and say which cannot be drawn; returns them as the report shows them."""
     from analysis.figures.catalogue import draw, save  # matplotlib and torch take seconds to load
 
     tables = {filled.table.number: filled for filled in study.tables}
-    drawn, impossible = draw(tables, study.reading, manifests=study.manifests, data=args.data)
-    save(drawn, args.out)
+    drawn, impossible = draw(tables, study.reading, manifests=study.manifests, data=data)
+    save(drawn, out)
     print(f"Figures {', '.join(figure.number for figure in drawn)}: drawn")
     for number, reason in impossible.items():
         print(f"Figure {number}: not drawn; {reason}")
-    pictures = [(args.out / f"figure_{figure.number}.png").read_bytes() for figure in drawn]
+    pictures = [(out / f"figure_{figure.number}.png").read_bytes() for figure in drawn]
     return [
         report.Figure(figure.number, figure.label, figure.heading, figure.caption, report.data_url(png, "image/png"))
         for figure, png in zip(drawn, pictures, strict=True)

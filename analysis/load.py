@@ -1,6 +1,5 @@
 """From runs to filled and tested tables: what every command begins with."""
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from analysis.stats.evidence import ComparedTable, gather
 from analysis.tables.choose import choose, tables_under
 from analysis.tables.fill import Filled, fill
 from search_spaces.paper import PROPOSED
-from search_spaces.table import Table, configs, effective, parse_overrides
+from search_spaces.table import Table, configs, effective
 from study.plan import RunRecord
 from study.storage import root_of
 from wbc_model.datasets.dataset import Dataset
@@ -65,48 +64,45 @@ class Study:
         return read_manifests(runs, self.storage, usual=PROPOSED.override(self.overrides))
 
 
-def load(args: argparse.Namespace, reading: Reading | None = None) -> Study:
-    """Read the runs, unless they have been; fill the tables that are asked for, test their cells.
+def load(
+    storage: str = "runs",
+    *,
+    wandb: str | None = None,
+    tables: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    overrides: dict[str, Any] | None = None,
+    photographs: str | Path | None = None,
+    reading: Reading | None = None,
+) -> Study:
+    """Read the runs of a study, fill its tables, and test their rows against the best.
+
+    Args:
+        storage: the folder or URL that the study wrote its results to.
+        wandb: `ENTITY/PROJECT` on a W&B server, to read the runs from there instead.
+        tables: numbers of the tables wanted; none: those of the paper.
+        datasets: names of the datasets whose rows are wanted; none: all.
+        seeds: those that every row should have; None: every seed that any row has.
+        overrides: the knobs that were set for the whole study, as `--set` takes them ({}: none); None: whatever was
+            set, where there are runs of one study only.
+        photographs: a CSV that tells which photograph each BCCD image is a copy of, as `python -m wbc_model.audit bccd`
+            writes it; None: the newest in the cache.
+        reading: runs that were read before, instead of reading them.
 
     Raises:
-        InputError: no runs, several studies, or runs that cannot be compared.
+        InputError: no runs, runs of several studies, or runs that cannot be compared.
     """
-    reading = read(args.runs, wandb=args.wandb) if reading is None else reading
-    records = reading.records
-    if reading.problems and not records:
+    root = None if wandb else root_of(storage)
+    reading = read(root, wandb=wandb) if reading is None else reading
+    if reading.problems and not reading.records:
         raise InputError("\n".join(["no run can be used:", *reading.problems]))
-    wanted = None if args.set is None else effective(parse_overrides(args.set))
-    overrides = choose(records, wanted, where=args.wandb or str(args.runs))
-    possible, left_out = tables_under(overrides, numbers=args.tables, datasets=args.datasets)
-    tables = _fill(possible, records, seeds=args.seeds, overrides=overrides)
-    calls = PredictionLookup(reading.predictions, _photographs(args.photographs))
-    bar = tqdm(tables, desc="compare rows by image", unit=" tables", leave=False, disable=None)
-    compared = [gather(filled, calls) for filled in bar]
-    storage = None if args.wandb else args.runs
-    return Study([one.filled for one in compared], compared, reading, left_out, overrides, storage, not args.tables)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which study, and which part of it."""
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--runs", type=root_of, default="runs", metavar="DIR|URL", help="the study's storage [%(default)s]"
-    )
-    source.add_argument("--wandb", metavar="ENTITY/PROJECT", help="a project on the W&B server")
-    parser.add_argument("--set", nargs="*", metavar="KNOB=VALUE", help="which study, if there are runs of several")
-    parser.add_argument("--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these [all nine]")
-    parser.add_argument(
-        "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help="only rows on these [all four]"
-    )
-    parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="those every row should have [any there is]")
-    parser.add_argument("--out", type=Path, default="build", metavar="FOLDER", help="where to write [%(default)s]")
-    parser.add_argument(
-        "--photographs",
-        type=Path,
-        metavar="CSV",
-        help="which photograph each BCCD image is a copy of, as `python -m wbc_model.audit bccd` finds it "
-        "[the newest bccd-photographs-*.csv in the cache]",
-    )
+    chosen = choose(reading.records, None if overrides is None else effective(overrides), where=wandb or storage)
+    possible, left_out = tables_under(chosen, numbers=tables, datasets=datasets)
+    filled = _fill(possible, reading.records, seeds=seeds, overrides=chosen)
+    calls = PredictionLookup(reading.predictions, _photographs(photographs))
+    bar = tqdm(filled, desc="compare rows by image", unit=" tables", leave=False, disable=None)
+    compared = [gather(one, calls) for one in bar]
+    return Study([one.filled for one in compared], compared, reading, left_out, chosen, root, whole=not tables)
 
 
 def _fill(
@@ -118,10 +114,10 @@ def _fill(
     return [fill(table, records, seeds=seeds, overrides=overrides) for table in tables]
 
 
-def _photographs(named: Path | None) -> Photographs:
-    """What shows the same cell; nothing where nobody has looked."""
+def _photographs(named: str | Path | None) -> Photographs:
+    """The name of the cell that each image shows, by image id; empty where no file is named or in the cache."""
     found = sorted(default_cache().glob("bccd-photographs-*.csv"), key=lambda file: file.stat().st_mtime)
-    if named and not named.is_file():
+    if named and not Path(named).is_file():
         raise InputError(f"--photographs: no such file: {named}")
-    file = named or next(reversed(found), None)
+    file = Path(named) if named else next(reversed(found), None)
     return read_origins(file).cells() if file else {}

@@ -8,7 +8,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from analysis.load import Study, add_arguments, load
+from analysis.arguments import add_arguments, parse
+from analysis.load import Study, load
 from analysis.output.files import outputs
 from analysis.output.made_from import NAME, CellTexts, cell_texts
 from analysis.runs.fingerprints import fingerprints
@@ -22,18 +23,19 @@ from wbc_model.files import sha256_of
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Name every cell, file and trial that has changed; 0: none has, 1: some have, 2: nothing could be compared."""
-    args = parser().parse_args(argv)
-    kept = _recorded(args.out / NAME)
-    for name, value in kept["arguments"].items():
-        if getattr(args, name) in (None, []):
-            setattr(args, name, root_of(value) if name == "runs" else value)
-    reading = read(args.runs, wandb=args.wandb)
+    options = parse(parser(), argv)
+    out: Path = options.pop("out")
+    kept = _recorded(out / NAME)
+    given = {name: value for name, value in options.items() if value not in (None, [])}
+    asked = kept["arguments"] | given
+    wandb = asked.get("wandb")
+    reading = read(None if wandb else root_of(asked["storage"]), wandb=wandb)
     changed = list(_trials(kept["trials"], reading.records))
     try:
-        changed += _compare(kept, load(args, reading), args.out)
+        changed += _compare(kept, load(**asked, reading=reading), out)
     except InputError as error:
-        changed += [f"cannot be printed any more: {error}", *_edited(kept["files"], {}, args.out).values()]
-    print("\n".join(changed) or f"{args.out}: as the runs have it, {len(kept['trials'])} trials")
+        changed += [f"cannot be printed any more: {error}", *_edited(kept["files"], {}, out).values()]
+    print("\n".join(changed) or f"{out}: as the runs have it, {len(kept['trials'])} trials")
     return 1 if changed else 0
 
 
@@ -45,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="exit status: 0 nothing has changed, 1 something has (each is named), 2 nothing could be compared",
     )
     add_arguments(described)
-    described.set_defaults(runs=None)
+    described.set_defaults(storage=None)
     return described
 
 

@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Sequence
 
-from analysis.load import add_arguments, load
+from analysis.arguments import add_arguments, parse
+from analysis.load import load
 from wbc_model.errors import InputError, reports_input_errors
 
 EXAMPLES = """\
@@ -19,14 +20,15 @@ server, `wandb leet runs/wandb` shows the runs in the terminal, and `python -m a
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """0: the dashboards are up to date. 1: they are, but rows or runs are missing. 2: nothing could be made."""
-    args = parser().parse_args(argv)
-    if not args.wandb:
-        offline = f"wandb leet {args.runs / 'wandb'} shows the runs, python -m analysis writes report.html"
+    options = parse(parser(), argv)
+    options.pop("out")  # nothing is written on this machine
+    if not options["wandb"]:
+        offline = f"wandb leet {options['storage']}/wandb shows the runs, python -m analysis writes report.html"
         raise InputError(f"a dashboard needs --wandb ENTITY/PROJECT; without a server: {offline}")
-    study = load(args)
+    study = load(**options)
     from analysis.output.wandb_views import save  # the client of W&B's workspaces takes seconds to load
 
-    for kind, address in save(study, args.wandb).items():
+    for kind, address in save(study, options["wandb"]).items():
         print(f"{kind}: {address}")
     lacking = [f"Table {filled.table.number}: rows are missing" for filled in study.tables if filled.missing]
     lacking += [f"not read: {problem}" for problem in study.reading.problems]

@@ -3,10 +3,10 @@
 import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from analysis.arguments import add_out
 from analysis.figures.style import COLOURS, canvas, percent_axis, styled, warn_of_rehearsal
 from search_spaces.tuning import SEARCHES
 from study.search import Search
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("name", help="the search, as study/run.py --search has it")
     p.add_argument("--runs", default="runs", metavar="STORAGE", help="where the study's results are [%(default)s]")
-    p.add_argument("--out", type=Path, default="build", metavar="FOLDER", help="where to write [%(default)s]")
+    add_out(p)
     return p
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import hypot
+from pathlib import Path
 
-from analysis.load import Study, add_arguments, load
+from analysis.arguments import add_arguments, parse
+from analysis.load import Study, load
 from analysis.output.csv_lines import Ends, intervals, to_csv
 from analysis.published.audit import sets_tested
 from analysis.published.numbers import SOURCE, Printed, images_tested, printed
@@ -68,17 +70,18 @@ class Verdict:
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Compare, write verify.csv, name what contradicts; returns the exit status."""
-    args = parser().parse_args(argv)
-    study = load(args)
+    options = parse(parser(), argv)
+    out: Path = options.pop("out")
+    study = load(**options)
     if study.rehearsal:
         raise InputError("these runs are a rehearsal: their numbers say nothing about the paper's")
-    args.out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     found = list(verify(study))
     departs = f"measured, --set {arguments(study.overrides)}" if study.overrides else "measured"
     text = to_csv([one.line() for one in found], kind=departs)
-    (args.out / "verify.csv").write_text(text, encoding="utf-8")
+    (out / "verify.csv").write_text(text, encoding="utf-8")
     print("\n".join(_summary(study, found)))
-    print(f"Every cell with both intervals: {(args.out / 'verify.csv').absolute()}")
+    print(f"Every cell with both intervals: {(out / 'verify.csv').absolute()}")
     return 0 if all(one.verdict in VERDICTS[:2] for one in found) else 1
 
 

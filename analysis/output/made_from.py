@@ -11,25 +11,21 @@ from analysis.runs.fingerprints import fingerprints
 from wbc_model.files import sha256_of
 
 NAME = "made_from.json"
-ASKED = ("runs", "wandb", "set", "tables", "datasets", "seeds", "photographs")
 
 CellTexts = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Printed text by the table's number, the row's name and the column's heading."""
 
 
-def save(study: Study, *, arguments: Mapping[str, Any], out: Path, written: Iterable[str]) -> None:
+def save(study: Study, *, asked: Mapping[str, Any], out: Path, written: Iterable[str]) -> None:
     """Write it beside the files.
 
     Args:
-        arguments: of the command line; what chooses a study is kept, so that `check` can ask for the same.
+        asked: the arguments of `load` that gave the study; `check` asks for the same again.
         written: names of the files in `out`, whose hashes are kept.
     """
-    asked = {name: arguments[name] for name in ASKED}
-    if study.storage:
-        asked["runs"] = study.storage.absolute()
     content = {
         "kind": study.kind,
-        "arguments": asked,
+        "arguments": dict(asked) | ({"storage": study.storage.absolute()} if study.storage else {}),
         "trials": _trials(study),
         "cells": cell_texts(study),
         "files": {name: sha256_of(out / name) for name in written},
