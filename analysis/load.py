@@ -97,7 +97,7 @@ def load(
     if reading.problems and not reading.records:
         raise InputError("\n".join(["no run can be used:", *reading.problems]))
     chosen = choose(reading.records, None if overrides is None else effective(overrides), where=wandb or storage)
-    possible, left_out = tables_under(chosen, numbers=tables, datasets=datasets)
+    possible, left_out = tables_under(chosen, numbers=tables, datasets=datasets, records=reading.records)
     filled = _fill(possible, reading.records, seeds=seeds, overrides=chosen)
     calls = PredictionLookup(reading.predictions, _photographs(photographs))
     bar = tqdm(filled, desc="compare rows by image", unit=" tables", leave=False, disable=None)

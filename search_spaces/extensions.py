@@ -1,8 +1,6 @@
 """Tables the paper lacks. E1: how much do the choices matter that it leaves open (docs/paper.md)?"""
 
-from collections.abc import Collection
-
-from search_spaces.paper import BCCD, DATASETS, LISC, MACRO_F1, MODELS, PROPOSED, RIVALS, SHARMA, TABLES, vary
+from search_spaces.paper import BCCD, DATASETS, LISC, MACRO_F1, MODELS, PROPOSED, RIVALS, SHARMA, vary
 from search_spaces.table import OVERALL, Column, Rows, Table
 from wbc_model.choices import (
     Attention,
@@ -97,8 +95,3 @@ EXTENSIONS = (
              best_within=1)] if TUNED else []),
     Table("E6", "Trained on one dataset, tested on each", ("Trained on",), CROSS, ON_EACH, (CROSS_NOTE,)),
 )  # fmt: skip
-
-
-def catalogue(numbers: Collection[str]) -> tuple[Table, ...]:
-    """The tables to choose from: the paper's, unless some are named, then all there are."""
-    return (*TABLES, *EXTENSIONS) if numbers else TABLES

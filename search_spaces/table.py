@@ -7,7 +7,7 @@ from typing import Any
 
 from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
-from wbc_model.datasets.dataset import Dataset, letters
+from wbc_model.datasets.dataset import Dataset, Groups, letters
 from wbc_model.errors import InputError
 
 
@@ -87,17 +87,21 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
     return overrides
 
 
+_CAN_ALL = Dataset(name="any", classes=("a", "b"), groups=Groups(pattern="(.)"))
+"""A dataset on which every value of every knob is allowed; the rows of a table have their own to say."""
+
+
 def effective(overrides: dict[str, Any]) -> dict[str, Any]:
     """Only what departs from the paper, as a config holds it: `{"epochs": 100, "lr": 1}` is `{"lr": 1.0}`.
 
     Raises:
         InputError: no such knob, or a bad value.
     """
-    default = TrialConfig().to_json()
+    default = TrialConfig(dataset=_CAN_ALL)
     kept: dict[str, Any] = {}
     for knob, value in overrides.items():
-        held = value if knob.startswith("model.") else TrialConfig().override({knob: value}).to_json()[knob]
-        if knob.startswith("model.") or held != default[knob]:
+        held = value if knob.startswith("model.") else default.override({knob: value}).to_json()[knob]
+        if knob.startswith("model.") or held != default.to_json()[knob]:
             kept[knob] = held
     return kept
 

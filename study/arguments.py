@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   study/run.py --data ~/wbc --tables E1         beyond the paper: what do its unstated choices matter?
   study/run.py --data ~/wbc --tables E6         ... trained on one dataset, tested on each of the four
   study/run.py --data ~/wbc --tables 11 --datasets bccd --set epochs=2 image_size=96
+  study/run.py --dataset ~/cells                the compared models on your own folder of class folders
   study/run.py --data ~/wbc --doctor                              is every node of the cluster fit for it?
   study/run.py --data ~/wbc --calibrate --gpu-price 2.5           seconds and money, from a few steps of each model
   study/run.py --data ~/wbc --budget 40                           no trial starts that 40 GPU-hours do not reach for
@@ -50,6 +51,8 @@ def _what(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help=f"only rows on these: {names}"
     )
+    group.add_argument("--dataset", nargs="+", default=[], metavar="[NAME=]DIR",
+                       help="your own datasets: each a folder of class folders, or its .toml")  # fmt: skip
     group.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="one trial a seed (0)")
     group.add_argument("--set", nargs="+", default=[], metavar="KNOB=VALUE", dest="overrides",
                        help="set a knob of every row; such trials have ids of their own")  # fmt: skip

@@ -8,7 +8,7 @@ import torch
 from search_spaces.paper import DATASETS
 from study.plan import Trial
 from study.settings import Settings
-from wbc_model.choices import Init
+from wbc_model.choices import ImageSource, Init
 from wbc_model.files import whole_folder
 from wbc_model.networks.build import trunks_of
 from wbc_model.synthetic.folders import write
@@ -20,7 +20,9 @@ SHARE, SIDE, SEED = 1 / 60, 64, 0
 
 def set_up(trials: Iterable[Trial], settings: Settings) -> None:
     """Draw the data and train the trunks that are not there yet. A killed set-up leaves nothing half-made behind."""
-    if not settings.data.exists():
+    trials = list(trials)
+    drawn = any(trial.config.images is ImageSource.DRAWN for trial in trials)
+    if drawn and not settings.data.exists():
         print(f"rehearsal: drawing four datasets in {settings.data}", file=sys.stderr, flush=True)
         with whole_folder(settings.data) as draft:
             write(draft, datasets=DATASETS, share=SHARE, side=SIDE, seed=SEED)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search_spaces.extensions import catalogue
+from search_spaces.catalogue import catalogue
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import Table, effective, parse_overrides, select
 from study.arguments import parser
@@ -19,7 +19,8 @@ from study.plan import Trial, plan, remaining
 from study.provenance import ROOT
 from study.settings import Settings
 from study.storage import Storage, place
-from wbc_model.datasets.dataset import DataError
+from wbc_model.datasets.dataset import BUILT_IN, DataError
+from wbc_model.datasets.declare import all_of
 from wbc_model.errors import InputError, reports_input_errors, validating
 from wbc_model.preparation.cache_folder import default_cache
 
@@ -29,14 +30,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0: every planned trial is finished. 1: some are not. 2: invalid arguments or input. 130: stopped by Ctrl-C."""
     args = parser().parse_args(argv)
     _require_installed(Path(__file__))
-    overrides = effective((REHEARSAL if args.rehearse else {}) | parse_overrides(args.overrides))
+    overrides = effective(_usual(args) | parse_overrides(args.overrides))
     if args.search:
         return _search(args, overrides)
-    tables = select(catalogue(args.tables), numbers=args.tables, datasets=args.datasets, overrides=overrides)
+    offered = catalogue(args.tables, own=tuple(all_of(args.dataset)))
+    tables = select(offered, numbers=args.tables, datasets=args.datasets, overrides=overrides)
     trials = plan(tables, seeds=args.seeds, overrides=overrides)
     if args.plan and not args.calibrate:
         return _plan(args, tables, trials)
     return _study(args, tables, trials, overrides)
+
+
+def _usual(args: argparse.Namespace) -> dict[str, Any]:
+    """What a rehearsal sets for every row; one of the user's own datasets trains on their images."""
+    if not args.rehearse:
+        return {}
+    if drawn := [name for name in args.dataset if name in BUILT_IN]:
+        raise InputError(f"--rehearse draws {', '.join(drawn)}: give --dataset your own folders alone")
+    return {knob: value for knob, value in REHEARSAL.items() if knob != "images" or not args.dataset}
 
 
 def _require_installed(script: Path) -> None:
@@ -134,6 +145,7 @@ def _settings(args: argparse.Namespace) -> Settings:
     with validating():
         return Settings(
             data=home / "data" if args.rehearse else (args.data or Path("data")).absolute(),
+            folders={dataset.name: place for dataset, place in all_of(args.dataset).items() if place},
             weights=home / "weights" if args.rehearse else weights,
             cache=(args.cache or default_cache()).absolute(),
             cache_limit=args.cache_limit,

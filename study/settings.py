@@ -19,7 +19,7 @@ class Settings:
     data: Path
     """Folder of the paper's datasets."""
     folders: dict[str, Path] = field(default_factory=dict)
-    """Where each of the user's own datasets lies, by its name."""
+    """Where each of the user's own datasets lies, by its name: its folder, or the declaration in it (`.toml`)."""
     storage: str
     """Folder or URL of records, epoch logs, checkpoints and W&B files."""
     cache: Path
@@ -42,7 +42,8 @@ class Settings:
 
     def folder_of(self, dataset: Dataset) -> Path:
         """The folder below which a dataset is found."""
-        return self.folders.get(dataset.name, self.data)
+        place = self.folders.get(dataset.name, self.data)
+        return place.parent if place.suffix == ".toml" else place
 
     def to_json(self) -> dict[str, Any]:
         return _SETTINGS.dump_python(self, mode="json")

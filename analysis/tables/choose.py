@@ -5,11 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.tables.command_line import arguments
-from search_spaces.extensions import catalogue
+from search_spaces.catalogue import catalogue
+from search_spaces.own import own_tables
 from search_spaces.table import Table, select
 from study.plan import RunRecord
 from study.storage import root_of
+from wbc_model.datasets.dataset import Dataset, is_built_in
 from wbc_model.errors import InputError
+
+_OWN = {"D1", "D2", "D3"}
+"""Tables of a user's own datasets."""
 
 
 def choose(records: Sequence[RunRecord], wanted: dict[str, Any] | None, *, where: str) -> dict[str, Any]:
@@ -35,9 +40,16 @@ def choose(records: Sequence[RunRecord], wanted: dict[str, Any] | None, *, where
 
 
 def tables_under(
-    overrides: dict[str, Any], *, numbers: Sequence[str] = (), datasets: Sequence[str] = ()
+    overrides: dict[str, Any],
+    *,
+    numbers: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    records: Sequence[RunRecord] = (),
 ) -> tuple[list[Table], dict[str, str]]:
     """The chosen tables with every config overridden, and by number why a table is left out: it varies what is set.
+
+    Args:
+        records: the runs, whose own datasets have tables too; where none are of the paper's tables, these alone.
 
     Raises:
         InputError: no such table or dataset, no row of those tables on those datasets, or no table can be: there is no
@@ -45,7 +57,13 @@ def tables_under(
     """
     tables: list[Table] = []
     impossible: dict[str, str] = {}
-    for table in select(catalogue(numbers), numbers=numbers, datasets=datasets, overrides={}):
+    own = _own_datasets(records)
+    offered = catalogue(numbers, own=own)
+    if own and not numbers and any(not set(record.trial.tables) <= _OWN for record in records):
+        offered = (*catalogue(()), *offered)
+    if any(isinstance(record.trial.config.test_on, tuple) for record in records) and not numbers:
+        offered = (*offered, *own_tables(own)[2:])
+    for table in select(offered, numbers=numbers, datasets=datasets, overrides={}):
         try:
             tables += select([table], numbers=(), datasets=(), overrides=overrides)
         except InputError as error:
@@ -53,3 +71,13 @@ def tables_under(
     if not tables:
         raise InputError(f"--set {arguments(overrides)}: {next(iter(impossible.values()))}")
     return tables, impossible
+
+
+def _own_datasets(records: Sequence[RunRecord]) -> tuple[Dataset, ...]:
+    """The datasets that runs of tables D1 to D3 are on, and every other that is not the paper's, in order of name."""
+    found = {
+        record.trial.config.dataset
+        for record in records
+        if not is_built_in(record.trial.config.dataset) or _OWN & set(record.trial.tables)
+    }
+    return tuple(sorted(found, key=lambda dataset: (is_built_in(dataset), dataset.name, dataset.fingerprint)))

@@ -8,25 +8,32 @@ from typing import Any
 from upath import UPath
 
 from analysis.tables.fill import Filled
-from search_spaces.extensions import catalogue
+from search_spaces.catalogue import catalogue
 from search_spaces.rehearsal import REHEARSAL
 from wbc_model.config import TrialConfig
+from wbc_model.datasets.dataset import is_built_in
 
 
 def command(filled: Filled, *, storage: UPath | None = None) -> str:
     """The command that runs a table's missing trials and writes to `storage` (None: the default of `run.py`)."""
     overrides, words, usual = filled.overrides, ["study/run.py"], Path("runs")
-    if all(overrides.get(knob) == REHEARSAL[knob] for knob in ("trunks", "images")):
+    datasets = tuple(dict.fromkeys(row.config.dataset for row in filled.rows))
+    own = any(not is_built_in(dataset) for dataset in datasets)
+    if all(overrides.get(knob) == REHEARSAL[knob] for knob in ("trunks", *(["images"] * (not own)))):
         paper = TrialConfig().to_json()
         knobs = {knob: paper[knob] for knob in REHEARSAL} | overrides
         overrides = {knob: value for knob, value in knobs.items() if value != REHEARSAL.get(knob)}
         words.append("--rehearse")
         usual /= "rehearsal"
     words.append(f"--tables {filled.table.number}")
-    (whole,) = (table for table in catalogue([filled.table.number]) if table.number == filled.table.number)
-    datasets = dict.fromkeys(row.config.dataset.name for row in filled.rows)
-    if len(datasets) < len({config.dataset.name for config in whole.rows.values()}):
-        words.append(f"--datasets {' '.join(datasets)}")
+    if own:
+        places = [str(one) if is_built_in(one) else f"{one}=FOLDER" for one in datasets]
+        words.append(f"--dataset {' '.join(places)}")
+    else:
+        offered = catalogue([filled.table.number], own=datasets)
+        (whole,) = (table for table in offered if table.number == filled.table.number)
+        if len(datasets) < len({config.dataset for config in whole.rows.values()}):
+            words.append(f"--datasets {' '.join(map(str, datasets))}")
     if overrides:
         words.append(f"--set {arguments(overrides)}")
     if filled.seeds != (0,):

@@ -16,7 +16,8 @@ from pathlib import Path
 from study.plan import Trial
 from study.provenance import sources_hash
 from study.settings import Settings
-from wbc_model.datasets.dataset import Dataset
+from wbc_model.datasets.dataset import DataError, Dataset
+from wbc_model.datasets.declare import read
 from wbc_model.datasets.find import find
 
 LIBRARIES = {
@@ -79,7 +80,19 @@ def imports() -> list[Finding]:
 
 def look_at_data(trials: Iterable[Trial], settings: Settings, compared: dict[str, str]) -> None:
     for dataset in sorted({dataset for trial in trials for dataset in trial.config.tested}, key=str):
+        if declared := settings.folders.get(dataset.name):
+            _compare_declarations(dataset, declared)
         compared[f"data of {dataset}"] = _digest(dataset, settings.folder_of(dataset))
+
+
+def _compare_declarations(dataset: Dataset, path: Path) -> None:
+    """
+    Raises:
+        DataError: this node's declaration of a dataset is not that of the launch.
+    """
+    here = read(path, name=dataset.name)
+    if here.fingerprint != dataset.fingerprint:
+        raise DataError(f"{path} declares {dataset} otherwise here than where the study was launched")
 
 
 def _digest(dataset: Dataset, root: Path) -> str:
@@ -107,7 +120,6 @@ def look_for_room(trials: Iterable[Trial], settings: Settings) -> None:
         DataError: the cache has no room for data that is not prepared yet.
     """
     from study.trial.inputs import prepared
-    from wbc_model.datasets.dataset import DataError
     from wbc_model.preparation.cache_folder import require_room
 
     settings.cache.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from study.trial.device_memory import gpu_share
 from study.trial.final_test import make_record, npz_files
 from study.trial.inputs import prepared, weights_of
 from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.datasets.dataset import is_built_in
 from wbc_model.networks.build import build
 from wbc_model.preparation.cache import Prepared
 from wbc_model.training.device import choose
@@ -102,10 +103,15 @@ def _made_from(
 ) -> EpochRow:
     """Data, weights and machine behind a record; the data of other datasets where it was tested on such."""
     elsewhere = {dataset: other.fingerprint for dataset, other in others.items()}
-    return ({"data_elsewhere": elsewhere} if elsewhere else {}) | {
-        "data": data.fingerprint,
-        "weights": weights_of(config, settings),
-        "node": platform.node(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads",
-        "images": {name: len(images) for name, images in data.sets.items()},
-    }
+    declared = {} if is_built_in(config.dataset) else {"declaration": config.dataset.fingerprint}
+    return (
+        ({"data_elsewhere": elsewhere} if elsewhere else {})
+        | declared
+        | {
+            "data": data.fingerprint,
+            "weights": weights_of(config, settings),
+            "node": platform.node(),
+            "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads",
+            "images": {name: len(images) for name, images in data.sets.items()},
+        }
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.extensions import catalogue
+from search_spaces.catalogue import catalogue
 from search_spaces.paper import DATASETS, PROPOSED, TABLES
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import OVERALL, PER_CLASS, Table, configs, effective, parse_overrides, select

@@ -1,5 +1,7 @@
 """A dataset as a value: everything particular to it. Reads no file and loads no torch."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -40,8 +42,15 @@ class Groups:
             raise ValueError("groups need exactly one of pattern, csv and photographs")
         if bool(self.csv) != bool(self.column):
             raise ValueError("groups by csv need the column that names the group, and no other way has one")
-        if re.compile(self.pattern).groups != bool(self.pattern):
+        if _parentheses(self.pattern) != bool(self.pattern):
             raise ValueError(f"groups.pattern={self.pattern!r} needs exactly one pair of parentheses, about the group")
+
+
+def _parentheses(pattern: str) -> int:
+    try:
+        return re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"groups.pattern={pattern!r} is no regular expression: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -119,6 +128,11 @@ class Dataset:
         found = to_json(self)
         return found if isinstance(found, str) else {k: v for k, v in found.items() if k not in _TOLD_ONLY}
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash of its declaration, as far as it changes a training."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()[:16]
+
 
 def letters(classes: Sequence[str]) -> tuple[str, ...]:
     """The heading of each class's column: unique, and one letter where that can be (B M E N L)."""
@@ -137,6 +151,11 @@ def _letter(name: str, others: Sequence[str]) -> str:
 
 def _initials(name: str) -> str:
     return "".join(word[0].upper() for word in re.findall(r"[^\W_]+", name))
+
+
+def is_built_in(dataset: Dataset) -> bool:
+    """Whether it is one of the paper's four."""
+    return dataset.name in BUILT_IN and dataset == by_name(dataset.name)
 
 
 _TOLD_ONLY = ("label", "source", "terms", "published")
@@ -159,7 +178,7 @@ def by_name(name: str) -> Dataset:
 
 def to_json(dataset: Dataset) -> str | dict[str, Any]:
     """The name of a dataset of the paper; of another, every field that is not the default."""
-    if dataset.name in BUILT_IN and dataset == by_name(dataset.name):
+    if is_built_in(dataset):
         return dataset.name
     return _DATASET.dump_python(dataset, mode="json", exclude_defaults=True)
 

@@ -1,0 +1,49 @@
+"""Tables for a user's own datasets: what Tables 11 and 12 show, and models tested on each other's images."""
+
+from collections.abc import Mapping, Sequence
+
+from search_spaces.extensions import CROSS_NOTE
+from search_spaces.paper import MACRO_F1, MODELS, RECALL, RIVALS, vary
+from search_spaces.table import OVERALL, Column, Rows, Table, per_class
+from wbc_model.datasets.dataset import Dataset
+
+
+def own_tables(datasets: Sequence[Dataset]) -> tuple[Table, ...]:
+    """D1: the compared models; D2: their recalls by class; D3, for datasets that share classes: each on the others."""
+    named = ", ".join(dict.fromkeys(dataset.title for dataset in datasets))
+    classes = tuple(dict.fromkeys(cell for dataset in datasets for cell in dataset.classes))
+    titles = _titles(datasets)
+    models: Rows = {
+        (titles[dataset], name): vary(model=model, dataset=dataset)
+        for dataset in datasets
+        for name, model in MODELS.items()
+    }
+    heads = ("Dataset", "Model")
+    tables = (
+        Table("D1", f"Models on {named}", heads, models, OVERALL, (*RIVALS, MACRO_F1), best_within=1),
+        Table("D2", f"Models on {named}, by class", heads, models, per_class(classes), (*RIVALS, RECALL),
+              best_within=1),
+    )  # fmt: skip
+    cross = _cross(titles)
+    on_each = tuple(
+        Column(score.key, f"{score.label} {titles[dataset]}", dataset)
+        for score in (OVERALL[0], OVERALL[3])
+        for dataset in datasets
+    )
+    title = "Trained on one dataset, tested on each"
+    return (*tables, Table("D3", title, ("Trained on",), cross, on_each, (CROSS_NOTE,))) if cross else tables
+
+
+def _cross(titles: Mapping[Dataset, str]) -> Rows:
+    """The proposed model on each dataset that shares classes with another, tested there too."""
+    shared = {own: tuple(on for on in titles if on != own and set(on.classes) & set(own.classes)) for own in titles}
+    return {(titles[own],): vary(dataset=own, test_on=others) for own, others in shared.items() if others}
+
+
+def _titles(datasets: Sequence[Dataset]) -> dict[Dataset, str]:
+    """What tables call each: two declarations of one title are told apart by their fingerprints."""
+    titles = [dataset.title for dataset in datasets]
+    return {
+        dataset: dataset.title if titles.count(dataset.title) == 1 else f"{dataset.title} ({dataset.fingerprint[:6]})"
+        for dataset in datasets
+    }
