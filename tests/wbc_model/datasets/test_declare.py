@@ -82,7 +82,7 @@ def test_groups_may_stand_in_a_table(cells: Path):
         ("crop = 'mask'", "needs mask, the path of an image's mask"),
         ("groups = {pattern = 'p'}", "exactly one pair of parentheses"),
         ("groups = {pattern = '(p'}", "is no regular expression"),
-        ("parts = {train = 'a'}", "either all, or train and test"),
+        ("classes = ['a', 'b']\nparts = {train = 'a'}", "either all, or train and test"),
         ("folders = {band = 'Bands'}", "folders names classes that there are not: band"),
         ("name = ", "is no TOML"),
     ],
@@ -100,7 +100,7 @@ def test_what_is_no_dataset_is_told(cells: Path, tmp_path: Path):
     with pytest.raises(InputError, match="wanted a folder of images for each class.* found: my cells"):
         declare(str(tmp_path))
     with pytest.raises(InputError, match="two datasets are called my-cells"):
-        all_of([str(cells), str(cells)])
+        all_of([str(cells), f"my-cells={cells}"])
     assert list(all_of(["lisc", str(cells)]).values()) == [None, cells]
 
 
