@@ -1,4 +1,4 @@
-"""Are the files still those of the runs? Each carries what it was made from; `python -m analysis check` compares."""
+"""Compare written files with the runs: `python -m analysis check`, by what `made_from.json` recorded."""
 
 import argparse
 import hashlib

@@ -1,4 +1,4 @@
-"""`python -m analysis dashboard`: the study on a W&B server."""
+"""Show the study on a W&B server: `python -m analysis dashboard`."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ examples:
   python -m analysis dashboard --wandb ENTITY/wbc-study
   python -m analysis dashboard --wandb ENTITY/wbc-study --set epochs=2   of several studies, the one run with this
 
-Run it again when more runs are finished: the workspace and the report are found by their name and replaced. Without a
-server, `wandb leet runs/wandb` shows the runs in the terminal, and `python -m analysis` writes report.html.
+Run it again when more runs have finished: it replaces the workspace and the report of the same name. Without a server,
+`wandb leet runs/wandb` shows the runs in the terminal, and `python -m analysis` writes report.html.
 """
 
 
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: the dashboards are up to date. 1: they are, but rows or runs are missing. 2: nothing could be made."""
+    """Exit status 0: the dashboards are up to date; 1: they are, but runs are missing; 2: nothing could be made."""
     options = parse(parser(), argv)
     options.pop("out")  # nothing is written on this machine
     if not options["wandb"]:
@@ -30,17 +30,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     for kind, address in save(study, options["wandb"]).items():
         print(f"{kind}: {address}")
-    lacking = [f"Table {filled.table.number}: rows are missing" for filled in study.tables if filled.missing]
-    lacking += [f"not read: {problem}" for problem in study.reading.problems]
-    for line in lacking:
+    missing = [f"Table {filled.table.number}: rows are missing" for filled in study.tables if filled.missing]
+    missing += [f"not read: {problem}" for problem in study.reading.problems]
+    for line in missing:
         print(line)
-    return 1 if lacking else 0
+    return 1 if missing else 0
 
 
 def parser() -> argparse.ArgumentParser:
     described = argparse.ArgumentParser(
         prog="python -m analysis dashboard",
-        description="Make, or bring up to date, a W&B workspace with a section a table, and a W&B report.",
+        description="Create or update a W&B workspace with a section per table, and a W&B report.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

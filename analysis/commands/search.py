@@ -1,4 +1,4 @@
-"""What a search found: `python -m analysis search NAME` draws its samples, and how much each parameter mattered."""
+"""Draw the outcome of a search: `python -m analysis search NAME` shows its samples and the parameters' importance."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
 
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: drawn. 2: there is no such search, or no sample of it was trained to its end."""
+    """Exit status 0: drawn; 2: there is no such search, or none of its samples finished training."""
     args = parser().parse_args(argv)
     storage = Storage(f"{args.runs}/searches/{args.name}")
     search = Search(args.name, storage, samples=0, overrides={}, seed=0)
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def draw(search: Search, importances: dict[str, float]) -> Figure:
-    """Left: validation accuracy by sample, and the best so far. Right: shares of the variance (fANOVA), if known."""
+    """Left: validation accuracy by sample, and the best so far. Right: importance as shares of variance (fANOVA)."""
     values = [100 * max(trial.intermediate_values.values(), default=0.0) for trial in search.study().trials]
     figure = canvas(2.6)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -57,7 +57,7 @@ def draw(search: Search, importances: dict[str, float]) -> Figure:
     left.legend()
     names = list(importances)[::-1]
     right.barh(names, [100 * importances[name] for name in names], color=COLOURS[1])
-    right.set_title("What mattered" if names else "What mattered: too few samples to tell")
+    right.set_title("Importance" if names else "Importance: too few samples to estimate")
     right.set_xlabel("Share of the variance (%)")
     if any(sample.trial.config.rehearsal for sample in search.known()):
         warn_of_rehearsal(figure)

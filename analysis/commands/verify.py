@@ -1,4 +1,4 @@
-"""Every reproduced cell beside the printed one: `python -m analysis verify`."""
+"""Compare every measured cell with the printed one: `python -m analysis verify`."""
 
 import argparse
 from collections import Counter, defaultdict
@@ -22,16 +22,16 @@ from wbc_model.datasets.dataset import Dataset
 from wbc_model.errors import InputError, reports_input_errors
 
 EXPLAINED = """\
-reproduced     the printed number lies in the measured one's 95 % interval
-within noise   it does not, but their difference is within both intervals taken together
-contradicts    it is not
-not judged     the row has been run, but has no predictions to find the number's interval by
-not run        it has not
+reproduced     the printed number lies within the 95 % interval of the measured one
+within noise   it does not, but the difference is within both intervals combined
+contradicts    the difference is larger than both intervals combined
+not judged     the row has runs, but their predictions are missing, so that there is no interval
+not run        the row has no run
 
-The measured interval is over test images, and over seeds where there are several: whichever reaches farther. The
-printed one is Wilson's for OA and recalls, by the class sizes that the printed recalls allow (python -m analysis
-audit), and for AR that of a mean of such recalls. The printed numbers allow none for AP and AF1, and BCCD's images are
-copies: there the width of the measured one is taken.
+The measured interval is over test images and, with several seeds, over seeds, whichever is wider at each end. The
+interval of a printed OA or recall is Wilson's, with the class sizes that the printed recalls determine (python -m
+analysis audit); that of AR combines those of the recalls. AP and AF1, and all scores on BCCD, whose images are copies,
+have no interval of their own and take the width of the measured one.
 
 exit status: 0 all cells are reproduced or within noise, 1 some are not, 2 nothing could be compared
 """
@@ -40,7 +40,7 @@ VERDICTS = ("reproduced", "within noise", "contradicts", "not judged", "not run"
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """A cell as printed and as measured, in percent."""
+    """A cell as printed and as measured, in percent, and how the two compare."""
 
     row: Printed
     score: str
@@ -69,7 +69,7 @@ class Verdict:
 
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compare, write verify.csv, name what contradicts; returns the exit status."""
+    """Compare, write verify.csv, print the cells that contradict; returns the exit status."""
     options = parse(parser(), argv)
     out: Path = options.pop("out")
     study = load(**options)
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     described = argparse.ArgumentParser(
         prog="python -m analysis verify",
-        description=f"Hold a study's numbers against those of {SOURCE}.",
+        description=f"Compare a study's numbers with those of {SOURCE}.",
         epilog=EXPLAINED,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -97,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def verify(study: Study) -> Iterator[Verdict]:
-    """A verdict on every printed cell of the study's tables."""
+    """A verdict on every cell of the study's tables that the article prints."""
     rows = {(row.table, row.labels): row for row in printed()}
     for compared in study.compared:
         table = compared.filled.table
@@ -137,7 +137,7 @@ def _verdict(number: float, theirs: Ends, mean: float, ours: Ends) -> str:
 
 
 def _measured(row: Row, compared: ComparedTable, column: Column) -> Ends:
-    """In percent; over the images and over the seeds, whichever reaches farther."""
+    """The interval in percent over images and seeds, whichever is wider at each end; None without predictions."""
     seeds, images, _ = intervals(row, compared.predictions_of(row, column), column)
     ends = [one for one in (seeds, images) if one]
     return (100 * min(low for low, _ in ends), 100 * max(high for _, high in ends)) if images else None
@@ -149,7 +149,7 @@ def _sets() -> Mapping[Dataset, Mapping[str, int]]:
 
 
 def _own_interval(source: Printed, score: str) -> Ends:
-    """What the printed numbers alone allow."""
+    """The interval in percent that the printed numbers alone give; None for AP and AF1."""
     if score == "OA":
         return _share(float(source.numbers[score]), images_tested(source.config))
     sizes = _sets()[source.config.dataset]
@@ -181,8 +181,8 @@ def _summary(study: Study, found: Sequence[Verdict]) -> Iterator[str]:
     commands = {filled.table.number: command(filled, storage=study.storage) for filled in study.tables}
     for number, cells in of_table.items():
         counts = Counter(one.verdict for one in cells)
-        told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-        yield f"Table {number}: of {len(cells)} cells {told}"
+        verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+        yield f"Table {number}: of {len(cells)} cells {verdicts}"
         for one in cells:
             if one.verdict == "contradicts":
                 yield f"  contradicts: {one.row}, {one.score}: printed {one.printed:.2f}, measured {one.measured:.2f}"

@@ -1,1 +1,1 @@
-"""The paper's figures, drawn anew from the runs, the data and the model."""
+"""The paper's figures, drawn from the runs, the data and the model."""

@@ -1,4 +1,4 @@
-"""The network (Fig. 3), drawn from the module itself: built, run once, and asked for its parts and their sizes."""
+"""The network (Fig. 3), drawn from the module itself: it is built and run once to find its layers and sizes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ STEP, BOX, HALF = 0.34, 0.25, 1.45
 
 @dataclass(frozen=True)
 class LayerBox:
-    """A box: what it is, what comes out of it (C, H, W) or (C,), and its number of parameters."""
+    """A layer or block: its name, the shape of its output, (C, H, W) or (C,), and its number of parameters."""
 
     label: str
     shape: tuple[int, ...]
@@ -38,15 +38,15 @@ class Parts:
 
     branches: dict[str, list[LayerBox]]
     joined: list[LayerBox]
-    """After the branches have met."""
+    """Layers after the branches are joined."""
     image: tuple[int, ...]
 
 
 def figure_3(tables: Mapping[str, Filled]) -> Drawn:
-    """The proposed network, as the printed tables have it."""
+    """The proposed network, as the study's tables configure it."""
     configs = [row.config for filled in tables.values() for row in filled.rows if _is_proposed(row.config.model)]
     if not configs:
-        raise CannotDraw("it shows the proposed model, which is in no table that is printed")
+        raise CannotDraw("it shows the proposed model, which is in none of the printed tables")
     parts = parts_of(configs[0])
     figure = canvas(STEP * (2.2 + max(map(len, parts.branches.values())) + len(parts.joined)))
     axes = figure.subplots()
@@ -56,7 +56,7 @@ def figure_3(tables: Mapping[str, Filled]) -> Drawn:
     return Drawn(
         "3",
         "The proposed network",
-        f"Right in each box: channels × height × width of what comes out of it. {total / 1e6:.2f} million parameters. "
+        f"Right in each box: channels × height × width of its output. {total / 1e6:.2f} million parameters. "
         "Drawn from the module that is trained.",
         figure,
         rehearsal=configs[0].rehearsal,
@@ -64,13 +64,13 @@ def figure_3(tables: Mapping[str, Filled]) -> Drawn:
 
 
 def _is_proposed(model: TwoBranch | Baseline) -> bool:
-    """Two branches that are fused and then attended to; whatever else is set."""
+    """Whether a model has two branches and SCAM on the fused map, whatever its other settings."""
     both = isinstance(model, TwoBranch) and None not in (model.resnet, model.densenet)
     return both and model.attention is Attention.SCAM and model.attention_at is AttentionAt.FUSED
 
 
 def parts_of(config: TrialConfig) -> Parts:
-    """The parts of a proposed network, with the sizes found by running it on one blank image."""
+    """The layers of a proposed network, with output shapes found by running it on one blank image."""
     assert isinstance(config.model, TwoBranch)
     untrained = replace(config.model, resnet=Init.RANDOM, densenet=Init.RANDOM)
     model = build(replace(config, model=untrained), seed=0)
@@ -102,7 +102,7 @@ def parts_of(config: TrialConfig) -> Parts:
 
 
 def _stages(body: nn.Module) -> Iterator[tuple[str, list[nn.Module]]]:
-    """A trunk's children: those before its first block as one stem, then each that has weights, by its name."""
+    """A trunk's children by label: those before the first block as one stem, then each child that has weights."""
     inside = dict((body.get_submodule("features") if hasattr(body, "features") else body).named_children())
     names = list(inside)
     first = next(i for i, name in enumerate(names) if _is_block(inside[name]))
@@ -147,7 +147,7 @@ def _layer(module: nn.Module) -> str:
 
 
 def _draw(axes: Axes, parts: Parts) -> None:
-    """Branches side by side from the top, then one column. Lengths are in inches."""
+    """Draw the branches side by side from the top, then one column of joined layers. Lengths are in inches."""
     columns = dict(zip(parts.branches, (-1.65, 1.65) if len(parts.branches) > 1 else (0.0,), strict=True))
     meet = -(max(map(len, parts.branches.values())) + 0.9) * STEP
     _box(axes, 0, 0, LayerBox("Image", parts.image, 0, "join"))
@@ -163,7 +163,7 @@ def _draw(axes: Axes, parts: Parts) -> None:
 
 
 def _branch(axes: Axes, x: float, parts: list[LayerBox], *, name: str, end: float) -> None:
-    """One column of boxes below the image, the last at `end`; then a line to where the branches meet."""
+    """Draw one column of boxes below the image, the last at height `end`, and a line to where the branches join."""
     *stages, project = parts
     axes.plot((0, 0, x), (-BOX / 2, -0.5 * STEP, -0.5 * STEP), color=SOFT, lw=0.7)
     axes.text(x - HALF, -1.12 * STEP, name, ha="left", va="center", fontweight="bold", fontsize=8)

@@ -1,4 +1,4 @@
-"""All figures: draw those that can be drawn, and write each as PDF, PNG and a LaTeX environment with its caption."""
+"""All figures: draw each that can be drawn, and write it as PDF, PNG and a LaTeX environment with its caption."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,7 +32,7 @@ ENVIRONMENT = r"""%% Needs the package graphicx. Trials: %(trials)s
 def draw(
     tables: Mapping[str, Filled], reading: Reading, *, manifests: Mapping[Dataset, Manifest], data: Path | None
 ) -> tuple[list[Drawn], dict[str, str]]:
-    """The figures, and of each that cannot be drawn, its number and why."""
+    """The figures that can be drawn, and by number, why each of the others cannot."""
     makers: dict[str, Callable[[], Drawn]] = {
         "2": lambda: figure_2(data),
         "3": lambda: figure_3(tables),
@@ -57,7 +57,7 @@ def draw(
 
 
 def save(drawn: list[Drawn], out: Path) -> None:
-    """Write `figure_<number>.pdf`, `.png` and `.tex`; those of figures that are not drawn now go."""
+    """Write `figure_<number>.pdf`, `.png` and `.tex`, and delete the files of figures that were not drawn this time."""
     written: set[Path] = set()
     with styled():
         for each in drawn:
@@ -72,7 +72,7 @@ def save(drawn: list[Drawn], out: Path) -> None:
 
 
 def environment(drawn: Drawn) -> str:
-    """A `figure` environment to `\\input`."""
+    """A LaTeX `figure` environment, for `\\input`."""
     words = [f"{drawn.heading}.", drawn.caption, *([REHEARSAL_NOTE] if drawn.rehearsal else [])]
     caption = escape(" ".join(words))
     trials = ", ".join(drawn.trials) or "none"
@@ -80,6 +80,6 @@ def environment(drawn: Drawn) -> str:
 
 
 def _save(figure: Figure, stem: Path) -> None:
-    """Without dates, so that drawing twice gives equal files."""
+    """Save as PDF and PNG without dates, so that drawing twice gives equal files."""
     figure.savefig(stem.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
     figure.savefig(stem.with_suffix(".png"), metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""What accuracy costs: each row's accuracy against the hours of its trainings."""
+"""The cost of accuracy: the test accuracy of each model against the time that its training takes."""
 
 from collections.abc import Mapping
 from string import ascii_lowercase
@@ -13,7 +13,7 @@ from wbc_model.datasets.dataset import Dataset
 
 
 def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
-    """Accuracy of the six compared models on each dataset against the hours that one training took."""
+    """Accuracy of the six compared models on each dataset against the time of one training."""
     rows: dict[tuple[Dataset, str], Row] = {}
     for number in ("12", "11"):
         for row in tables[number].rows if number in tables else ():
@@ -38,7 +38,7 @@ def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel(f"{unit.capitalize()} a training")
+        axes.set_xlabel(f"{unit.capitalize()} per training")
         axes.margins(0.12)
         axes.set_title(f"{ascii_lowercase[i]}  {dataset.title}")
         axes.tick_params(axis="both", labelsize=6.5)
@@ -49,7 +49,8 @@ def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
     return Drawn(
         "cost",
         "Test accuracy against the cost of a training",
-        f"Training and evaluation, over all attempts, on {', '.join(devices)}; large: mean over seeds, small: each.",
+        f"Time of training and evaluation, all attempts included, on {', '.join(devices)}. Large "
+        "markers: mean over seeds; small markers: single seeds.",
         figure,
         rehearsal=any(row.config.rehearsal for row in rows.values()),
         trials=ids([run for row in rows.values() for run in row.runs]),
@@ -57,6 +58,6 @@ def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
 
 
 def _unit(seconds: list[float]) -> tuple[str, int]:
-    """The largest unit of which the longest training takes one or more, and its seconds."""
+    """The largest unit of time that the longest training reaches, and its length in seconds."""
     units = {"hours": 3600, "minutes": 60, "seconds": 1}
     return next(((name, size) for name, size in units.items() if max(seconds) >= size), ("seconds", 1))

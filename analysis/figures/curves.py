@@ -23,9 +23,9 @@ from analysis.tables.fill import Filled, Row
 from study.plan import RunRecord
 
 BAND = "their range"
-WEIGHED = (
-    "Accuracy on training images is the share whose most probable class is that of the larger part of the mixed image, "
-    "over augmented images and with dropout on; on validation images, as they are."
+ACCURACIES = (
+    "Training accuracy: share of augmented, mixed images whose most probable class is that of the larger component, "
+    "with dropout active. Validation accuracy: share of unaltered images classified correctly, without dropout."
 )
 
 
@@ -46,7 +46,7 @@ def figure_6(tables: Mapping[str, Filled]) -> Drawn:
     return Drawn(
         "6",
         "Effect of mixup on training and validation accuracy",
-        f"The proposed model on LDWBC. {seeds_note(rows, band=BAND)} {WEIGHED}"
+        f"The proposed model on LDWBC. {seeds_note(rows, band=BAND)} {ACCURACIES}"
         f"{_absent(tables['10'], rows, of='Our model')}",
         figure,
         rehearsal=tables["10"].rehearsal,
@@ -60,7 +60,7 @@ def figure_8(tables: Mapping[str, Filled]) -> Drawn:
 
 
 def figure_9(tables: Mapping[str, Filled]) -> Drawn:
-    """Validation accuracy of all models, with the highest of each."""
+    """Validation accuracy of all models, with the highest value of each."""
     return _models(tables, "9", "validation")
 
 
@@ -71,7 +71,7 @@ def _with_curves(tables: Mapping[str, Filled]) -> list[Row]:
 def _models(tables: Mapping[str, Filled], number: str, part: str) -> Drawn:
     rows = [row for row in _with_curves(tables) if row.labels[1] == "Virtual"]
     if not rows:
-        raise CannotDraw("it shows Table 10's rows on virtual samples, of which none has a finished run")
+        raise CannotDraw("it shows the rows of Table 10 on virtual samples, none of which has a finished run")
     figure = canvas(3.3)
     axes = figure.subplots()
     key = f"{part}_accuracy"
@@ -81,11 +81,11 @@ def _models(tables: Mapping[str, Filled], number: str, part: str) -> Drawn:
     axes.set_xlabel("Epoch")
     percent_axis(axes, f"{part.capitalize()} accuracy")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    told = " THA: the highest accuracy of an epoch, mean over seeds." if part == "validation" else ""
+    highest = " THA: the highest accuracy of any epoch, mean over seeds." if part == "validation" else ""
     return Drawn(
         number,
         f"{'Training' if part == 'train' else 'Validation'} accuracy of all models on LDWBC",
-        f"Trained on virtual samples. {seeds_note(rows, band=BAND)}{told} {WEIGHED}{_absent(tables['10'], rows)}",
+        f"Trained on virtual samples. {seeds_note(rows, band=BAND)}{highest} {ACCURACIES}{_absent(tables['10'], rows)}",
         figure,
         rehearsal=tables["10"].rehearsal,
         trials=ids([run for row in rows for run in row.runs]),
@@ -93,12 +93,12 @@ def _models(tables: Mapping[str, Filled], number: str, part: str) -> Drawn:
 
 
 def _line(axes: Axes, row: Row, key: str, *, style: int, label: str) -> None:
-    """The mean over a row's seeds, and a band where there are several."""
+    """Draw the mean over a row's seeds, and their range as a band if there are several."""
     curves = curve(row.runs, key)
     epochs = np.arange(1, curves.shape[1] + 1)
     look = {"color": COLOURS[style], "linestyle": DASHES[style % len(DASHES)], "marker": MARKERS[style]}
     every = max(1, len(epochs) // 8)
-    offset = style % every  # so that markers of lines that touch do not hide each other
+    offset = style % every  # so that the markers of overlapping lines do not hide each other
     axes.plot(epochs, curves.mean(0), label=label, markevery=(offset, every), zorder=3 if style == 0 else 2, **look)
     if len(curves) > 1:
         axes.fill_between(epochs, curves.min(0), curves.max(0), color=COLOURS[style], alpha=0.15, linewidth=0)
@@ -106,7 +106,7 @@ def _line(axes: Axes, row: Row, key: str, *, style: int, label: str) -> None:
 
 
 def curve(runs: Sequence[RunRecord], key: str) -> np.ndarray:
-    """A column of the runs' epochs in percent, (runs, epochs)."""
+    """A score of every epoch, in percent (runs, epochs)."""
     return 100 * np.array([[row[key] for row in run.curves] for run in runs])
 
 
@@ -115,7 +115,7 @@ def _highest(runs: Sequence[RunRecord], key: str) -> float:
 
 
 def _absent(table: Filled, shown: Sequence[Row], *, of: str = "") -> str:
-    """Which rows are not shown because they have no run."""
+    """A sentence that names the rows without a finished run; empty if all are shown."""
     wanted = [row for row in table.rows if (row.labels[0] == of if of else row.labels[1] == "Virtual")]
     names = [" ".join(row.labels) for row in wanted if row.labels not in {row.labels for row in shown}]
-    return f" Not shown, for want of a finished run: {', '.join(names)}." if names else ""
+    return f" Not shown, because finished runs are missing: {', '.join(names)}." if names else ""

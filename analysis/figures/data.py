@@ -1,4 +1,4 @@
-"""How many images of each class the augmented training sets have (Fig. 4), from the manifests in storage."""
+"""The number of training images and augmented copies of each class (Fig. 4), from the manifests in storage."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,9 @@ from wbc_model.preparation.manifest import Entry
 def figure_4(manifests: Mapping[Dataset, Manifest], *, rehearsal: bool) -> Drawn:
     """Images and copies of each cell type, one panel per dataset."""
     if not manifests:
-        raise CannotDraw("it needs the manifests of the runs' data, and there are none in data/ of a storage (--runs)")
+        raise CannotDraw(
+            "it needs the manifests of the runs' data, and there are none in the folder data/ of the storage (--runs)"
+        )
     figure = canvas(2.4)
     panels = np.atleast_1d(figure.subplots(1, len(manifests)))
     for i, (axes, (dataset, manifest)) in enumerate(zip(panels, manifests.items(), strict=True)):
@@ -38,15 +40,15 @@ def figure_4(manifests: Mapping[Dataset, Manifest], *, rehearsal: bool) -> Drawn
     return Drawn(
         "4",
         "Cell types in the four augmented training sets",
-        "B basophil, M monocyte, E eosinophil, N neutrophil, L lymphocyte; BCCD has no basophils. How many copies the "
-        "paper made is not known.",
+        "B basophil, M monocyte, E eosinophil, N neutrophil, L lymphocyte; BCCD has no basophils. The paper does not "
+        "say how many copies it made.",
         figure,
         rehearsal=rehearsal,
     )
 
 
 def distribution(entries: Sequence[Entry]) -> tuple[np.ndarray, np.ndarray]:
-    """Training images and their copies, of each cell type in order."""
+    """The numbers of training images and of their copies, each (classes,) in the order of CELLS."""
     images, copies = Counter[str](), Counter[str]()
     for entry in entries:
         if entry.split == "train":

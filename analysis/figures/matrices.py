@@ -1,4 +1,4 @@
-"""Confusion matrices (Fig. 7), and one on its own for the report."""
+"""Confusion matrices (Fig. 7)."""
 
 from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
@@ -33,13 +33,13 @@ def figure_7(tables: Mapping[str, Filled]) -> Drawn:
         axes.set_xlabel("Predicted")
     panels[0].set_ylabel("True")
     lost = [name for name in SHOWN.values() if name not in runs]
-    absent = f" Not shown, for want of a finished run: {', '.join(lost)}." if lost else ""
+    absent = f" Not shown, because finished runs are missing: {', '.join(lost)}." if lost else ""
     seeds = max(len(of) for of in runs.values())
     summed = f", summed over {seeds} seeds" if seeds > 1 else ""
     return Drawn(
         "7",
         "Confusion matrices on LDWBC's test set",
-        f"Counts of test images{summed}; colour: share of the images of a true class. Cell types: B basophil, "
+        f"Counts of test images{summed}; colour: share of the images of the true class. Cell types: B basophil, "
         f"M monocyte, E eosinophil, N neutrophil, L lymphocyte.{absent}",
         figure,
         rehearsal=tables["5"].rehearsal,
@@ -48,12 +48,12 @@ def figure_7(tables: Mapping[str, Filled]) -> Drawn:
 
 
 def counts(runs: Sequence[RunRecord]) -> np.ndarray:
-    """Test images (true, predicted), summed over runs."""
+    """The confusion matrix (true, predicted), summed over runs."""
     return np.sum([run.test.counts for run in runs], axis=0)
 
 
 def draw_matrix(axes: Axes, matrix: np.ndarray, classes: Sequence[str]) -> None:
-    """Counts in boxes coloured by the share of their row."""
+    """Draw counts in squares coloured by their share of the row."""
     shares = matrix / matrix.sum(1, keepdims=True).clip(min=1)
     axes.imshow(shares, cmap=HEAT, vmin=0, vmax=1)
     for (i, j), count in np.ndenumerate(matrix):

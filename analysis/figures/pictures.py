@@ -1,4 +1,4 @@
-"""Figures of images: how a cell is found (Fig. 2), mixup (Fig. 5), and what decides (Fig. 10)."""
+"""Figures of images: segmentation of a cell (Fig. 2), mixup (Fig. 5), and Grad-CAM (Fig. 10)."""
 
 import io
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from wbc_model.synthetic.cells import draw_cell
 from wbc_model.training.mixup import mixup
 
 LAM = 0.6
-"""The weight that Fig. 5 shows."""
+"""The mixing weight shown in Fig. 5."""
 PAIR = ("neutrophil", "lymphocyte")
 SIDE = 224
 
@@ -37,14 +37,14 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture, RGB (H, W, 3), and what to call it."""
+    """An RGB picture (H, W, 3), and a sentence for the caption that says where it is from."""
 
     pixels: Pixels
-    told: str
+    source: str
 
 
 def figure_2(data: Path | None) -> Drawn:
-    """From a microscope's picture to a cropped cell."""
+    """The steps from a micrograph to a cropped cell."""
     shown = _smear(data)
     steps, cell = segment(shown.pixels), find_cells(shown.pixels)[0]
     assert steps is not None
@@ -54,7 +54,7 @@ def figure_2(data: Path | None) -> Drawn:
     marked[find_boundaries(steps.cells, mode="thick")] = (0, 0, 0)
     panels = {
         "Picture": shown.pixels,
-        "Colour deconvolution": np.where(seen, steps.stain, steps.stain[seen].min()),
+        "Stain of nuclei": np.where(seen, steps.stain, steps.stain[seen].min()),
         "Binarised": steps.dark,
         "Holes filled, opened": steps.nuclei,
         "Markers": steps.markers > 0,
@@ -69,16 +69,16 @@ def figure_2(data: Path | None) -> Drawn:
     grid.flat[7].axis("off")
     return Drawn(
         "2",
-        "How a cell is found",
-        f"{shown.told} The stain of nuclei by colour deconvolution; binarised by Otsu's thresholds; holes filled and "
-        "thin parts opened away; one marker a nucleus by dilation, distance transform and reconstruction; watershed, "
-        "whose outline is black; the box is cropped.",
+        "Segmentation of a cell",
+        f"{shown.source} The stain of nuclei is the difference of two absorbances. It is binarised by Otsu's "
+        "thresholds, holes are filled and thin parts removed by opening; dilation, distance transform and "
+        "reconstruction give one marker per nucleus; the watershed (black outline) gives the box that is cropped.",
         figure,
     )
 
 
 def figure_5(data: Path | None) -> Drawn:
-    """Two training images and the virtual one between them."""
+    """Two training images and the virtual sample mixed from them."""
     first, second = (_cell(data, cell) for cell in PAIR)
     x = torch.from_numpy(np.stack([first.pixels, second.pixels])).permute(0, 3, 1, 2).float() / 255
     y = torch.eye(len(CELLS))[[CELLS.index(cell) for cell in PAIR]]
@@ -95,15 +95,15 @@ def figure_5(data: Path | None) -> Drawn:
         axes.set_xlabel("  ".join(words), fontsize=7, color=SOFT)
     return Drawn(
         "5",
-        "A virtual training sample by mixup",
-        f"{first.told} Beneath each: its label, the share of each cell type. The weight, {LAM:g} here, is drawn anew "
-        "for every batch from Beta(α, α), Eqs. (1) and (2).",
+        "A virtual training sample made by mixup",
+        f"{first.source} Below each image: its label, the share of each cell type. The weight, here {LAM:g}, is drawn "
+        "from Beta(α, α) for every batch, Eqs. (1) and (2).",
         figure,
     )
 
 
 def figure_10(tables: Mapping[str, Filled], reading: Reading) -> Drawn:
-    """What decides: Grad-CAM sheets of the proposed model on the datasets."""
+    """Grad-CAM sheets of the proposed model on each dataset."""
     sheets: dict[Dataset, tuple[str, bytes]] = {}
     rows = [row for row in rows_of(tables, "12") if row.labels[1] == "Our model"]
     for row in rows:
@@ -121,13 +121,14 @@ def figure_10(tables: Mapping[str, Filled], reading: Reading) -> Drawn:
         _show(axes, picture, title=f"{ascii_lowercase[i]}  {dataset.title}")
         axes.spines[:].set_visible(False)
     lost = [dataset.title for dataset in DATASETS if dataset not in sheets]
-    absent = f" Not shown, for want of a picture: {', '.join(lost)}." if lost else ""
+    absent = f" Not shown, because pictures are missing: {', '.join(lost)}." if lost else ""
     return Drawn(
         "10",
         "What the proposed model looks at (Grad-CAM)",
-        "Test images beside their heat maps at the output of the attention module; one row a true cell type. Left: the "
-        "two surest right answers; right: the two surest wrong ones, grey where there are fewer. Above an image its "
-        f"true type, above a heat map the type that it explains, the predicted one. Red speaks for it.{absent}",
+        "Test images beside their heat maps at the output of the attention module, one row per true cell type. Left: "
+        "the two most confident correct predictions; right: the two most confident errors, grey if there are fewer. "
+        "Above an image: its true type; above a heat map: the predicted type, which it explains. Red regions support "
+        f"the prediction.{absent}",
         figure,
         rehearsal=tables["12"].rehearsal,
         trials=tuple(trial_id for trial_id, _ in sheets.values()),
@@ -145,7 +146,7 @@ def _show(axes: Axes, picture: NDArray, *, title: str) -> None:
 
 
 def _smear(data: Path | None) -> Shown:
-    """A picture of BCCD's that shows a whole cell; drawn where there is no data."""
+    """A BCCD picture that shows a whole cell, or a drawing if there is no data."""
     for sample in _samples(BCCD, data):
         pixels = read_rgb(sample.path)
         if any(_is_whole(cell.box, pixels) for cell in find_cells(pixels)[:1]):
@@ -154,7 +155,7 @@ def _smear(data: Path | None) -> Shown:
 
 
 def _is_whole(box: Box, pixels: Pixels) -> bool:
-    """Whether a box lies within the picture, off the black corners of a turned one."""
+    """Whether a box lies within the picture and does not touch the black corners of a rotated one."""
     left, top, right, bottom = box
     height, width = pixels.shape[:2]
     inside = min(left, top) > 0 and right < width and bottom < height
@@ -162,7 +163,7 @@ def _is_whole(box: Box, pixels: Pixels) -> bool:
 
 
 def _cell(data: Path | None, cell: str) -> Shown:
-    """A training image of a cell, of the first dataset that is there; drawn where there is none."""
+    """A training image of a cell type from the first dataset that is present, or a drawing if none is."""
     for dataset in DATASETS:
         for sample in _samples(dataset, data):
             if sample.cell == cell and sample.part != "test":
@@ -172,11 +173,11 @@ def _cell(data: Path | None, cell: str) -> Shown:
     return Shown(draw_cell(cell, rng, height=SIDE, width=SIDE).pixels, DRAWING)
 
 
-DRAWING = "Drawn cells, for want of photographs: --data DIR shows real ones."
+DRAWING = "Drawn cells, because photographs are missing: --data DIR shows real ones."
 
 
 def _samples(dataset: Dataset, data: Path | None) -> list[ImageFile]:
-    """Of published images; none where the folder has none."""
+    """The published images of a dataset; empty if the folder has none."""
     try:
         return find(dataset, data) if data is not None and kind_of(data) is ImageSource.PUBLISHED else []
     except DataError:

@@ -1,4 +1,4 @@
-"""One look for all figures: readable in grey, by the colour-blind, and at the width of a page."""
+"""One style for all figures: readable in greyscale, by colour-blind readers, and at the width of a page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,17 +14,17 @@ from search_spaces.paper import MODELS
 from study.plan import RunRecord
 
 WIDTH = 6.5
-"""Of a page's text, in inches."""
+"""Width of a page's text, in inches."""
 
 INK, SOFT, RULE, WARN = "#1c1c1c", "#595959", "#c8c8c8", "#8a1c1c"
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
-"""Okabe and Ito's, told apart by the colour-blind; dashes and markers tell lines apart in grey."""
+"""Okabe and Ito's palette for colour-blind readers; dashes and markers distinguish lines in greyscale."""
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (2, 3)))
 MARKERS = "osD^vPX*"
 MODEL_STYLE = {name: i for i, name in enumerate(sorted(MODELS, key="Our model".__ne__))}
-"""Which colour, dashes and marker each compared model has, in all figures."""
+"""Index of the colour, dashes and marker of each compared model, the same in all figures."""
 HEAT = "cividis"
-"""Its lightness rises throughout, also in grey."""
+"""A colour map of increasing lightness, readable in greyscale."""
 
 RC = {
     "font.family": "sans-serif",
@@ -57,47 +57,47 @@ RC = {
 
 
 class CannotDraw(LookupError):
-    """A figure for which there is nothing; the message says what it would need."""
+    """A figure lacks what it shows; the message says what it needs."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure and what stands beneath it."""
+    """A figure and its caption."""
 
     number: str
     title: str
     caption: str
-    """What it shows, how to read it, and what it lacks."""
+    """What it shows, how to read it, and what is missing."""
     figure: Figure
     rehearsal: bool = False
     trials: tuple[str, ...] = field(default=())
-    """Ids of those it shows."""
+    """Ids of the trials it shows."""
 
     @property
     def heading(self) -> str:
-        """The title; a rehearsal says so first."""
+        """The title, marked if it is a rehearsal."""
         return f"{'REHEARSAL. ' if self.rehearsal else ''}{self.title}"
 
     @property
     def label(self) -> str:
-        """What a link to it says."""
+        """The text of a link to it."""
         return f"Figure {self.number}" if self.number.isdecimal() else self.number.capitalize()
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Figures made and saved within have the look."""
+    """Figures made and saved in this context have the style."""
     with mpl.rc_context(RC):
         yield
 
 
 def canvas(height: float, *, width: float = WIDTH) -> Figure:
-    """An empty figure that no window manager knows of, so that none is left open."""
+    """An empty figure `height` inches high, made without pyplot so that none is left open."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def warn_of_rehearsal(figure: Figure) -> None:
-    """Across the top, so that the picture cannot be taken for the paper's wherever it goes."""
+    """Write a warning across the top, so that the picture is never taken for the paper's."""
     figure.suptitle(REHEARSAL_NOTE, color=WARN, fontsize=7.5, fontweight="bold")
 
 
@@ -120,7 +120,7 @@ def ids(runs: Sequence[RunRecord]) -> tuple[str, ...]:
 
 
 def seeds_note(rows: Sequence[Row], *, band: str) -> str:
-    """What a line and its band stand for."""
+    """A sentence that says what a line and its band show."""
     counts = sorted({len(row.runs) for row in rows})
     if counts == [1]:
         return "One seed."

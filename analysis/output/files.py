@@ -1,4 +1,4 @@
-"""Every file of a study's tables, as text."""
+"""The text of every file that prints a study's tables."""
 
 from analysis.load import Study
 from analysis.output import latex
@@ -11,13 +11,13 @@ from analysis.tables.layout import TableLayout, lay_out
 from search_spaces.paper import PROPOSED
 
 SUFFIXES = ("tex", "csv", "md", "html")
-"""Of each table."""
+"""Formats of each table."""
 LINES = ("cells", "deltas", "power", "costs")
-"""CSV files over all tables."""
+"""CSV files that cover all tables."""
 
 
 def layouts(study: Study) -> list[TableLayout]:
-    """Every table in the order of printing: those round the runs' tables too, where the whole study is printed."""
+    """Every table in the order of printing; a whole study also has Tables 1-3 and the ranks."""
     tables = [lay_out(filled) for filled in study.tables]
     if not study.whole:
         return tables

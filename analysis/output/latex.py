@@ -58,12 +58,12 @@ def render(table: TableLayout) -> str:
 
 
 def document(numbers: Sequence[str]) -> str:
-    """A standalone document of `table_<number>.tex` files beside it, each under its number in the paper."""
+    """A document that inputs the `table_<number>.tex` files beside it, each numbered as in the paper."""
     return DOCUMENT % "\n".join(rf"\renewcommand{{\thetable}}{{{n}}}\input{{table_{n}}}" for n in numbers)
 
 
 def escape(text: str) -> str:
-    """Plain text, with the few signs that our labels use, as LaTeX. Two hyphens stay two."""
+    """Plain text as LaTeX, with the few symbols that our labels use; `--` stays two hyphens."""
     return "-{}-".join(part.translate(ESCAPES) for part in text.split("--"))
 
 
@@ -85,7 +85,7 @@ def _body(table: TableLayout) -> Iterator[str]:
 
 
 def _line(line: Cells, *, heading: bool) -> str:
-    """A covered cell is nothing beside the one that spans it, and empty below it."""
+    """A line of the tabular: cells covered from the left are omitted, those covered from above are empty."""
     cells, covered = [], 0
     for column, cell in enumerate(line):
         if covered:

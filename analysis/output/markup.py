@@ -7,7 +7,7 @@ from analysis.tables.layout import Cells, LayoutCell, TableLayout
 
 
 def to_markdown(table: TableLayout) -> str:
-    """A pipe table: Markdown has no spans, so the headings of all levels stand in one line, labels on every row."""
+    """A pipe table. Markdown has no spans, so the headings of all levels are joined in one line."""
     columns = range(len(table.body[0].cells))
     labels = [" ".join(dict.fromkeys(_over(table.head, column))) for column in columns]
     ruler = ["--:" if column >= table.labels else ":-:" if column in table.centred else ":--" for column in columns]
@@ -20,7 +20,7 @@ def to_markdown(table: TableLayout) -> str:
 
 
 def _over(head: tuple[Cells, ...], column: int) -> Iterator[str]:
-    """The headings above a column; that of a span stands over each column of it."""
+    """The headings above a column, from the top; a heading that spans columns is above each of them."""
     for line in head:
         reach = [(i, cell) for i, cell in enumerate(line) if cell]
         yield from (_plain(cell.text) for i, cell in reach if i <= column < i + cell.across)
@@ -36,12 +36,12 @@ def _words(line: Cells) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Text in which Markdown finds no signs of its own."""
+    """Text with Markdown's special characters escaped."""
     return "".join(f"\\{sign}" if sign in r"\`*_[]<>|#" else sign for sign in text)
 
 
 def to_html(table: TableLayout) -> str:
-    """A `table` and its notes, to be put into any page."""
+    """A `table` element and a list of its notes, to be put into any page."""
     head = [f"<tr>{''.join(_cell(cell, 'col') for cell in line if cell)}</tr>" for line in table.head]
     body = [f"<tr>{''.join(_cells(row.cells, table.labels))}</tr>" for row in table.body]
     notes = [f"<li>{escape(note)}</li>" for note in table.notes]
@@ -63,7 +63,7 @@ def _cells(line: Cells, labels: int) -> Iterator[str]:
 
 
 def _cell(cell: LayoutCell, scope: str | None) -> str:
-    """A heading cell for its columns or its row; an empty label heads nothing."""
+    """A `th` with its scope if it is a heading with text, else a `td`."""
     spans = "".join(f' {name}="{n}"' for name, n in (("colspan", cell.across), ("rowspan", cell.down)) if n > 1)
     text = f"<b>{escape(cell.text)}</b>" if cell.bold else escape(cell.text)
     text += f"<sup>{escape(cell.mark)}</sup>" if cell.mark else ""

@@ -1,4 +1,4 @@
-"""LaTeX to PDF, where this machine has a compiler."""
+"""Compile LaTeX to PDF, if a compiler is installed."""
 
 import shutil
 import subprocess
@@ -10,10 +10,10 @@ INSTALL = "Debian: apt-get install texlive-latex-recommended texlive-latex-extra
 
 
 def compile_pdf(tex: Path) -> str:
-    """Compile a document beside its inputs, leaving nothing but the PDF; says in a line what came of it."""
+    """Compile a document beside its inputs, leaving no auxiliary files; returns a line that states the outcome."""
     tex.with_suffix(".pdf").unlink(missing_ok=True)  # it may be another study's
     if shutil.which(COMPILER) is None:
-        return f"{tex.stem}.pdf: not made, for want of {COMPILER} ({INSTALL})"
+        return f"{tex.stem}.pdf: not made, because {COMPILER} is missing ({INSTALL})"
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):  # the second time with references
             command = [COMPILER, "-interaction=nonstopmode", "-halt-on-error", f"-output-directory={folder}", tex.name]

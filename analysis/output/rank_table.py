@@ -1,4 +1,4 @@
-"""Models ranked over the datasets: Friedman's test and Nemenyi's critical difference (Demsar 2006)."""
+"""Table S1: models ranked over the datasets, with Friedman's test and Nemenyi's critical difference (Demsar 2006)."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -17,7 +17,7 @@ SCORES = (OVERALL[0], OVERALL[3])
 
 
 def ranks(filled: Filled) -> TableLayout | None:
-    """Mean ranks in a table of datasets x models; None for fewer than three of either, or where a row is missing."""
+    """Mean ranks of the models; None if there are fewer than three models or datasets, or if a row has no run."""
     datasets, models = (list(dict.fromkeys(row.labels[i] for row in filled.rows)) for i in (0, -1))
     if min(len(datasets), len(models)) < 3 or not all(row.runs for row in filled.rows):
         return None
@@ -38,7 +38,7 @@ def ranks(filled: Filled) -> TableLayout | None:
 
 
 def _scores(filled: Filled, key: str, shape: tuple[int, int]) -> np.ndarray:
-    """The scores as they are printed, datasets x models: ties in print share a rank."""
+    """The printed scores (datasets, models), so that scores printed alike share a rank."""
     means = [fmean(run.test.scores()[key] for run in row.runs) for row in filled.rows]
     return np.array([float(percent(mean)) for mean in means]).reshape(shape)
 
@@ -55,7 +55,7 @@ def _notes(datasets: Sequence[str], models: Sequence[str], tests: Sequence[str])
     return [
         f"Datasets: {', '.join(datasets)}. Friedman's test: {'; '.join(tests)}.",
         f"Nemenyi's critical difference at 5 %: {reach:.2f}, where ranks can differ by {len(models) - 1} at most; "
-        "models closer than that are not shown to differ.",
-        f"{len(datasets)} datasets are few: both tests are approximations that want more, and only gross differences "
-        "show. The tests by image say more of each dataset, and nothing of datasets in general.",
+        "models with a smaller difference are not shown to differ.",
+        f"{len(datasets)} datasets are few: both tests are approximations that need more, and detect only large "
+        "differences. The tests by image say more about each dataset, but nothing about datasets in general.",
     ]

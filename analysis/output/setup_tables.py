@@ -17,7 +17,7 @@ Strings = Sequence[str]
 
 
 def setting(study: Study) -> list[TableLayout]:
-    """Those of the three that can be told: 1 and 2 want a manifest in the storage that the runs came from."""
+    """Tables 1-3; without the data's manifests in the storage only Table 3."""
     return [*([_datasets(study), _sets(study)] if study.manifests else []), _parameters(study)]
 
 
@@ -44,7 +44,7 @@ def _sets(study: Study) -> TableLayout:
         rows[dataset.title] = list(map(str, sizes))
         left_out += [f"{dataset.title} {out}"] if (out := sum(bool(entry.excluded) for entry in entries)) else []
     printed = {line["dataset"]: [line["total"], line["train"], line["val"], line["test"]] for line in read_csv("2")}
-    notes = ["Augmented: the training set with its copies of rarer classes, which Fig. 4 of the article shows."]
+    notes = ["Augmented: the training set with its copies of rarer classes, shown in Fig. 4 of the article."]
     notes += [f"Images left out: {', '.join(left_out)}."] if left_out else []
     made_from = [manifest.file for manifest in study.manifests.values()]
     columns = ["Total", "Training", "Validation", "Test", "Augmented"]
@@ -88,11 +88,11 @@ def _table(
 
 
 def _against(columns: Sequence[str], rows: Mapping[str, Strings], printed: Mapping[str, Strings]) -> str:
-    """Where the article has other numbers."""
-    others = [
-        f"{name} {theirs}" if len(columns) == 1 else f"{name} {column} {theirs}"
+    """A note on the numbers in which the article differs."""
+    differing = [
+        f"{name} {article}" if len(columns) == 1 else f"{name} {column} {article}"
         for name, numbers in rows.items()
-        for column, ours, theirs in zip(columns, numbers, printed[name], strict=False)
-        if ours != theirs
+        for column, number, article in zip(columns, numbers, printed[name], strict=False)
+        if number != article
     ]
-    return f"The article has: {', '.join(others)}." if others else "As in the article."
+    return f"The article has: {', '.join(differing)}." if differing else "As in the article."

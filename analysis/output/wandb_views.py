@@ -1,4 +1,4 @@
-"""A study's views on a W&B server: a saved workspace and a report, each one found by its name and replaced."""
+"""A study's views on a W&B server: a saved workspace and a report, which replace those of the same name."""
 
 import wandb
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
@@ -27,7 +27,7 @@ query Views($entity: String!, $project: String!, $viewType: String = "project-vi
 
 
 def save(study: Study, path: str) -> dict[str, str]:
-    """Save both in `ENTITY/PROJECT`; returns their addresses.
+    """Save the workspace and the report in `ENTITY/PROJECT`; returns their addresses by kind.
 
     Raises:
         InputError: W&B refuses, or cannot be asked.
@@ -43,7 +43,7 @@ def save(study: Study, path: str) -> dict[str, str]:
 
 
 def save_workspace(study: Study, entity: str, project: str) -> str:
-    """Save it under its name, over the one that is there; returns its address."""
+    """Save the workspace, replacing one of the same name; returns its address."""
     name = name_of(study)
     found = _workspace(entity, project, name)
     workspace = ws.Workspace.from_url(found) if found else ws.Workspace(entity=entity, project=project, name=name)
@@ -59,7 +59,7 @@ def save_workspace(study: Study, entity: str, project: str) -> str:
 
 
 def save_report(study: Study, entity: str, project: str) -> str:
-    """Save it under its title, over the one that is there; returns its address."""
+    """Save the report, replacing one of the same title; returns its address."""
     name = name_of(study)
     found = next((old.url for old in wandb.Api().reports(f"{entity}/{project}") if old.display_name == name), None)
     report = wr.Report.from_url(found) if found else wr.Report(entity=entity, project=project, title=name)
@@ -77,23 +77,23 @@ def save_report(study: Study, entity: str, project: str) -> str:
 
 
 def name_of(study: Study) -> str:
-    """Of the workspace and the report: one pair for each study of a project. W&B takes `=` for an emoji."""
+    """Name of the workspace and the report, one pair per study of a project. W&B renders `=` as an emoji."""
     kind = "REHEARSAL. " if study.rehearsal else ""
     return f"{kind}{NAME}{f': {arguments(study.overrides)}' if study.overrides else ''}".replace("=", " ")[:128]
 
 
 def panels(filled: Filled) -> list[wr.BarPlot | wr.LinePlot | wr.MediaBrowser]:
-    """What matters of a table: its columns as bars, the curves behind them, and what decided."""
+    """The panels of a table: its columns as bars, learning curves, and Grad-CAM pictures."""
     bars = [
         wr.BarPlot(title=column.label, metrics=[wr.SummaryMetric(f"test/{column.path}")], max_bars_to_show=50)
         for column in filled.table.columns
     ]
-    lines = [wr.LinePlot(title=told, x="epoch", y=[name]) for name, told in CURVES.items()]
-    return [*bars, *lines, wr.MediaBrowser(title="What decided (Grad-CAM)", media_keys=["gradcam"])]
+    lines = [wr.LinePlot(title=heading, x="epoch", y=[name]) for name, heading in CURVES.items()]
+    return [*bars, *lines, wr.MediaBrowser(title="Grad-CAM", media_keys=["gradcam"])]
 
 
 def _runs_of(filled: Filled) -> expr.FilterExpr:
-    """The finished runs that fill a table, by their ids: tags tell the tables of the launch, not those of today."""
+    """A filter for the finished runs of a table, by id: tags name the tables at the time of the launch."""
     ids = sorted(run.trial.id for row in filled.rows for run in row.runs)
     return expr.Metric("ID").isin(ids)
 

@@ -1,1 +1,1 @@
-"""The article's own numbers, and the checks that they pass or fail."""
+"""The article's published numbers, and checks of their consistency."""

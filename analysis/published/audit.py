@@ -1,4 +1,4 @@
-"""New."""
+"""Consistency checks of the published numbers: totals, repeated rows, and the integers behind percentages."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from wbc_model.datasets.dataset import Dataset
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """How many numbers pass, and which do not."""
+    """The result of a check: how many numbers pass, and which do not."""
 
     what: str
     passed: int
@@ -37,7 +37,7 @@ class Check:
 
 
 def audit(rows: Sequence[Printed]) -> Iterator[Check]:
-    """Every check of numbers against numbers."""
+    """Every check of published numbers against each other."""
     yield _totals()
     yield _repeated(rows)
     yield _accuracies(rows)
@@ -47,13 +47,13 @@ def audit(rows: Sequence[Printed]) -> Iterator[Check]:
 
 
 def sets_tested(rows: Sequence[Printed]) -> dict[Dataset, dict[str, int]]:
-    """Images of each class, by label, in each dataset's test set, as the printed recalls allow them and no other."""
+    """By dataset and column label, the class sizes of its test set, which the printed recalls determine uniquely."""
     overall = {row.config.id: row for row in rows if "OA" in row.numbers}
     return {dataset: _possible(part, overall)[0] for dataset, part in _by_dataset(rows).items()}
 
 
 def _by_dataset(rows: Sequence[Printed]) -> dict[Dataset, list[Printed]]:
-    """The rows of recalls."""
+    """The rows of per-class recalls, by dataset."""
     found: dict[Dataset, list[Printed]] = defaultdict(list)
     for row in rows:
         if "OA" not in row.numbers:
@@ -72,7 +72,7 @@ def _count(what: str, results: Mapping[str, bool], *, expected: bool = True) -> 
 
 
 def _totals() -> Check:
-    """Row sums of Tables 1 and 2, and one table's totals against the other's."""
+    """Row sums of Tables 1 and 2, and whether the totals of the two agree."""
     results, images = {}, {}
     for line in read_csv("1"):
         images[line["dataset"]] = int(line["total"]) - EXCLUDED.get(line["dataset"], 0)
@@ -85,7 +85,7 @@ def _totals() -> Check:
 
 
 def _repeated(rows: Sequence[Printed]) -> Check:
-    """One training's scores in several tables."""
+    """Whether the scores of one training are equal in all tables that repeat them."""
     seen: dict[tuple[str, str], Printed] = {}
     results = {}
     for row in rows:
@@ -95,7 +95,7 @@ def _repeated(rows: Sequence[Printed]) -> Check:
                 results[f"{row}, {score}: {number} here, {first.numbers[score]} in {first}"] = (
                     number == first.numbers[score]
                 )
-    return _count("scores that stand in several tables are the same there", results)
+    return _count("scores that several tables repeat are the same in each", results)
 
 
 def _accuracies(rows: Sequence[Printed]) -> Check:
@@ -104,29 +104,29 @@ def _accuracies(rows: Sequence[Printed]) -> Check:
     images = sizes_of(PROPOSED)[1]
     for alpha, accuracy in VALIDATION_IN_TEXT.items():
         results[f"validation accuracy {accuracy} at alpha {alpha}"] = bool(hits(accuracy, images))
-    return _count("accuracies are shares of whole images (trainings, and two of the text)", results)
+    return _count("accuracies are shares of whole numbers of images (distinct trainings, and two in the text)", results)
 
 
 def _recalls(by_dataset: Mapping[Dataset, Sequence[Printed]], overall: Mapping[str, Printed]) -> Iterator[Check]:
-    """Rows of recalls: one test set behind those of a dataset, OA and AR from its integers, AP and AF1 possible."""
+    """Whether a dataset's recalls fit one test set whose integers give OA and AR, and allow AP and AF1."""
     unique: dict[str, bool] = {}
     counted: dict[str, tuple[dict[str, int] | None, dict[str, int], Numbers]] = {}
     for rows in by_dataset.values():
         whole = [overall[row.config.id].numbers for row in rows]
         sets = _possible(rows, overall) or [{}]
-        told = ", ".join(f"{cell} {n}" for cell, n in sets[0].items()) or "no test set fits"
-        unique[f"{dataset_of(rows[0].config)} {told}"] = len(sets) == 1 and bool(sets[0])
+        sizes = ", ".join(f"{cell} {n}" for cell, n in sets[0].items()) or "no test set fits"
+        unique[f"{dataset_of(rows[0].config)} {sizes}"] = len(sets) == 1 and bool(sets[0])
         for row, numbers in zip(rows, whole, strict=True):
             right = true_positives(row.numbers, sets[0], numbers["OA"]) if sets[0] else None
             counted[str(row)] = right, sets[0], numbers
     yield _count(f"datasets have exactly one possible test set: {'; '.join(unique)}", unique)
     sums = {row: bool(right) and _is_mean(right, of, numbers["AR"]) for row, (right, of, numbers) in counted.items()}
-    yield _count("rows of recalls are whole images of it, sum to OA, and average to AR", sums)
+    yield _count("rows of recalls are whole numbers of its images, sum to OA, and average to AR", sums)
     f1 = {
         row: bool(right) and macro_f1_possible(right, of, precision=numbers["AP"], macro_f1=numbers["AF1"])
         for row, (right, of, numbers) in counted.items()
     }
-    yield _count("of these rows have an AF1 that can be the mean of per-class F1 beside their AP", f1)
+    yield _count("of these rows have an AF1 that can be the mean of per-class F1, given their AP", f1)
 
 
 def _is_mean(right: Mapping[str, int], sizes: Mapping[str, int], recall: Decimal) -> bool:

@@ -1,4 +1,4 @@
-"""A statement of the article, and how a printed table bears on it."""
+"""A statement in the article's text, and what its printed tables say about it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ PrintedRows = Sequence[Printed]
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A statement of the text, in our words."""
+    """A statement in the text, paraphrased, with the verdict of the tables."""
 
     where: str
     says: str
     verdict: str
-    """holds, in part, contradicted, or why none of them."""
+    """`holds`, `in part` or `contradicted`; another word where the numbers cannot decide."""
     evidence: str
 
 
 def verdict(support: Collection[bool]) -> str:
-    """By how many of the numbers that a claim is about bear it out: all, half or more, fewer."""
+    """`holds` if all numbers support a claim, `in part` if at least half do, else `contradicted`."""
     if all(support):
         return "holds"
     return "in part" if 2 * sum(support) >= len(support) else "contradicted"
@@ -33,7 +33,7 @@ def best(table: Mapping[Labels, Numbers], score: str) -> set[Labels]:
 
 
 def rank(table: Mapping[Labels, Numbers], labels: Labels, score: str) -> int:
-    """1 for the best; ties share the better place."""
+    """The rank of a row by a score, 1 for the best; ties share the better rank."""
     return 1 + sum(numbers[score] > table[labels][score] for numbers in table.values())
 
 

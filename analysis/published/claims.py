@@ -1,4 +1,4 @@
-"""What the article says of its tables, held against the tables."""
+"""The claims that the article makes about its tables, checked against the tables."""
 
 from collections.abc import Callable, Iterable
 from statistics import pstdev
@@ -128,9 +128,9 @@ CLAIMS: tuple[Callable[[PrintedRows], Claim], ...] = (
 
 UNANSWERED = (
     "Alpha and the attention were chosen by scores on the test set that then ranks the methods.",
-    "LDWBC's images of 150 subjects were split image by image: cells of one subject are in several sets.",
+    "LDWBC's images of 150 subjects were split by image: cells of one subject are in several sets.",
     "Eq. (3) is the binary cross-entropy, the text names the categorical one.",
     "Grad-CAM is called occlusion testing.",
-    "Each number is of one run: no seeds, no intervals.",
+    "Each number is from a single run: no other seeds, no intervals.",
 )
-"""What a reader of the text should know, and no printed number answers."""
+"""What a reader should know, and the printed numbers cannot resolve."""

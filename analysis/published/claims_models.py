@@ -1,4 +1,4 @@
-"""What the article says of the models it compares, and of chance."""
+"""The article's claims about the models it compares, and whether chance explains the differences."""
 
 from collections.abc import Callable
 

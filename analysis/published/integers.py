@@ -1,4 +1,4 @@
-"""Can the printed numbers be those of one test set? Integers behind percentages, solved for."""
+"""Solve for the numbers of images behind printed percentages: can they all be those of one test set?"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -10,22 +10,24 @@ import numpy as np
 HALF = Decimal("0.005")
 """Half of the last printed digit, in percent."""
 NEAR, TRIES = 200, 3000
-"""How many counts of false positives for the rarer classes are tried near the false negatives, and in all."""
+"""How many false-positive counts of the rarer classes are tried near the false negatives, and in total."""
 
 Recalls = Mapping[str, Decimal]
 
 
 def hits(percent: Decimal, images: int) -> list[int]:
-    """The numbers of images of which so many percent are printed."""
+    """The numbers of hits out of `images` that print as this percentage."""
     low, high = (percent - HALF) * images / 100, (percent + HALF) * images / 100
     return list(range(max(ceil(low), 0), min(floor(high), images) + 1))
 
 
 def compositions(recalls: Sequence[Recalls], accuracies: Sequence[Decimal], *, images: int) -> list[dict[str, int]]:
-    """All numbers of images of each class under which every printed recall and accuracy is a share of images.
+    """All class sizes, by class, for which every printed recall and accuracy is a share of whole images.
 
     Args:
-        recalls: of each row, by class. accuracies: of the same rows.
+        recalls: by class, of each row.
+        accuracies: of the same rows.
+        images: size of the test set.
     """
     *others, last = recalls[0]
     possible = {cell: _sizes([row[cell] for row in recalls], images) for cell in recalls[0]}
@@ -44,7 +46,7 @@ def _sizes(percents: Sequence[Decimal], images: int) -> frozenset[int]:
 
 
 def true_positives(recalls: Recalls, sizes: Mapping[str, int], accuracy: Decimal) -> dict[str, int] | None:
-    """The images of each class that were called right, of which the accuracy is the sum; None where there are none."""
+    """By class, correctly classified images that give the recalls and the accuracy; None if impossible."""
     right = hits(accuracy, sum(sizes.values()))
     choices = product(*(hits(percent, sizes[cell]) for cell, percent in recalls.items()))
     return next((dict(zip(recalls, counts, strict=True)) for counts in choices if sum(counts) in right), None)
@@ -55,7 +57,7 @@ def macro_f1_possible(
 ) -> bool:
     """Whether false positives exist that give the printed AP, and the printed AF1 as the mean of per-class F1.
 
-    They sum to the false negatives, and those of a class come from the others.
+    False positives sum to the false negatives, and those of a class are false negatives of the other classes.
     """
     tp = np.array(list(right.values()), float)
     fn = np.array([sizes[cell] for cell in right], float) - tp
@@ -74,7 +76,7 @@ def macro_f1_possible(
 
 
 def _tries(start: Sequence[int], most: int) -> Iterator[tuple[int, ...]]:
-    """Counts for some classes that sum to `most` or less: those near `start`, then coarse steps over all, then fine."""
+    """Counts that sum to at most `most`: first those near `start`, then a coarse grid over all, then finer ones."""
 
     def far(counts: tuple[int, ...]) -> int:
         return sum(abs(a - b) for a, b in zip(counts, start, strict=True))
@@ -92,6 +94,6 @@ def _reads(shares: np.ndarray, percent: Decimal) -> np.ndarray:
 
 
 def eq_6_possible(precision: Decimal, recall: Decimal, macro_f1: Decimal) -> bool:
-    """Whether AF1 is the harmonic mean of any AP and AR that are printed so."""
+    """Whether AF1 can be the harmonic mean of AP and AR, allowing for the rounding of all three."""
     low, high = (2 * (precision + d) * (recall + d) / (precision + recall + 2 * d) for d in (-HALF, HALF))
     return low - HALF <= macro_f1 <= high + HALF

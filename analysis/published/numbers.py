@@ -1,6 +1,6 @@
-"""The numbers that Chen et al. 2022 print, as data: shown beside measured ones, never mixed with them.
+"""The numbers printed by Chen et al. 2022, as data: shown beside measured ones, never mixed with them.
 
-Rows of Tables 7-9 stand in the article's order; which branches rows 1 and 2 are is inferred (search_spaces/paper.py).
+Rows of Tables 7-9 are in the article's order; which branch rows 1 and 2 show is inferred (search_spaces/paper.py).
 """
 
 import csv
@@ -18,15 +18,15 @@ from wbc_model.config import TrialConfig
 FOLDER = Path(__file__).parent / "printed"
 SOURCE = "Chen et al. 2022, BMC Bioinformatics 23:282"
 VALIDATION_IN_TEXT = {"0": Decimal("97.37"), "0.2": Decimal("97.62")}
-"""Highest validation accuracy on LDWBC by the mixup parameter, beside Fig. 6."""
+"""By mixup parameter, the highest validation accuracy on LDWBC, from the text on Fig. 6."""
 EXCLUDED = {"BCCD": 108}
-"""Images that Table 1 counts and Table 2 does not, by the section on the data."""
+"""Images counted in Table 1 and excluded from Table 2, according to the section on the data."""
 TRAINING_IN_TEXT = Decimal("98.53")
-"""Training accuracy at the mixup parameter 0.2, beside Fig. 6."""
+"""Training accuracy with mixup parameter 0.2, from the text on Fig. 6."""
 
 Labels = tuple[str, ...]
 Numbers = Mapping[str, Decimal]
-"""By column label, in percent as printed; a dash is left out."""
+"""By column label, in percent as printed; dashes are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ def of_table(number: str, rows: Sequence[Printed]) -> dict[Labels, Numbers]:
 
 
 def sizes_of(config: TrialConfig) -> tuple[int, int, int]:
-    """Table 2: images that train, validate and test on the dataset of a row of the paper."""
+    """Table 2: training, validation and test images of the dataset of a row of the paper."""
     assert config.dataset.sizes is not None
     return config.dataset.sizes
 

@@ -22,7 +22,7 @@ from wbc_model.nested import flatten
 
 CURVES = ("train_accuracy", "validation_accuracy", "train_loss")
 PICTURE = {"format": "JPEG", "quality": 80, "optimize": True}
-"""Of a Grad-CAM sheet: a tenth of the PNG's bytes."""
+"""How Pillow writes a Grad-CAM sheet: a tenth of the size of the PNG."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def render(
     beside: Mapping[str, str] | None = None,
     figures: Sequence[Figure] = (),
 ) -> str:
-    """The page. It depends on the runs alone, so that printing them twice gives equal files.
+    """The HTML of the page. It depends on the runs alone, so that printing them twice gives equal files.
 
     Args:
-        left_out: number of each table that is not among `tables`, and why.
-        beside: number of each table that is not of runs, and its HTML.
-        storage: where the runs were read from; None: from a server.
+        left_out: by number, why a table is not among `tables`.
+        beside: by number, the HTML of the tables that show no scores (1-3, ranks).
+        storage: where the runs were read from; None: a server.
     """
     rows = {row.config.id: row for filled in tables for row in filled.rows}.values()
     runs = {run.trial.id: run for row in rows for run in row.runs}
@@ -73,19 +73,19 @@ def render(
         wanted=len(runs) + sum(len(row.missing_seeds) for row in rows),
         study=f"--set {arguments(overrides)}" if overrides else "",
         commits=sorted({str(git) for run in runs.values() if (git := run.provenance.get("git"))}),
-        told=[*reading.notes, *(f"Not read: {problem}" for problem in reading.problems)],
+        remarks=[*reading.notes, *(f"Not read: {problem}" for problem in reading.problems)],
         rehearsal=REHEARSAL_NOTE if any(filled.rehearsal for filled in tables) else "",
         rows={row.config.id: _details(row, reading, overrides) for row in rows},
     )
 
 
 def data_url(content: bytes, kind: str) -> str:
-    """Bytes as an address that needs no server."""
+    """Bytes as a data URL of the MIME type `kind`."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _details(row: Row, reading: Reading, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """What opens behind a number: a row's config, its runs, and why it lacks some."""
+    """What a number opens: the config of its row, the finished runs, and why others are missing."""
     own = {knob: value for knob, value in row.config.knobs().items() if knob not in overrides}
     missing = {seed: Trial(row.config, seed).id for seed in row.missing_seeds}
     return {
@@ -127,7 +127,7 @@ def _run(run: RunRecord, where: str) -> dict[str, Any]:
 
 
 def _picture(reading: Reading, run: RunRecord) -> str | None:
-    """The Grad-CAM sheet of a run."""
+    """The Grad-CAM sheet of a run as a data URL; None if it has none."""
     png = reading.fetch(run.trial.id, "gradcam.png")
     if png is None:
         return None

@@ -18,7 +18,7 @@ function shape(tag, attributes, text = "") {
   return element;
 }
 
-/** A table of text; the first box of a line heads it. */
+/** A table of text; the first cell of each line is its heading. */
 function table(kind, caption, heads, lines) {
   const head = make("tr", {}, ...heads.map((text) => (text ? make("th", { scope: "col" }, text) : make("td"))));
   const body = lines.map(([first, ...rest]) => make("tr", {}, make("th", { scope: "row" }, first), ...rest));
@@ -45,7 +45,7 @@ function seeds(row) {
 
 const time = (s) => (s >= 3600 ? `${(s / 3600).toFixed(1)} h` : s >= 60 ? `${(s / 60).toFixed(1)} min` : `${s.toFixed(1)} s`);
 
-/** Of the row's own test images, or of those of another dataset. */
+/** The confusion matrix of the row's own test images, or of those of another dataset. */
 function matrix(row, on = "") {
   const { classes } = row.runs[0];
   const counted = row.runs.map((run) => (on ? run.elsewhere[on] : run.counts));
@@ -58,7 +58,7 @@ function matrix(row, on = "") {
   const note = row.runs.length > 1 ? ` (sum of ${row.runs.length} seeds)` : "";
   const of = on ? ` of ${on}` : "";
   return make("section", {}, make("h3", {}, `Test images${of}: true by predicted${note}`),
-    table("matrix", `Confusion matrix${of}: a row a true cell type, a column a predicted one`, heads, lines));
+    table("matrix", `Confusion matrix${of}: rows are true cell types, columns predicted ones`, heads, lines));
 }
 
 function curves(row) {
@@ -87,8 +87,8 @@ function curves(row) {
 
 function gradcam(row) {
   if (!row.gradcam) return null;
-  const alt = "Grad-CAM sheet: a row a true cell type; left the two surest right answers beside their heat maps, right the two surest wrong ones";
-  return make("section", { class: "wide" }, make("h3", {}, "What decided (Grad-CAM)"), make("img", { class: "gradcam", src: row.gradcam, alt }));
+  const alt = "Grad-CAM sheet, one row per true cell type: left, the two most confident correct predictions beside their heat maps; right, the two most confident errors";
+  return make("section", { class: "wide" }, make("h3", {}, "Grad-CAM"), make("img", { class: "gradcam", src: row.gradcam, alt }));
 }
 
 function missing(row) {
@@ -98,12 +98,12 @@ function missing(row) {
 }
 
 function provenance(row) {
-  const knobs = make("details", {}, make("summary", {}, "Every knob"), list(row.knobs));
-  const differs = Object.keys(row.differs).length ? list(row.differs) : make("p", {}, "Nothing: the proposed model.");
+  const knobs = make("details", {}, make("summary", {}, "All knobs"), list(row.knobs));
+  const differs = Object.keys(row.differs).length ? list(row.differs) : make("p", {}, "Nothing: this is the proposed model.");
   const made = row.runs.map((run) =>
     make("details", {}, make("summary", {}, `Seed ${run.seed}: trial ${run.id}, commit ${run.made.commit}`), list(run.made)));
   return make("section", { class: "wide" }, make("h3", {}, "Differs from the proposed model in"), differs, knobs,
-    make("h3", { style: "margin-top: 1.25rem" }, "Made by"), ...made);
+    make("h3", { style: "margin-top: 1.25rem" }, "Provenance"), ...made);
 }
 
 const dialog = document.querySelector("dialog");
@@ -131,7 +131,7 @@ for (const button of document.querySelectorAll("button.open")) {
   button.addEventListener("click", () => open(line.dataset.row, line.dataset.name));
 }
 
-/** First highest on top, then lowest, then the paper's order; what has no number stays at the end. */
+/** Cycle a column through descending, ascending and the paper's order; rows without a number stay at the end. */
 function sort(button) {
   const heading = button.closest("th");
   const whole = button.closest("table");

@@ -48,7 +48,7 @@ def test_a_line_is_the_mean_over_seeds_and_its_band_their_range(make_record):
     assert {(x, round(y)) for x, y in corners} == {(1, 20), (2, 40), (2, 80)}
     assert validation.lines[0].get_ydata().tolist() == [10, 30]
     assert "mean over 2 seeds; bands: their range" in drawn.caption
-    assert "Not shown, for want of a finished run: Our model Raw." in drawn.caption
+    assert "Not shown, because finished runs are missing: Our model Raw." in drawn.caption
     assert drawn.trials == tuple(run.trial.id for run in runs)
 
 
@@ -57,7 +57,7 @@ def test_the_highest_validation_accuracy_is_told_of_each_model(make_record):
     run = replace(make_record(PROPOSED), curves=curve(0.5, 0.9, 0.7))
     drawn = curves.figure_9(tables([run]))
     assert [text.get_text() for text in drawn.figure.axes[0].get_legend().get_texts()] == ["Our model (THA 45.00)"]
-    assert "Not shown, for want of a finished run: ResNet Virtual, " in drawn.caption
+    assert "Not shown, because finished runs are missing: ResNet Virtual, " in drawn.caption
 
 
 @pytest.mark.usefixtures("styled")
@@ -71,7 +71,7 @@ def test_confusion_matrices_are_summed_over_seeds(make_record):
     assert [text.get_text() for text in axes.texts][:3] == ["17", "3", "0"]
     assert axes.images[0].get_array()[0].tolist() == [0.85, 0.15, 0, 0, 0]
     assert "summed over 2 seeds" in drawn.caption
-    assert "Not shown, for want of a finished run: CAM, CSAM." in drawn.caption
+    assert "Not shown, because finished runs are missing: CAM, CSAM." in drawn.caption
 
 
 @pytest.mark.usefixtures("styled")
@@ -96,7 +96,7 @@ def test_cost_is_in_the_unit_that_fits(make_record):
     run = replace(make_record(PROPOSED), seconds=7200.0, provenance={"device": "H100"})
     drawn = cost.figure_cost(tables([run]))
     (axes,) = drawn.figure.axes
-    assert axes.get_xlabel() == "Hours a training"
+    assert axes.get_xlabel() == "Hours per training"
     assert axes.lines[0].get_xydata().tolist() == [[2, 100]]
     assert "on H100" in drawn.caption
 
@@ -138,7 +138,7 @@ def test_a_virtual_sample_is_the_weighted_mean_of_the_two():
     first, second, mixed = (axes.images[0].get_array().astype(float) for axes in drawn.figure.axes)
     np.testing.assert_allclose(mixed, 0.6 * first + 0.4 * second, atol=0.51)
     assert drawn.figure.axes[2].get_xlabel() == "B 0  M 0  E 0  N 0.6  L 0.4"
-    assert "Drawn cells, for want of photographs" in drawn.caption
+    assert "Drawn cells, because photographs are missing" in drawn.caption
 
 
 @pytest.mark.usefixtures("styled")

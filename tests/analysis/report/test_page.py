@@ -73,7 +73,7 @@ def test_the_page_counts_trials_once_and_names_their_commits(make_record):
     html = page(runs)
     assert "2 of 46 finished" in html
     assert html.count("<code>9e9cce6e0a1b</code>") == 1
-    assert "as in the paper, nothing set" in html
+    assert "as in the paper, nothing overridden" in html
 
 
 def test_each_number_leads_to_its_runs_and_each_table_to_what_fills_it(make_record):
@@ -286,4 +286,6 @@ def test_a_document_becomes_a_pdf_and_an_error_is_told(tmp_path):
 
 def test_without_a_compiler_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert compile_pdf(Path("tables.tex")).startswith("tables.pdf: not made, for want of pdflatex (Debian: apt-get")
+    assert compile_pdf(Path("tables.tex")).startswith(
+        "tables.pdf: not made, because pdflatex is missing (Debian: apt-get"
+    )
