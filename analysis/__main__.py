@@ -25,14 +25,14 @@ examples:
   python -m analysis --wandb ENTITY/wbc-study       ... on a W&B server
   python -m analysis --set epochs=2 image_size=64   of several studies, the one that was run with these
   python -m analysis --data ~/wbc                   ... figures 2 and 5 with real images
-  python -m analysis --set                          of several studies, the paper itself: nothing set
-  python -m analysis audit                          hold the article's tables against themselves (needs no runs)
-  python -m analysis verify                         hold the study's numbers against the article's
-  python -m analysis search NAME                    draw a search: its samples, and what mattered
-  python -m analysis dashboard --wandb ENTITY/...   a W&B workspace and report, made or brought up to date
-  python -m analysis check                          are the files still those of the runs?
+  python -m analysis --set                          of several studies, the paper itself: nothing overridden
+  python -m analysis audit                          check the article's tables for consistency (needs no runs)
+  python -m analysis verify                         compare the study's numbers with the article's
+  python -m analysis search NAME                    draw a search: its samples and the parameters' importance
+  python -m analysis dashboard --wandb ENTITY/...   create or update a W&B workspace and report
+  python -m analysis check                          compare the written files with the runs
 
-exit status: 0 every row is filled, 1 rows are missing (each is named, with what runs it), 2 nothing could be printed
+exit status: 0 every row is filled, 1 rows are missing (the command to run them is printed), 2 nothing could be printed
 """
 COMMANDS = {
     "audit": audit.main,
@@ -45,7 +45,7 @@ COMMANDS = {
 
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read the runs, write every table, say what is missing; returns the exit status."""
+    """Run a subcommand, or print the study; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in COMMANDS:
         return COMMANDS[words[0]](words[1:])
@@ -57,7 +57,7 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
 
     Args:
         out: the folder to write to.
-        data: of the published images, for the figures that show some; None: those show drawn ones.
+        data: folder of the published images, for the figures that show some; None: they show drawn ones.
         figures: whether to draw the figures too, which takes seconds.
         asked: which study, and which part of it: the keyword arguments of `load`.
 
@@ -113,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _write(files: Mapping[str, str], out: Path) -> None:
-    """Overwrite all files; those of a table that is not printed now may be another study's, and go."""
+    """Write the files, after deleting those of all tables, which may be another study's."""
     tables = (file for suffix in SUFFIXES for file in out.glob(f"table_*.{suffix}"))
     for stale in [*tables, *(out / f"{name}.csv" for name in LINES), out / made_from.NAME]:
         stale.unlink(missing_ok=True)
@@ -122,7 +122,7 @@ def _write(files: Mapping[str, str], out: Path) -> None:
 
 
 def _beside(study: Study, files: Mapping[str, str]) -> dict[str, str]:
-    """Number of each table that is not one of runs (1-3, ranks), and its HTML."""
+    """By number, the HTML of each table that shows no scores (1-3, ranks)."""
     numbers = {filled.table.number for filled in study.tables}
     tables = {
         name.removeprefix("table_").removesuffix(".html"): text for name, text in files.items() if ".html" in name
@@ -131,7 +131,7 @@ def _beside(study: Study, files: Mapping[str, str]) -> dict[str, str]:
 
 
 def _draw(study: Study, *, data: Path | None, out: Path) -> list[report.Figure]:
-    """Write the figures to `out`, and say which cannot be drawn; returns them as the report shows them."""
+    """Write the figures to `out` and print which cannot be drawn; returns those drawn, for the report."""
     from analysis.figures.catalogue import draw, save  # matplotlib and torch take seconds to load
 
     tables = {filled.table.number: filled for filled in study.tables}
@@ -148,7 +148,7 @@ def _draw(study: Study, *, data: Path | None, out: Path) -> list[report.Figure]:
 
 
 def _summary(study: Study) -> list[str]:
-    """One line a table, and what it lacks."""
+    """One line per table, with its missing rows and the command that runs them."""
     lines = [REHEARSAL_NOTE] if study.rehearsal else []
     lines += [f"Set: {arguments(study.overrides)}"] if study.overrides else []
     for filled in study.tables:
@@ -161,13 +161,13 @@ def _summary(study: Study) -> list[str]:
 
 
 def _best(filled: Filled) -> str:
-    """The best of the first score, in each group, where it is the overall accuracy."""
+    """The best accuracy of each group and the number of rows tied with it; empty if the first score is another."""
     if filled.table.columns[0].key != "accuracy":
         return ""
     best = [f"{row.cells[0]} ({filled.describe(row)})" for row in filled.rows if row.cells[0].best]
     near = sum(row.cells[0].tied for row in filled.rows)
-    told = f"; {near} more not shown to differ" if near else ""
-    return f", best {filled.table.columns[0].label} {', '.join(best)}{told}" if best else ""
+    tied = f"; {near} more tied with the best" if near else ""
+    return f", best {filled.table.columns[0].label} {', '.join(best)}{tied}" if best else ""
 
 
 if __name__ == "__main__":

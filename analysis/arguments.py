@@ -1,4 +1,4 @@
-"""What the commands of `python -m analysis` have in common: which study, and which part of it."""
+"""The options that the commands of `python -m analysis` share: which study, and which part of it."""
 
 import argparse
 from collections.abc import Sequence
@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help="only rows on these [all four]"
     )
-    parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="those every row should have [any there is]")
+    parser.add_argument(
+        "--seeds", nargs="+", type=int, metavar="N", help="seeds that every row should have [all that have a run]"
+    )
     parser.add_argument(
         "--photographs",
         type=Path,
@@ -41,7 +43,7 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[s
     """A command line as keyword arguments.
 
     Raises:
-        InputError: `--set` with a word that is no KNOB=VALUE.
+        InputError: a word after `--set` is not KNOB=VALUE.
     """
     options = vars(parser.parse_args(argv))
     if options["overrides"] is not None:

@@ -17,7 +17,7 @@ CellTexts = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 def save(study: Study, *, asked: Mapping[str, Any], out: Path, written: Iterable[str]) -> None:
-    """Write it beside the files.
+    """Write `made_from.json` beside the files.
 
     Args:
         asked: the arguments of `load` that gave the study; `check` asks for the same again.
@@ -35,12 +35,12 @@ def save(study: Study, *, asked: Mapping[str, Any], out: Path, written: Iterable
 
 
 def cell_texts(study: Study) -> CellTexts:
-    """What the cells of every table say."""
+    """The texts of the cells of every table."""
     return {table.number: table.texts for table in layouts(study)}
 
 
 def _trials(study: Study) -> dict[str, dict[str, Any]]:
-    """Of every trial its fingerprints, and the rows that it is in."""
+    """By trial id, its fingerprints and the rows that it is in."""
     trials: dict[str, dict[str, Any]] = {}
     for filled in study.tables:
         for row in filled.rows:

@@ -1,4 +1,4 @@
-"""What a run was made from, in a few words that every printed file carries."""
+"""Fingerprints of what a run was made from, which every printed file carries."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from study.plan import RunRecord
 
 
 def fingerprints(record: RunRecord) -> dict[str, str]:
-    """Of the data, the weights and the code behind a run, and of its record: what it counted and how it learnt."""
+    """Fingerprints of a run's data, weights, code and record (confusion matrices and learning curves)."""
     made_from = record.provenance
     weights = {name: found["sha256"][:16] for name, found in sorted(made_from.get("weights", {}).items())}
     elsewhere = [[dataset, test.counts] for dataset, test in record.elsewhere.items()]

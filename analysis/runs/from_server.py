@@ -1,6 +1,6 @@
-"""Runs from a W&B server, each asked for once: what came is kept on this machine, so that a cut reading goes on.
+"""Runs from a W&B server. Each is downloaded once and kept on this machine, so that an interrupted reading resumes.
 
-The client itself waits and asks again where the server answers 429 (too many requests) or 5xx.
+The client itself waits and retries when the server answers 429 (too many requests) or 5xx.
 """
 
 import re
@@ -22,13 +22,13 @@ from wbc_model.files import write_whole
 from wbc_model.preparation.cache_folder import default_cache
 
 PAGE = 100
-"""Runs a request."""
+"""Runs per request."""
 PATIENCE = 60
-"""Seconds in which a request must be answered, with all that the client tries again."""
+"""Timeout of a request in seconds, the client's retries included."""
 
 
 def read_online(path: str, *, cache: Path | None = None) -> Reading:
-    """The finished runs of `ENTITY/PROJECT`, from their summaries alone: a sampled history never reaches a table.
+    """The finished runs of `ENTITY/PROJECT`, from their summaries alone, since W&B samples histories.
 
     Raises:
         InputError: W&B cannot be asked, or has no such project.
@@ -74,12 +74,12 @@ def _read(api: wandb.Api, path: str, cache: Path) -> Reading:
 
 
 def _folder(home: Path, run: wandb.apis.public.Run) -> Path:
-    """Where a run is kept: another place after every sign of life."""
+    """The folder that keeps a run, another one after each heartbeat."""
     return home / run.id / re.sub(r"\W", "", run.heartbeatAt or "")
 
 
 def _download(api: wandb.Api, path: str, folders: dict[str, Path], *, home: Path) -> None:
-    """Keep the record of each run in its folder, page by page."""
+    """Download the record of each run to its folder, page by page."""
     ids = list(folders)
     with tqdm(total=len(ids), desc=f"read {path}", unit=" runs", disable=None if ids else True) as bar:
         for start in range(0, len(ids), PAGE):
@@ -94,7 +94,7 @@ def _download(api: wandb.Api, path: str, folders: dict[str, Path], *, home: Path
 
 
 def _fetch(api: wandb.Api, where: str, folder: Path, name: str) -> bytes | None:
-    """A file of a run, asked for once.
+    """A file of a run, downloaded once; None if the run has no such file.
 
     Raises:
         InputError: W&B cannot be asked.

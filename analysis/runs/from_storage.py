@@ -15,23 +15,23 @@ from wbc_model.errors import InputError
 
 @dataclass(frozen=True)
 class Log:
-    """What a run's log holds in the end."""
+    """The final state of a run, from its log."""
 
     file: UPath
     run_id: str = ""
     record: str | None = None
     """JSON, from the summary."""
     exit_code: int | None = None
-    """None: the run was not closed, or the end of its log is cut off."""
+    """None: the run was not closed, or its log is truncated."""
     problem: str = ""
-    """Why it cannot be read."""
+    """Why it cannot be read; empty if it can."""
 
 
 def read_offline(root: UPath) -> Reading:
-    """Finished runs below `root/wandb`; and of trials that W&B was not told of, the records in `root/trials`.
+    """Finished runs in `root/wandb`, and the records in `root/trials` of finished trials without a W&B run.
 
-    A trial whose run lies in several files counts by the one that ended well. Several that ended well, and differ, are
-    a problem, and none counts.
+    Of several log files of one trial, the one of a successful run counts. If several were successful and differ, none
+    counts and a problem is reported.
 
     Raises:
         InputError: no such folder or bucket, or it cannot be read.
@@ -70,13 +70,13 @@ def _require(root: UPath) -> None:
 
 
 def _files(root: UPath) -> list[UPath]:
-    """Log files, by name. `glob` alone would take a folder that cannot be read for an empty one."""
+    """Log files, by name. `glob` alone would treat an unreadable folder as empty."""
     folders = sorted(root.iterdir()) if root.is_dir() else []
     return [file for f in folders if "run-" in f.name for file in sorted(f.glob("run-*.wandb"))]
 
 
 def _read(file: UPath) -> Log:
-    """Nothing is kept of the history: a table stands on the record in the summary."""
+    """Read the record in the summary and the exit code; the history is skipped, as tables do not use it."""
     run_id, record, exit_code = "", None, None
     try:
         for message in read_log(file):
@@ -93,7 +93,7 @@ def _read(file: UPath) -> Log:
 
 
 def _fetch(storage: Storage, trial_id: str, files: UPath, name: str) -> bytes | None:
-    """From the run's own files, else from what the trial left in storage."""
+    """A file of a run, from its W&B files or else from the trial's folder in storage; None if neither has it."""
     if (files / name).is_file():
         return (files / name).read_bytes()
     pictures = [f"media/images/{picture.name}" for picture in (files / "media" / "images").glob("*")]
@@ -102,7 +102,7 @@ def _fetch(storage: Storage, trial_id: str, files: UPath, name: str) -> bytes | 
 
 
 def _add_untracked(reading: Reading, storage: Storage, *, tracked: set[str]) -> None:
-    """Records of finished trials without a run: W&B was disabled, or its files are lost."""
+    """Add the records of finished trials without a W&B run: W&B was disabled, or its files are lost."""
     untracked = sorted(storage.finished() - tracked)
     for trial_id in untracked:
         files = storage.trial(trial_id)
@@ -116,9 +116,11 @@ def _add_untracked(reading: Reading, storage: Storage, *, tracked: set[str]) -> 
 
 
 def _reasons(storage: Storage, logs: list[Log], *, finished: set[str]) -> dict[str, str]:
-    """Why each unfinished trial is one: its last failure where the study kept it, else how its run ended."""
+    """Why each unfinished trial has no result: its last recorded failure, else how its W&B run ended."""
     reasons = {
-        log.run_id: "still running, or cut off" if log.exit_code is None else f"ended with exit code {log.exit_code}"
+        log.run_id: "still running, or interrupted"
+        if log.exit_code is None
+        else f"ended with exit code {log.exit_code}"
         for log in logs
         if log.run_id and log.run_id not in finished and log.exit_code != 0
     }

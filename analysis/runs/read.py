@@ -1,4 +1,4 @@
-"""New."""
+"""Read the runs of a study, from storage or from a W&B server."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from analysis.runs.reading import Reading
 
 
 def read(storage: UPath | None = None, *, wandb: str | None = None, cache: Path | None = None) -> Reading:
-    """The runs in a storage, or those of `ENTITY/PROJECT` on a W&B server: both give equal records.
+    """The runs in a storage, or those of `ENTITY/PROJECT` on a W&B server; both give equal records.
 
     Args:
-        cache: where what came from a server is kept, so that it is asked for once; None: the user's cache folder.
+        cache: folder that keeps downloads from a server; None: the user's cache folder.
 
     Raises:
         InputError: no such storage or project, or it cannot be read.

@@ -1,4 +1,4 @@
-"""The runs of a study, from W&B: `read` is the one way in, whether they are offline files or on a server."""
+"""What reading a study yields: its runs, unfinished trials, notes and problems."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from wbc_model.errors import InputError
 from wbc_model.predictions import Predictions
 
 Fetch = Callable[[str], bytes | None]
-"""A file of a run by its name; None where the run has no such file."""
+"""A file of a run by its name; None if the run has no such file."""
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,23 @@ class Run:
 
 @dataclass
 class Reading:
-    """What was found in one place."""
+    """The runs found in a storage or on a server."""
 
     runs: dict[str, Run] = field(default_factory=dict)
     """By trial id."""
     unfinished: dict[str, str] = field(default_factory=dict)
     """Trial id -> why it has no result: how it failed, or that it is still running."""
     notes: list[str] = field(default_factory=list)
-    """What a reader should know of where the runs came from."""
+    """What a user should know about where the runs came from."""
     problems: list[str] = field(default_factory=list)
-    """What is there and could not be read, by name: the reading is not complete."""
+    """What exists and could not be read, each named: the reading is incomplete."""
 
     @property
     def records(self) -> list[RunRecord]:
         return [run.record for run in self.runs.values()]
 
     def fetch(self, trial_id: str, name: str) -> bytes | None:
-        """A file of a run, read when it is asked for."""
+        """A file of a run, read on demand; None if there is no such run or file."""
         return self.runs[trial_id].fetch(name) if trial_id in self.runs else None
 
     def predictions(self, trial_id: str, on: str | None = None) -> Predictions | None:
@@ -53,7 +53,7 @@ class Reading:
         return Predictions.from_npz(content, classes=self.runs[trial_id].record.test.classes)
 
     def add(self, run_id: str, text: str, fetch: Fetch, *, where: str) -> None:
-        """A finished run with the record in its summary; one that cannot be read, or is outdated, is a problem."""
+        """Add a finished run, given its record as JSON; one that is unreadable or outdated becomes a problem."""
         try:
             record = record_of(run_id, text, where=where)
         except InputError as error:
@@ -70,23 +70,23 @@ class Reading:
 
 
 def record_of(run_id: str, text: str, *, where: str) -> RunRecord | None:
-    """The record of a finished run, from its JSON; None if it was made under another PROTOCOL, as its id tells.
+    """The record of a finished run, from its JSON; None if its id shows that it was made under another PROTOCOL.
 
     Raises:
-        InputError: none that this version can read.
+        InputError: this version cannot read the record.
     """
     record = read_record(text, where=where)
     return record if record.trial.id == run_id else None
 
 
 def match(name: str, names: Iterable[str]) -> str | None:
-    """Which of a run's files is meant by `gradcam.png`: that one, or the last picture that W&B logged as `gradcam`."""
+    """The name of a run's file that `gradcam.png` stands for: that or the last picture logged as `gradcam`."""
     stem, _, suffix = name.rpartition(".")
     logged = [other for other in names if other == name or fnmatch(other, f"media/images/{stem}_*.{suffix}")]
     return max(logged, key=lambda other: (other == name, _step(other)), default=None)
 
 
 def _step(name: str) -> int:
-    """Of `media/images/gradcam_12_9a47eb.png`: 12."""
+    """The step in a logged picture's name: 12 for `media/images/gradcam_12_9a47eb.png`."""
     number = name.split("_")[-2] if name.count("_") >= 2 else ""
     return int(number) if number.isdecimal() else -1

@@ -67,7 +67,7 @@ class TableLayout:
 
     @property
     def texts(self) -> dict[str, dict[str, str]]:
-        """What each cell of numbers says, by the row's name and the column's heading."""
+        """The text and marks of each cell of numbers, by the row's name and the column's heading."""
         headings = [cell.text for cell in self.head[0][self.labels :] if cell]
         return {row.name: dict(zip(headings, map(_said, row.cells[self.labels :]), strict=True)) for row in self.body}
 

@@ -153,7 +153,7 @@ def test_why_a_trial_has_no_result_is_told(tmp_path, make_record):
     failure = Failure.of(FloatingPointError("the loss is nan"), epochs=3)
     Storage(str(tmp_path)).trial(failed.trial.id).write_failure(failure)
     assert read(tmp_path).unfinished == {
-        going.trial.id: "still running, or cut off",
+        going.trial.id: "still running, or interrupted",
         ended.trial.id: "ended with exit code 1",
         failed.trial.id: "code: FloatingPointError: the loss is nan",
     }
