@@ -20,8 +20,8 @@ from wbc_model.errors import reports_input_errors
 
 EXAMPLES = """\
 examples:
-  python -m analysis                                print the one study whose runs are in runs/
-  python -m analysis --runs /mnt/wbc --out paper    ... in another storage, into paper/
+  python -m analysis                                print the one study whose storage is runs/
+  python -m analysis --storage /mnt/wbc --out paper ... in another storage, into paper/
   python -m analysis --wandb ENTITY/wbc-study       ... on a W&B server
   python -m analysis --set epochs=2 image_size=64   of several studies, the one that was run with these
   python -m analysis --data ~/wbc                   ... figures 2 and 5 with real images

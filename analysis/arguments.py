@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.table import parse_overrides
+from study.arguments import add_storage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that choose a study, named as the arguments of `load` are, and `--out`."""
     source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--runs", dest="storage", default="runs", metavar="DIR|URL", help="the study's storage [%(default)s]"
-    )
+    add_storage(source, help="the study's storage [%(default)s]")
     source.add_argument("--wandb", metavar="ENTITY/PROJECT", help="a project on the W&B server")
     parser.add_argument(
         "--set", nargs="*", dest="overrides", metavar="KNOB=VALUE", help="which study, if there are runs of several"

@@ -1,9 +1,15 @@
 """What `study/run.py` may be told."""
 
 import argparse
+import json
 import os
+import shlex
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
+from search_spaces.rehearsal import REHEARSAL
+from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import BUILT_IN
 from wbc_model.preparation.cache_folder import default_cache
 
@@ -79,7 +85,7 @@ def _instead(group: argparse._ArgumentGroup) -> None:
 def _where(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--data", type=Path, metavar="DIR", help="folder of the published datasets (data)")
     group.add_argument("--weights", type=Path, metavar="DIR", help="folder of ImageNet weights (else timm's hub)")
-    group.add_argument("--storage", metavar="DIR|URL", help="results (runs; runs/rehearsal for a rehearsal)")
+    add_storage(group, default=None, help="folder or URL of the results (runs; runs/rehearsal for a rehearsal)")
     group.add_argument("--cache", type=Path, metavar="DIR", help=f"prepared images, per machine ({default_cache()})")
     group.add_argument("--cache-limit", type=float, metavar="GB", help="let the cache grow no larger (its disk)")
     group.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores a trial (1)")
@@ -96,3 +102,56 @@ def add_project(group: argparse._ActionsContainer) -> None:
                        help="W&B project (WANDB_PROJECT, or wbc-study)")  # fmt: skip
     group.add_argument("--entity", metavar="E", default=os.environ.get("WANDB_ENTITY") or None,
                        help="W&B entity (WANDB_ENTITY, or the key's own)")  # fmt: skip
+
+
+def add_storage(group: argparse._ActionsContainer, *, default: str | None = "runs", help: str) -> None:
+    """The study's storage; `--runs`, the older name of the analysis, is still understood."""
+    group.add_argument("--storage", default=default, metavar="DIR|URL", help=help)
+    group.add_argument("--runs", dest="storage", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def command_line(
+    *, tables: Iterable[str], own: Collection[str] = (), datasets: Iterable[str] = (), overrides: dict[str, Any],
+    seeds: Collection[int] = (0,), storage: str | None = None,
+) -> str:  # fmt: skip
+    """The command line that runs tables: what the parser would read back.
+
+    Args:
+        own: the user's own datasets, as `NAME=FOLDER`.
+        datasets: only their rows; none: all.
+        overrides: knobs that are set for the whole study; those of a rehearsal become `--rehearse`.
+        storage: where to; None, or the one that would be used anyway, is not named.
+    """
+    words, usual = ["study/run.py"], "runs"
+    if all(overrides.get(knob) == REHEARSAL[knob] for knob in ("trunks", *(["images"] * (not own)))):
+        paper = TrialConfig().to_json()
+        knobs = {knob: paper[knob] for knob in REHEARSAL} | overrides
+        overrides = {knob: value for knob, value in knobs.items() if value != REHEARSAL.get(knob)}
+        words.append("--rehearse")
+        usual = "runs/rehearsal"
+    chosen = {
+        "--tables": tables,
+        "--dataset": own,
+        "--datasets": datasets,
+        "--set": spelt(overrides),
+        "--seeds": map(str, seeds) if tuple(seeds) != (0,) else (),
+        "--storage": [shlex.quote(storage)] if storage and storage != usual else (),
+    }
+    words += [" ".join([option, *values]) for option, given in chosen.items() if (values := list(given))]
+    return " ".join(words)
+
+
+def spelt(overrides: dict[str, Any]) -> list[str]:
+    """Overrides as they are typed after `--set`, word by word, quoted for a shell."""
+    return [shlex.quote(f"{knob}={_typed(value)}") for knob, value in overrides.items()]
+
+
+def _typed(value: Any) -> str:
+    """As `parse_overrides` reads it back: a string goes bare, unless it would be read as something else."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        json.loads(value)
+    except json.JSONDecodeError:
+        return value
+    return json.dumps(value)

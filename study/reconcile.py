@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from study.arguments import add_project
+from study.arguments import add_project, add_storage
 from study.plan import RunRecord
 from study.settings import Settings
 from study.storage import Storage, place, predictions_file
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("--storage", default="runs", metavar="DIR|URL", help="where the study's results are (runs)")
+    add_storage(p, help="folder or URL of the study's results (runs)")
     p.add_argument("--repair", action="store_true", help="write what W&B lacks, from storage")
     add_project(p)
     return p

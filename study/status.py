@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from study.arguments import add_storage
 from study.costs.model import Costs
 from study.progress.from_storage import standings
 from study.progress.table import Status, board, count, time_left
@@ -18,7 +19,7 @@ from wbc_model.errors import reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """0: everything is done. 1: not yet. 2: there is no study there."""
     p = argparse.ArgumentParser(prog="python -m study.status", description="Show how a study stands, table by table.")
-    p.add_argument("--storage", default="runs", metavar="DIR|URL", help="where its results go (runs)")
+    add_storage(p, help="folder or URL of the study's results (runs)")
     p.add_argument("--watch", type=float, metavar="SECONDS", help="look again and again, until everything is done")
     args = p.parse_args(argv)
     storage = Storage(place(args.storage))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from analysis.arguments import add_out
 from analysis.figures.style import COLOURS, canvas, percent_axis, styled, warn_of_rehearsal
 from search_spaces.tuning import SEARCHES
+from study.arguments import add_storage
 from study.search import Search
 from study.storage import Storage
 from wbc_model.errors import InputError, reports_input_errors
@@ -20,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
         description="Draw a search: validation accuracy of each sample, and each parameter's share of its variance.",
     )
     p.add_argument("name", help="the search, as study/run.py --search has it")
-    p.add_argument("--runs", default="runs", metavar="STORAGE", help="where the study's results are [%(default)s]")
+    add_storage(p, help="the study's storage [%(default)s]")
     add_out(p)
     return p
 
@@ -29,11 +30,11 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status 0: drawn; 2: there is no such search, or none of its samples finished training."""
     args = parser().parse_args(argv)
-    storage = Storage(f"{args.runs}/searches/{args.name}")
+    storage = Storage(f"{args.storage}/searches/{args.name}")
     search = Search(args.name, storage, samples=0, overrides={}, seed=0)
     winner = storage.read("winner.json")
     if winner is None:
-        raise InputError(f"no winner of {args.name} in {args.runs}: run study/run.py --search {args.name}")
+        raise InputError(f"no winner of {args.name} in {args.storage}: run study/run.py --search {args.name}")
     args.out.mkdir(parents=True, exist_ok=True)
     with styled():
         figure = draw(search, json.loads(winner)["importances"])

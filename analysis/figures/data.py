@@ -17,7 +17,8 @@ def figure_4(manifests: Mapping[Dataset, Manifest], *, rehearsal: bool) -> Drawn
     """Images and copies of each cell type, one panel per dataset."""
     if not manifests:
         raise CannotDraw(
-            "it needs the manifests of the runs' data, and there are none in the folder data/ of the storage (--runs)"
+            "it needs the manifests of the runs' data, and there are none in the folder data/ of the storage "
+            "(--storage)"
         )
     figure = canvas(2.4)
     panels = np.atleast_1d(figure.subplots(1, len(manifests)))

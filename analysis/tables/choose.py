@@ -27,7 +27,7 @@ def choose(records: Sequence[RunRecord], wanted: dict[str, Any] | None, *, where
         inside = root_of(where) / "rehearsal"
         raise InputError(
             f"no finished run in {where}; make some: study/run.py --tables 4, or in miniature: study/run.py --rehearse"
-            + (f"; those of a rehearsal are there: --runs {inside}" if inside.is_dir() else "")
+            + (f"; those of a rehearsal are there: --storage {inside}" if inside.is_dir() else "")
         )
     if wanted is not None:
         return wanted

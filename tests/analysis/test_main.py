@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
 
 def test_without_runs_it_says_so_and_exits_2(tmp_path, capsys):
     (tmp_path / "runs").mkdir()
-    assert main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 2
+    assert main(["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 2
     assert f"no finished run in {tmp_path / 'runs'}; make some: study/run.py" in capsys.readouterr().err
     assert not (tmp_path / "build").exists()
 
@@ -37,8 +37,8 @@ def test_without_runs_it_says_so_and_exits_2(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--runs", "nowhere"], "nowhere is not a folder of runs"),
-        (["--runs", ".", "--set", "epochs"], "--set wants KNOB=VALUE, got 'epochs'"),
+        (["--storage", "nowhere"], "nowhere is not a folder of runs"),
+        (["--storage", ".", "--set", "epochs"], "--set wants KNOB=VALUE, got 'epochs'"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(arguments, told, tmp_path, monkeypatch, capsys):
@@ -61,7 +61,7 @@ def test_a_programming_error_shows_its_traceback_and_exits_1(error, last, tmp_pa
         f"    raise {error}",
         "analysis.load.choose = choose",
     ]
-    lines += ["from analysis.__main__ import main", f"sys.exit(main(['--runs', {str(tmp_path)!r}]))"]
+    lines += ["from analysis.__main__ import main", f"sys.exit(main(['--storage', {str(tmp_path)!r}]))"]
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True,
                           check=False)  # fmt: skip
     told = done.stderr.splitlines()
@@ -69,7 +69,7 @@ def test_a_programming_error_shows_its_traceback_and_exits_1(error, last, tmp_pa
 
 
 def test_a_place_that_nobody_can_read_is_one_line_and_exit_2(capsys):
-    assert main(["--runs", "sss://study"]) == 2
+    assert main(["--storage", "sss://study"]) == 2
     assert "sss://study: Unsupported filesystem: 'sss'; wanted a folder, s3://" in capsys.readouterr().err
 
 
@@ -80,7 +80,7 @@ def test_a_store_without_credentials_is_told_what_it_wants(monkeypatch, tmp_path
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
     S3FileSystem.clear_instance_cache()  # else a client of another test, with its keys, is used
-    assert main(["--runs", "s3://nobody/runs", "--out", str(tmp_path / "build")]) == 2
+    assert main(["--storage", "s3://nobody/runs", "--out", str(tmp_path / "build")]) == 2
     assert "s3://nobody/runs cannot be read: Unable to locate credentials; name a folder" in capsys.readouterr().err
     S3FileSystem.clear_instance_cache()
 
@@ -88,7 +88,7 @@ def test_a_store_without_credentials_is_told_what_it_wants(monkeypatch, tmp_path
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
 def test_an_unreadable_folder_is_named(tmp_path, capsys):
     (tmp_path / "wandb").mkdir(mode=0)
-    assert main(["--runs", str(tmp_path)]) == 2
+    assert main(["--storage", str(tmp_path)]) == 2
     assert "wandb" in capsys.readouterr().err
 
 
@@ -101,7 +101,7 @@ def test_the_help_teaches_by_examples(capsys):
 @pytest.mark.slow
 def test_one_run_of_the_paper_fills_its_rows_and_the_rest_is_named(tmp_path, make_record, write_run, capsys):
     write_run(tmp_path / "runs", make_record(PROPOSED))
-    assert main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 1
+    assert main(["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 1
     printed = capsys.readouterr().out
     assert "Table 4: 1 of 6 rows\n  missing: α 0; α 0.4; α 0.6; α 0.8; α 1\n" in printed
     assert f"  to fill: study/run.py --tables 4 --storage {tmp_path / 'runs'}\n" in printed
@@ -122,7 +122,7 @@ def test_a_finished_trial_without_a_run_counts_by_its_record_and_is_told(tmp_pat
     build = tmp_path / "build"
     build.mkdir()
     (build / "table_5.tex").write_text("of another study")
-    assert main(["--runs", str(tmp_path / "runs"), "--out", str(build), "--tables", "7"]) == 0
+    assert main(["--storage", str(tmp_path / "runs"), "--out", str(build), "--tables", "7"]) == 0
     told = "1 finished trials have no W&B run that can be read; taken from their own records in "
     assert f"{told}{tmp_path / 'runs'}: {rows[0].trial.id}" in capsys.readouterr().out
     assert {file.name for file in build.glob("table_*")} == {f"table_7.{suffix}" for suffix in SUFFIXES}
@@ -132,7 +132,7 @@ def test_a_finished_trial_without_a_run_counts_by_its_record_and_is_told(tmp_pat
 def test_a_run_that_cannot_be_read_alone_is_exit_1(tmp_path, make_record, write_run, capsys):
     for config in next(table for table in TABLES if table.number == "7").rows.values():
         write_run(tmp_path / "runs", make_record(config))
-    chosen = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build"), "--tables", "7"]
+    chosen = ["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build"), "--tables", "7"]
     assert main(chosen) == 0
     damaged = tmp_path / "runs" / "wandb" / "offline-run-1-x" / "run-x.wandb"
     damaged.parent.mkdir()
@@ -154,7 +154,7 @@ def test_a_record_of_other_classes_is_named_and_fills_nothing(alone, tmp_path, m
     fewer = ConfusionMatrix(CELLS[1:], ((1, 0, 0, 0),) * 4)
     for record in (replace(old, test=fewer, validation=fewer), *([] if alone else [make_record(PROPOSED)])):
         Storage(str(tmp_path / "runs")).trial(record.trial.id).finish(record)
-    status = main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--tables", "4"])
+    status = main(["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--tables", "4"])
     told = capsys.readouterr()
     assert f"trial {old.trial.id} has other classes of ldwbc (monocyte, " in told.out + told.err
     assert "--rerun-stale repeats it" in told.out + told.err
@@ -164,7 +164,7 @@ def test_a_record_of_other_classes_is_named_and_fills_nothing(alone, tmp_path, m
 def test_of_several_studies_it_prints_the_one_that_is_named(tmp_path, make_record, write_run, capsys):
     for overrides in ({}, REHEARSAL):
         write_run(tmp_path / "runs", make_record(PROPOSED.override(overrides), overrides=overrides))
-    here = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]
+    here = ["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]
     assert main(here) == 2
     error = capsys.readouterr().err
     assert "holds 2 studies; choose one:\n  --set   (the paper itself)\n  --set trunks=tiny images=drawn" in error
@@ -185,7 +185,7 @@ def test_of_several_studies_it_prints_the_one_that_is_named(tmp_path, make_recor
 @pytest.mark.slow
 def test_a_table_left_out_leaves_no_file_of_another_study(tmp_path, make_record, write_run, capsys):
     write_run(tmp_path / "runs", make_record(PROPOSED))
-    here = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]
+    here = ["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]
     main(here)
     main([*here, "--set", "mixup_alpha=0.4"])
     assert "Table 4: left out; varies what is being set (mixup_alpha)" in capsys.readouterr().out
@@ -197,7 +197,7 @@ def test_a_table_left_out_leaves_no_file_of_another_study(tmp_path, make_record,
 def test_a_seed_that_one_row_has_is_wanted_of_all(tmp_path, make_record, write_run, capsys):
     for config, seed in ((PROPOSED, 0), (PROPOSED, 7), (vary(mixup_alpha=0.4), 0)):
         write_run(tmp_path / "runs", make_record(config, seed))
-    assert main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 1
+    assert main(["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 1
     printed = capsys.readouterr().out
     assert "Table 4: 2 of 6 rows" in printed
     assert "α 0.4 (seed 7)" in printed
@@ -208,7 +208,7 @@ def test_a_seed_that_one_row_has_is_wanted_of_all(tmp_path, make_record, write_r
 def test_a_whole_study_exits_0(tmp_path, make_record, write_run):
     for config in configs(TABLES):
         write_run(tmp_path / "runs", make_record(config))
-    command = [sys.executable, "-m", "analysis", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]
+    command = [sys.executable, "-m", "analysis", "--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]
     root = Path(__file__).parent.parent.parent
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

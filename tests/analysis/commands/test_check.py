@@ -22,7 +22,7 @@ def written(tmp_path, make_record, write_run, capsys):
     """A folder of outputs, made from runs in storage."""
     for config, wrong in ((PROPOSED, 1), (RAW, 5)):
         write_run(tmp_path / "runs", make_record(config, counts=counts(wrong), provenance=MADE_FROM))
-    main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build"), "--tables", "4"])
+    main(["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build"), "--tables", "4"])
     capsys.readouterr()
     return tmp_path / "build"
 

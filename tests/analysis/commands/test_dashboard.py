@@ -79,7 +79,7 @@ def test_two_studies_of_a_project_have_dashboards_of_their_own(wandb_stub: Wandb
 
 
 def test_without_a_server_what_to_do_instead_is_told(capsys):
-    assert main(["dashboard", "--runs", "elsewhere"]) == 2
+    assert main(["dashboard", "--storage", "elsewhere"]) == 2
     error = capsys.readouterr().err
     assert "wants --wandb ENTITY/PROJECT" in error
     assert "wandb leet elsewhere/wandb shows the runs" in error

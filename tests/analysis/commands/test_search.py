@@ -34,12 +34,12 @@ def test_samples_the_best_so_far_and_what_mattered(tmp_path: Path):
 
 def test_the_command_writes_both_kinds_of_picture(tmp_path: Path):
     searched(tmp_path, samples=6)
-    assert main(["search", "architecture", "--runs", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    assert main(["search", "architecture", "--storage", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "search_architecture.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "out" / "search_architecture.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(("name", "told"), [("nothing", "no search nothing"), ("architecture", "no winner of archi")])
 def test_what_is_not_there_is_one_line(name: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["search", name, "--runs", str(tmp_path)]) == 2
+    assert main(["search", name, "--storage", str(tmp_path)]) == 2
     assert told in capsys.readouterr().err

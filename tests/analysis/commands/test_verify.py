@@ -94,7 +94,7 @@ def test_the_command_names_what_contradicts_and_what_to_run(tmp_path, make_recor
     counts[0] = [10, 20, 0, 0, 0]
     write_run(tmp_path / "runs", make_record(PROPOSED, counts=counts))
     write_run(tmp_path / "runs", make_record(vary(epochs=3)))
-    here = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build"), "--tables", "4"]
+    here = ["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build"), "--tables", "4"]
     assert verify.main(here) == 1
     told = capsys.readouterr().out
     assert "Table 4: of 24 cells 1 reproduced, 3 contradicts, 20 not run" in told
@@ -108,6 +108,6 @@ def test_the_command_names_what_contradicts_and_what_to_run(tmp_path, make_recor
 @pytest.mark.slow
 def test_a_rehearsal_is_never_held_against_the_paper(tmp_path, make_record, write_run, capsys):
     write_run(tmp_path / "runs", make_record(PROPOSED.override(REHEARSAL), overrides=REHEARSAL))
-    assert verify.main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 2
+    assert verify.main(["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 2
     assert "their numbers say nothing about the paper's" in capsys.readouterr().err
     assert not (tmp_path / "build").exists()
