@@ -1,8 +1,6 @@
 """Run the study: `ray submit cluster.yaml study/run.py -- ...` on a cluster, `python study/run.py ...` here."""
 
-import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,12 +15,11 @@ from study.costs.model import Costs
 from study.costs.report import estimate, show
 from study.plan import Trial, plan, remaining
 from study.provenance import ROOT
-from study.settings import Settings
-from study.storage import Storage, place
+from study.settings import LaunchOptions, Settings, settings_for
+from study.storage import Storage
 from wbc_model.datasets.dataset import BUILT_IN, DataError
 from wbc_model.datasets.declare import all_of
-from wbc_model.errors import InputError, reports_input_errors, validating
-from wbc_model.preparation.cache_folder import default_cache
+from wbc_model.errors import InputError, reports_input_errors
 
 
 @reports_input_errors
@@ -30,24 +27,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0: every planned trial is finished. 1: some are not. 2: invalid arguments or input. 130: stopped by Ctrl-C."""
     args = parser().parse_args(argv)
     _require_installed(Path(__file__))
-    overrides = effective(_usual(args) | parse_overrides(args.overrides))
+    if args.search == "?":
+        return _list_searches()
+    overrides = effective(_usual(rehearse=args.rehearse, own=args.dataset) | parse_overrides(args.overrides))
+    own = all_of(args.dataset)
+    settings = settings_for(
+        rehearse=args.rehearse, storage=args.storage, data=args.data, weights=args.weights, cache=args.cache,
+        folders={dataset.name: folder for dataset, folder in own.items() if folder}, cache_limit=args.cache_limit,
+        project=args.project, entity=args.entity, cpus=args.cpus, gpus=args.gpus, eager=args.eager,
+    )  # fmt: skip
+    options = LaunchOptions(
+        rehearse=args.rehearse, budget=None if args.budget is None else 3600 * args.budget,
+        rerun_stale=args.rerun_stale, leave_out_unfit=args.leave_out_unfit, quiet=args.quiet,
+    )  # fmt: skip
     if args.search:
-        return _search(args, overrides)
-    offered = catalogue(args.tables, own=tuple(all_of(args.dataset)))
+        return _search(args.search, settings, options, samples=args.samples, seed=args.seeds[0], overrides=overrides,
+                       asha=args.asha)  # fmt: skip
+    offered = catalogue(args.tables, own=tuple(own))
     tables = select(offered, numbers=args.tables, datasets=args.datasets, overrides=overrides)
     trials = plan(tables, seeds=args.seeds, overrides=overrides)
     if args.plan and not args.calibrate:
-        return _plan(args, tables, trials)
-    return _study(args, tables, trials, overrides)
-
-
-def _usual(args: argparse.Namespace) -> dict[str, Any]:
-    """What a rehearsal sets for every row; one of the user's own datasets trains on their images."""
+        return _plan(tables, trials, settings, gpu_price=args.gpu_price, as_json=args.json)
+    if args.doctor:
+        return _doctor(trials, settings, options)
+    if args.calibrate:
+        return _calibrate(tables, trials, settings, options, gpu_price=args.gpu_price)
+    status = _run(trials, settings, options)
     if not args.rehearse:
+        return status
+    return max(status, _print_tables(settings.storage, tables=args.tables, datasets=args.datasets, seeds=args.seeds,
+                                     overrides=overrides))  # fmt: skip
+
+
+def _usual(*, rehearse: bool, own: Sequence[str]) -> dict[str, Any]:
+    """What a rehearsal sets for every row; one of the user's own datasets trains on their images."""
+    if not rehearse:
         return {}
-    if drawn := [name for name in args.dataset if name in BUILT_IN]:
+    if drawn := [name for name in own if name in BUILT_IN]:
         raise InputError(f"--rehearse draws {', '.join(drawn)}: give --dataset your own folders alone")
-    return {knob: value for knob, value in REHEARSAL.items() if knob != "images" or not args.dataset}
+    return {knob: value for knob, value in REHEARSAL.items() if knob != "images" or not own}
 
 
 def _require_installed(script: Path) -> None:
@@ -63,104 +81,94 @@ def _require_installed(script: Path) -> None:
         )
 
 
-def _plan(args: argparse.Namespace, tables: Sequence[Table], trials: Sequence[Trial]) -> int:
-    """Say what is to run, what it costs, and which records were made from other data or weights."""
-    storage = Storage(_storage(args))
+def _plan(
+    tables: Sequence[Table], trials: Sequence[Trial], settings: Settings, *, gpu_price: float | None, as_json: bool
+) -> int:
+    """Print what is to run, what it costs, and which records were made from other data or weights."""
+    storage = Storage(settings.storage)
     finished = storage.finished()
-    found = estimate(tables, trials, finished, Costs.read(storage), args)
-    there = [trial for trial in trials if trial.id in finished]
-    if there:
+    found = estimate(tables, trials, finished, Costs.read(storage), cpus=settings.cpus, gpus=settings.gpus,
+                     gpu_price=gpu_price)  # fmt: skip
+    if recorded := [trial for trial in trials if trial.id in finished]:
         from study.trial.inputs import stale  # torch loads only where there is something to compare
 
-        found["stale"] = stale(there, _settings(args))
-    print(json.dumps(found, indent=2, ensure_ascii=False) if args.json else show(found))
+        found["stale"] = stale(recorded, settings)
+    print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else show(found))
     return 0
 
 
-def _study(
-    args: argparse.Namespace, tables: Sequence[Table], trials: Sequence[Trial], overrides: dict[str, Any]
-) -> int:
+def _doctor(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> int:
+    """Examine every node."""
+    from study.session import doctor  # torch, ray and wandb load only when something runs
+
+    if options.rehearse:
+        _set_up_rehearsal(trials, settings)
+    return doctor(trials, _tracked(settings, options))
+
+
+def _calibrate(
+    tables: Sequence[Table], trials: Sequence[Trial], settings: Settings, options: LaunchOptions, *,
+    gpu_price: float | None,
+) -> int:  # fmt: skip
+    """Measure what the unfinished trials cost, then print the plan."""
+    from study.session import calibrated
+
+    settings = _tracked(settings, options)
+    _check_and_set_aside(trials, settings, options)
+    finished = Storage(settings.storage).finished()
+    costs = calibrated(remaining(trials, finished), settings)
+    print(show(estimate(tables, trials, finished, costs, cpus=settings.cpus, gpus=settings.gpus, gpu_price=gpu_price)))
+    return 0
+
+
+def _run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> int:
     """Run what is not finished."""
-    from study.session import calibrated, doctor, run, set_stale_aside  # torch and ray load only when something runs
+    from study.session import run
 
-    settings = _settings(args)
-    if args.doctor:
-        if args.rehearse:
-            _draw(trials, settings)
-        return doctor(trials, settings)
-    storage = Storage(settings.storage)
-    finished = storage.finished()
-    _check_inputs(remaining(trials, finished), settings, rehearse=args.rehearse)
-    done = [trial for trial in trials if trial.id in finished]
-    outdated = set_stale_aside(done, settings, rerun=args.rerun_stale)
-    if args.calibrate:
-        finished = storage.finished()
-        costs = calibrated(remaining(trials, finished), settings)
-        print(show(estimate(tables, trials, finished, costs, args)))
-        return 0
-    budget = None if args.budget is None else 3600 * args.budget
-    status = run(trials, settings, budget=budget, leave_out_unfit=args.leave_out_unfit, quiet=args.quiet)
-    return max(status, int(outdated), _tabulate(args, settings, overrides) if args.rehearse else 0)
+    settings = _tracked(settings, options)
+    outdated = _check_and_set_aside(trials, settings, options)
+    return max(run(trials, settings, options), int(outdated))
 
 
-def _search(args: argparse.Namespace, overrides: dict[str, Any]) -> int:
-    """Let Optuna choose the trials, in a storage of their own below the study's."""
+def _check_and_set_aside(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> bool:
+    """Check what the unfinished trials need, and the records of the others; whether stale records are left."""
+    from study.session import set_stale_aside
+
+    finished = Storage(settings.storage).finished()
+    _check_inputs(remaining(trials, finished), settings, rehearse=options.rehearse)
+    return set_stale_aside([t for t in trials if t.id in finished], settings, rerun=options.rerun_stale)
+
+
+def _list_searches() -> int:
     from search_spaces.tuning import SEARCHES
 
-    if args.search == "?":
-        print("\n".join(f"{name:24} {search.title}" for name, search in SEARCHES.items()))
-        return 0
+    print("\n".join(f"{name:24} {search.title}" for name, search in SEARCHES.items()))
+    return 0
+
+
+def _search(
+    name: str, settings: Settings, options: LaunchOptions, *, samples: int, seed: int, overrides: dict[str, Any],
+    asha: bool,
+) -> int:  # fmt: skip
+    """Let Optuna choose the trials, in a storage of their own below the study's."""
     from study.search import Search
     from study.session import run_search
 
-    settings = _settings(args)
-    settings = replace(settings, storage=f"{settings.storage}/searches/{args.search}", search=args.search)
-    storage, seed = Storage(settings.storage), args.seeds[0]
-    search = Search(args.search, storage, samples=args.samples, overrides=overrides, seed=seed)
-    _check_inputs([search.example()], settings, rehearse=args.rehearse)
-    budget = None if args.budget is None else 3600 * args.budget
-    return run_search(
-        search, settings, asha=args.asha, budget=budget, leave_out_unfit=args.leave_out_unfit, quiet=args.quiet
-    )
+    settings = replace(_tracked(settings, options), storage=f"{settings.storage}/searches/{name}", search=name)
+    search = Search(name, Storage(settings.storage), samples=samples, overrides=overrides, seed=seed)
+    _check_inputs([search.example()], settings, rehearse=options.rehearse)
+    return run_search(search, settings, options, asha=asha)
 
 
-def _storage(args: argparse.Namespace) -> str:
-    return place(args.storage or ("runs/rehearsal" if args.rehearse else "runs"))
+def _tracked(settings: Settings, options: LaunchOptions) -> Settings:
+    """The settings with W&B's mode, as its own variables say."""
+    from study.tracking.wandb_run import mode
 
-
-def _settings(args: argparse.Namespace) -> Settings:
-    """Where to run, as the arguments and W&B's variables say; a rehearsal keeps its data and weights in its storage.
-
-    Raises:
-        InputError: variables or arguments that make no sense.
-    """
-    from study.tracking.wandb_run import mode  # W&B loads only when something is to run
-
-    if args.rehearse and (args.data or args.weights):
-        raise InputError("--rehearse draws its own data and trains its own weights: leave out --data and --weights")
-    if args.rehearse and "://" in _storage(args):
-        raise InputError(f"--rehearse keeps its data in its storage and wants a folder, got {args.storage}")
-    home = Path(_storage(args))
-    weights = args.weights.absolute() if args.weights else None
-    with validating():
-        return Settings(
-            data=home / "data" if args.rehearse else (args.data or Path("data")).absolute(),
-            folders={dataset.name: place for dataset, place in all_of(args.dataset).items() if place},
-            weights=home / "weights" if args.rehearse else weights,
-            cache=(args.cache or default_cache()).absolute(),
-            cache_limit=args.cache_limit,
-            storage=_storage(args),
-            project=args.project,
-            entity=args.entity,
-            tracking=mode(offline=args.rehearse),
-            cpus=args.cpus,
-            gpus=args.gpus,
-            eager=args.eager,
-        )
+    return replace(settings, tracking=mode(offline=options.rehearse))
 
 
 def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool) -> None:
-    """Make what a rehearsal needs; then see that data, weights and W&B are there and fit.
+    """Make what a rehearsal needs; then check W&B, data and weights.
 
     Raises:
         InputError: naming what is missing, damaged or unfit; or runs are to be online, and W&B does not let them in.
@@ -170,7 +178,7 @@ def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool
 
     check(settings)
     if rehearse:
-        _draw(trials, settings)
+        _set_up_rehearsal(trials, settings)
     try:
         for note in check_inputs(trials, settings):
             print(note, file=sys.stderr)
@@ -178,25 +186,18 @@ def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool
         raise DataError(f"{error}\nPoint --data at the folder of the datasets; --rehearse needs none.") from error
 
 
-def _draw(trials: Sequence[Trial], settings: Settings) -> None:
-    """A rehearsal's data and weights, where they are missing."""
+def _set_up_rehearsal(trials: Sequence[Trial], settings: Settings) -> None:
+    """Draw the data and train the weights of a rehearsal, where they are missing."""
     from study.rehearsal import set_up
 
     set_up(trials, settings)
 
 
-def _tabulate(args: argparse.Namespace, settings: Settings, overrides: dict[str, Any]) -> int:
-    """A rehearsal ends in its tables, made the way any study's are."""
-    chosen = {
-        "--runs": [settings.storage],
-        "--out": [str(Path("build") / "rehearsal")],
-        "--tables": args.tables,
-        "--datasets": args.datasets,
-        "--seeds": map(str, args.seeds),
-        "--set": [f"{knob}={json.dumps(value)}" for knob, value in overrides.items()],
-    }
-    arguments = [word for option, values in chosen.items() if values for word in (option, *values)]
-    return subprocess.run([sys.executable, "-m", "analysis", *arguments], check=False).returncode
+def _print_tables(storage: str, **chosen: Any) -> int:
+    """A rehearsal ends in its tables, made as any study's are; the exit status of the analysis."""
+    from analysis.__main__ import print_study  # the one import from the layer above: pyproject.toml lists it
+
+    return print_study(out=Path("build") / "rehearsal", storage=storage, **chosen)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from study.reconcile import report
 from study.scheduling.schedule import TrialQueue
 from study.scheduling.summary import digest
 from study.search import Search
-from study.settings import Settings
+from study.settings import LaunchOptions, Settings
 from study.storage import Storage, write_plan
 from study.trial.inputs import stale
 from wbc_model.errors import InputError
@@ -75,13 +75,8 @@ def doctor(trials: Sequence[Trial], settings: Settings) -> int:
     return int(not all(checkup.fit for checkup in found))
 
 
-def run(
-    trials: Sequence[Trial], settings: Settings, *, budget: float | None, leave_out_unfit: bool, quiet: bool
-) -> int:
+def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> int:
     """Launch what is not finished, then say what failed and what is missing; the exit status.
-
-    Args:
-        budget: seconds of whole GPUs (of cores, without any).
 
     Raises:
         InputError: a budget, and trials of unknown cost; or nodes that are unfit.
@@ -96,12 +91,12 @@ def run(
     if not to_run:
         return 0
     costs = _costs(settings)
-    if budget is not None and (unknown := costs.unknown(to_run)):
+    if options.budget is not None and (unknown := costs.unknown(to_run)):
         raise InputError(f"--budget wants to know what trials cost, and {len(unknown)} kinds of them were never "
                          f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
-    unfit = _unfit(to_run, settings, costs, leave_out=leave_out_unfit)
-    schedule = _schedule(costs.in_order(to_run), settings, costs, budget=budget)
-    progress = Progress(trials, finished=done, seconds=costs.seconds, quiet=quiet)
+    unfit = _unfit(to_run, settings, costs, leave_out=options.leave_out_unfit)
+    schedule = _schedule(costs.in_order(to_run), settings, costs, budget=options.budget)
+    progress = Progress(trials, finished=done, seconds=costs.seconds, quiet=options.quiet)
     began = time.monotonic()
     launch(schedule, progress, costs, settings, avoid=unfit)
     unit = "GPU" if costs.machine and costs.machine.gpus else "core"
@@ -114,16 +109,14 @@ def run(
     return report([_record(storage, trial) for trial in to_run], settings) if settings.tracking == "online" else 0
 
 
-def run_search(
-    search: Search, settings: Settings, *, asha: bool, budget: float | None, leave_out_unfit: bool, quiet: bool
-) -> int:
+def run_search(search: Search, settings: Settings, options: LaunchOptions, *, asha: bool) -> int:
     """Train samples until there are as many as asked for, then name the winner; the exit status."""
     print(f"search {search.name}: {len(search.known())} of {search.samples} samples drawn. Results: "
           f"{settings.storage}. W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
     costs = _costs(settings)
-    unfit = _unfit([search.example()], settings, costs, leave_out=leave_out_unfit)
-    schedule = _schedule([], settings, costs, budget=budget, search=search)
-    progress = Progress([], finished={}, seconds=costs.seconds, quiet=quiet)
+    unfit = _unfit([search.example()], settings, costs, leave_out=options.leave_out_unfit)
+    schedule = _schedule([], settings, costs, budget=options.budget, search=search)
+    progress = Progress([], finished={}, seconds=costs.seconds, quiet=options.quiet)
     launch(schedule, progress, costs, settings, avoid=unfit, asha=asha)
     lost = [job.trial for job in (*schedule.failed.values(), *schedule.waiting.values())]
     print(digest(schedule, lost, planned=search.samples), end="", file=sys.stderr)

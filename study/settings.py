@@ -7,7 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from study.storage import place
 from wbc_model.datasets.dataset import Dataset
+from wbc_model.errors import InputError, validating
+from wbc_model.preparation.cache_folder import default_cache
 
 Tracking = Literal["online", "offline", "disabled"]
 
@@ -53,4 +56,45 @@ class Settings:
         return _SETTINGS.validate_python(value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LaunchOptions:
+    """How a launch behaves; the nodes need not know."""
+
+    rehearse: bool = False
+    budget: float | None = None
+    """Seconds of whole GPUs (of cores, without GPUs) beyond which no trial is started; None: no limit."""
+    rerun_stale: bool = False
+    """Retrain finished trials whose data or weights have changed."""
+    leave_out_unfit: bool = False
+    """Run on the other nodes where some are unfit."""
+    quiet: bool = False
+    """Print only the summary at the end."""
+
+
 _SETTINGS: TypeAdapter[Settings] = TypeAdapter(Settings)
+
+
+def settings_for(
+    *, rehearse: bool, storage: str | None, data: Path | None, weights: Path | None, cache: Path | None, **others: Any
+) -> Settings:
+    """The settings that a command line asks for. A rehearsal keeps its data and weights in its storage.
+
+    Args:
+        others: fields of `Settings` as they are.
+
+    Raises:
+        InputError: arguments that contradict each other, or a value out of range.
+    """
+    kept = place(storage or ("runs/rehearsal" if rehearse else "runs"))
+    if rehearse and (data or weights):
+        raise InputError("--rehearse draws its own data and trains its own weights: leave out --data and --weights")
+    if rehearse and "://" in kept:
+        raise InputError(f"--rehearse keeps its data in its storage and needs a folder, got {storage}")
+    with validating():
+        return Settings(
+            data=Path(kept) / "data" if rehearse else (data or Path("data")).absolute(),
+            weights=Path(kept) / "weights" if rehearse else weights and weights.absolute(),
+            cache=(cache or default_cache()).absolute(),
+            storage=kept,
+            **others,
+        )

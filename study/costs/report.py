@@ -1,6 +1,5 @@
 """What a study would run and cost, before it does. No torch, no ray."""
 
-import argparse
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -12,15 +11,27 @@ COUNTS = ("rows", "configs", "trials", "finished", "to_run")
 
 
 def estimate(
-    tables: Sequence[Table], trials: Sequence[Trial], finished: Collection[str], costs: Costs, args: argparse.Namespace
+    tables: Sequence[Table],
+    trials: Sequence[Trial],
+    finished: Collection[str],
+    costs: Costs,
+    *,
+    cpus: float,
+    gpus: float | None,
+    gpu_price: float | None,
 ) -> dict[str, Any]:
-    """The plan's counts, and per table and in all what the remaining trials cost; a shared trial costs in each."""
+    """The plan's counts, and what the remaining trials cost, per table and in total; a shared trial counts in each.
+
+    Args:
+        cpus, gpus: of one trial; None leaves the share of a GPU to what was measured.
+        gpu_price: of an hour of a GPU.
+    """
     found = overview(tables, trials, finished)
     left = remaining(trials, finished)
 
     def cost(wanted: Sequence[Trial]) -> dict[str, Any]:
-        total = totals(wanted, costs, cpus=args.cpus, gpus=args.gpus)
-        return total | ({"money": total["hours"] * args.gpu_price} if args.gpu_price is not None else {})
+        total = totals(wanted, costs, cpus=cpus, gpus=gpus)
+        return total | ({"money": total["hours"] * gpu_price} if gpu_price is not None else {})
 
     for table in found["tables"]:
         table["cost"] = cost([trial for trial in left if table["table"] in trial.tables])

@@ -21,7 +21,6 @@ from typing import Any
 
 from analysis.runs.from_storage import read_offline
 from search_spaces.paper import TABLES
-from study.arguments import parser
 from study.costs.model import Costs
 from study.costs.report import estimate
 from study.plan import RunRecord, Trial, plan
@@ -59,7 +58,7 @@ def run(what: str, size: float, folder: Path) -> int:
     """The task; how many trials or images it was."""
     if what == "plan":
         trials, storage = plan(TABLES, seeds=range(int(size))), Storage(str(folder))
-        estimate(TABLES, trials, storage.finished(), Costs.read(storage), parser().parse_args([]))
+        estimate(TABLES, trials, storage.finished(), Costs.read(storage), cpus=1, gpus=None, gpu_price=None)
         return len(trials)
     if what == "read":
         return len(read_offline(folder).records)

@@ -1,6 +1,5 @@
 """What trials cost, before they run."""
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,11 +112,10 @@ def test_two_launchers_keep_what_both_learnt(tmp_path: Path):
 
 
 def test_the_plan_shows_money_and_what_is_not_known():
-    args = argparse.Namespace(cpus=1, gpus=None, gpu_price=2.0)
-    told = show(estimate(TABLES, TRIALS, set(), known(), args))
+    told = show(estimate(TABLES, TRIALS, set(), known(), cpus=1, gpus=None, gpu_price=2.0))
     assert told.splitlines()[0].split() == ["rows", "configs", "trials", "finished", "to", "run", "hours", "wall", "h",
                                            "GB", "money"]  # fmt: skip
     assert told.splitlines()[10].split()[-4:] == ["5.75", "2.02", "3.25", "11.50"]
-    nothing = show(estimate(TABLES, TRIALS, set(), Costs(), args))
+    nothing = show(estimate(TABLES, TRIALS, set(), Costs(), cpus=1, gpus=None, gpu_price=2.0))
     assert "46 trials of unknown cost are not counted: --calibrate" in nothing
     assert "money" not in nothing
