@@ -1,4 +1,4 @@
-"""One launch from the planned trials to the digest: what `study/run.py` does when something is to run."""
+"""One launch from the planned trials to the summary: what `study/run.py` does when there is something to run."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ from study.ray_backend.driver import calibrate, launch, pack, start, tell_if_wai
 from study.ray_backend.nodes import Checkup, examined, nodes
 from study.reconcile import report
 from study.scheduling.schedule import TrialQueue
-from study.scheduling.summary import digest
+from study.scheduling.summary import summary
 from study.search import Search
 from study.settings import LaunchOptions, Settings
 from study.storage import Storage, write_plan
@@ -21,34 +21,34 @@ from study.trial.inputs import stale
 from wbc_model.errors import InputError
 
 STOPPED = 130
-"""Exit status of a study that was asked to stop, as of any command after Ctrl-C."""
+"""Exit status of a stopped study, as of any command after Ctrl-C."""
 
 
 def set_stale_aside(finished: Sequence[Trial], settings: Settings, *, rerun: bool) -> bool:
-    """Tell of records that were made from other data or weights; whether any are left."""
+    """Report records that were made from other data or weights, and set them aside if `rerun`; whether any are left."""
     reasons = stale(finished, settings)
     for name, reason in reasons.items():
-        print(f"stale: {name} was made from {reason}", file=sys.stderr)
+        print(f"stale: {name} was trained on {reason}", file=sys.stderr)
         if rerun:
             Storage(settings.storage).trial(name).set_aside()
     if reasons and not rerun:
-        print(f"{len(reasons)} finished trials are stale, and are left alone: --rerun-stale repeats them",
+        print(f"{len(reasons)} finished trials are stale and are kept: --rerun-stale retrains them",
               file=sys.stderr)  # fmt: skip
     return bool(reasons) and not rerun
 
 
 def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
-    """What storage knows, with a short calibration of what it does not know of this machine."""
+    """The costs in storage, completed by a short calibration of what is unknown for this machine."""
     costs = _costs(settings)
     unknown, began = costs.unknown(trials), time.monotonic()
     assert costs.machine is not None
     alone: list[tuple[Trial, Cost]] = []
     for done, (trial, cost, seconds) in enumerate(calibrate(unknown, settings), start=1):
         alone.append((trial, cost))
-        if done == 1:  # what passed until the first began, as it will be in a launch
+        if done == 1:  # the time until the first trial began, as in a launch
             costs.machine = replace(costs.machine, start=time.monotonic() - began - seconds)
-        print(f"[{done}/{len(unknown)}] {trial.name}: {cost.epoch:.3g} s an epoch, and {cost.rest:.3g} s",
-              file=sys.stderr, flush=True)  # fmt: skip
+        print(f"[{done}/{len(unknown)}] {trial.name}: {cost.epoch_seconds:.3g} s per epoch, "
+              f"{cost.overhead_seconds:.3g} s overhead", file=sys.stderr, flush=True)  # fmt: skip
         costs.learn(trial, cost)
         costs.write(Storage(settings.storage))
     if trials and costs.machine.gpus and settings.gpus is None:
@@ -57,29 +57,29 @@ def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
 
 
 def _pack(longest: Trial, alone: Sequence[tuple[Trial, Cost]], settings: Settings, costs: Costs) -> None:
-    """Measure how many trials at a time a GPU serves best; costs measured alone become those of such a share."""
+    """Measure how many concurrent trials a GPU serves best, and scale the costs that were measured alone to that."""
     assert costs.machine is not None
     if numbers := costs.to_measure(longest, cpus=settings.cpus):
         rates = costs.rates[costs.machine.device] = pack(longest, settings, numbers)
         for n, rate in rates.items():
-            print(f"{n} at a time: {rate:.3g} steps a second together, {rate / rates[1]:.2f} x one", file=sys.stderr)
+            print(f"{n} concurrent: {rate:.3g} steps per second in total, {rate / rates[1]:.2f} x one", file=sys.stderr)
     for trial, cost in alone:
-        costs.learn(trial, replace(cost, epoch=cost.epoch * costs.slowdown(trial, cpus=settings.cpus)))
+        costs.learn(trial, replace(cost, epoch_seconds=cost.epoch_seconds * costs.slowdown(trial, cpus=settings.cpus)))
     costs.write(Storage(settings.storage))
 
 
 def doctor(trials: Sequence[Trial], settings: Settings) -> int:
-    """Say of each node whether it is fit, and what would make it so; 0 if all are, else 1."""
+    """Print for each node whether it is fit, and how to repair it; 0 if all are fit, else 1."""
     found = _examined(trials, settings, _costs(settings))
     print(*found, sep="\n")
     return int(not all(checkup.fit for checkup in found))
 
 
 def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> int:
-    """Launch what is not finished, then say what failed and what is missing; the exit status.
+    """Launch what is not finished, then print what failed and what is missing; the exit status.
 
     Raises:
-        InputError: a budget, and trials of unknown cost; or nodes that are unfit.
+        InputError: there is a budget, and the cost of a trial is unknown; or nodes are unfit.
     """
     storage = Storage(settings.storage)
     finished = storage.finished()
@@ -92,7 +92,7 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
         return 0
     costs = _costs(settings)
     if options.budget is not None and (unknown := costs.unknown(to_run)):
-        raise InputError(f"--budget wants to know what trials cost, and {len(unknown)} kinds of them were never "
+        raise InputError(f"--budget needs the cost of every trial, and {len(unknown)} kinds of trials have not been "
                          f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
     unfit = _unfit(to_run, settings, costs, leave_out=options.leave_out_unfit)
     schedule = _schedule(costs.in_order(to_run), settings, costs, budget=options.budget)
@@ -103,14 +103,14 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     print(f"{len(schedule.finished)} trials in {timedelta(seconds=round(time.monotonic() - began))}, "
           f"{schedule.spent / 3600:.3g} {unit}-hours.", file=sys.stderr)  # fmt: skip
     missing = remaining(trials, storage.finished())
-    print(digest(schedule, missing, planned=len(trials)), end="", file=sys.stderr)
+    print(summary(schedule, missing, planned=len(trials)), end="", file=sys.stderr)
     if missing:
         return STOPPED if schedule.stopping else 1
     return report([_record(storage, trial) for trial in to_run], settings) if settings.tracking == "online" else 0
 
 
 def run_search(search: Search, settings: Settings, options: LaunchOptions, *, asha: bool) -> int:
-    """Train samples until there are as many as asked for, then name the winner; the exit status."""
+    """Train samples until there are as many as requested, then print the winner; the exit status."""
     print(f"search {search.name}: {len(search.known())} of {search.samples} samples drawn. Results: "
           f"{settings.storage}. W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
     costs = _costs(settings)
@@ -118,23 +118,23 @@ def run_search(search: Search, settings: Settings, options: LaunchOptions, *, as
     schedule = _schedule([], settings, costs, budget=options.budget, search=search)
     progress = Progress([], finished={}, seconds=costs.seconds, quiet=options.quiet)
     launch(schedule, progress, costs, settings, avoid=unfit, asha=asha)
-    lost = [job.trial for job in (*schedule.failed.values(), *schedule.waiting.values())]
-    print(digest(schedule, lost, planned=search.samples), end="", file=sys.stderr)
+    missing = [job.trial for job in (*schedule.failed.values(), *schedule.waiting.values())]
+    print(summary(schedule, missing, planned=search.samples), end="", file=sys.stderr)
     print(search.conclude())
-    return STOPPED if schedule.stopping else int(bool(lost))
+    return STOPPED if schedule.stopping else int(bool(missing))
 
 
 def _costs(settings: Settings) -> Costs:
-    """Storage's, on the machine that is joined or started now.
+    """Connect to Ray; the costs in storage, for the machine that it runs on.
 
     Raises:
-        InputError: it cannot be seen whether trials will have GPUs.
+        InputError: the cluster has no node yet, so it is unknown whether trials will have GPUs.
     """
     costs = Costs.read(Storage(settings.storage))
     machine, before = start(), costs.machine
     if machine.cores == 0 and settings.gpus is None:
-        raise InputError("no machine is there yet that runs trials, so its GPUs cannot be seen: say with --gpus how "
-                         "much of one a trial gets (0 where there are none)")  # fmt: skip
+        raise InputError("the cluster has no worker yet, so it is unknown whether its nodes have GPUs: give the "
+                         "number of GPUs per trial with --gpus (0 without GPUs)")  # fmt: skip
     costs.machine = replace(machine, start=before.start if before and before.device == machine.device else 0)
     tell_if_waiting(cpus=settings.cpus, gpus=settings.gpus or min(1, machine.gpus))
     return costs
@@ -150,23 +150,23 @@ def _examined(trials: Sequence[Trial], settings: Settings, costs: Costs) -> list
 
 
 def _unfit(trials: Sequence[Trial], settings: Settings, costs: Costs, *, leave_out: bool) -> list[str]:
-    """Ids of the nodes that get no trial. Where there are several, all are examined first.
+    """Ids of the nodes that get no trial. If there are several nodes, all are examined first.
 
     Raises:
-        InputError: some are unfit, and are not to be left out, or no other could run a trial.
+        InputError: a node is unfit and `leave_out` is not set, or no fit node could run a trial.
     """
     if len(nodes()) == 1:
         return []
     found = _examined(trials, settings, costs)
-    told = [checkup for checkup in found if checkup.findings]
-    print(*told, sep="\n", end="\n" * bool(told), file=sys.stderr)
+    reported = [checkup for checkup in found if checkup.findings]
+    print(*reported, sep="\n", end="\n" * bool(reported), file=sys.stderr)
     unfit = [checkup for checkup in found if not checkup.fit]
     gpus = settings.gpus or min(1, costs.machine.gpus if costs.machine else 0)
     left = [c for c in found if c.fit and c.node.cpus >= settings.cpus and c.node.gpus >= gpus]
     if unfit and not left:
         raise InputError("no fit node could run a trial")
     if unfit and not leave_out:
-        raise InputError(f"{len(unfit)} nodes are unfit: mend them, or run on the others with --leave-out-unfit")
+        raise InputError(f"{len(unfit)} nodes are unfit: repair them, or run on the others with --leave-out-unfit")
     return [checkup.node.id for checkup in unfit]
 
 
@@ -174,10 +174,10 @@ def _schedule(
     trials: Sequence[Trial], settings: Settings, costs: Costs, *, budget: float | None, search: Search | None = None
 ) -> TrialQueue:
     def gpus(trial: Trial) -> float:
-        return settings.gpus if settings.gpus is not None else costs.share(trial, cpus=settings.cpus)
+        return settings.gpus if settings.gpus is not None else costs.gpu_fraction(trial, cpus=settings.cpus)
 
-    more = search.next if search else None
-    return TrialQueue(trials, gpus=gpus, seconds=costs.seconds, budget=budget, more=more)
+    sample_next = search.next if search else None
+    return TrialQueue(trials, gpus=gpus, seconds=costs.seconds, budget=budget, sample_next=sample_next)
 
 
 def _record(storage: Storage, trial: Trial) -> RunRecord:

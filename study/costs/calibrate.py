@@ -1,4 +1,4 @@
-"""What a trial will cost, from a few steps of it: seconds and memory on this machine. Loads torch, no ray."""
+"""Measure what a trial costs on this machine, in seconds and memory, from a few of its steps. Loads torch, no ray."""
 
 import io
 import tempfile
@@ -25,13 +25,14 @@ from wbc_model.training.predict import predict
 from wbc_model.training.train import EpochReport, fit
 
 STEPS, IMAGES = 12, 128
-"""Training steps of a shortened epoch, and timed images of evaluation."""
+"""Training steps of a shortened epoch, and images on which evaluation is timed."""
 
 
 def measure(trial: Trial, settings: Settings) -> Cost:
-    """Train for an epoch of a few steps, twice, and evaluate a few images; the first time warms up.
+    """Train two epochs of a few steps and evaluate a few images twice, in both cases timing the second.
 
-    Its W&B run is offline, in a folder that is dropped: opening and closing one takes as long as a short training.
+    Opening and closing a W&B run takes as long as a short training, so one is timed too: offline, in a temporary
+    folder.
     """
     device, begun = choose(), time.perf_counter()
     training = shortened(trial, settings, epochs=2, device=device)
@@ -48,8 +49,8 @@ def measure(trial: Trial, settings: Settings) -> Cost:
     torch.save(snapshot(last.state), buffer)
     sizes = {name: len(images) for name, images in data.sets.items()}
     return Cost(
-        epoch=sizes["train"] // batch_size * step + sizes["validation"] * image,
-        rest=start + _tracking(trial, settings) + (sizes["validation"] + sizes["test"]) * image,
+        epoch_seconds=sizes["train"] // batch_size * step + sizes["validation"] * image,
+        overhead_seconds=start + _tracking(trial, settings) + (sizes["validation"] + sizes["test"]) * image,
         memory=gpu_share(device, more=data.sets["train"].pixels[STEPS * batch_size :].nbytes),
         stored=sizes["test"] * 200,
         checkpoint=buffer.tell(),
@@ -57,19 +58,19 @@ def measure(trial: Trial, settings: Settings) -> Cost:
 
 
 class Shortened(NamedTuple):
-    """A training whose epochs are of a few steps, and validated on one image."""
+    """A training whose epochs have only a few steps and are validated on one image."""
 
     data: Prepared
-    """All of it."""
+    """The whole dataset."""
     model: nn.Module
     steps: int
-    """Of an epoch."""
+    """Steps of one epoch."""
     epochs: Iterator[EpochReport]
-    """Nothing is done before the first is asked for."""
+    """Lazy: nothing is computed before the first report is requested."""
 
 
 def shortened(trial: Trial, settings: Settings, *, epochs: int, device: str) -> Shortened:
-    """A trial's training, with its data and weights in place."""
+    """Set up a trial's training, with its data and weights, for shortened epochs."""
     config = replace(trial.config, epochs=epochs)
     data = prepared(config.data, settings)
     model = build(config, seed=trial.seed, weights=settings.weights)
@@ -84,12 +85,12 @@ def _part(images: ImageSet, n: int) -> ImageSet:
 
 
 def _tracking(trial: Trial, settings: Settings) -> float:
-    """Seconds that opening and closing a W&B run take."""
+    """Seconds to open and close a W&B run."""
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        nowhere = replace(
+        temporary = replace(
             settings, storage=folder, tracking="disabled" if settings.tracking == "disabled" else "offline"
         )
-        with tracked(trial, nowhere):
+        with tracked(trial, temporary):
             pass
     return time.perf_counter() - begun

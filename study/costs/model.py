@@ -1,4 +1,4 @@
-"""What trials cost: learnt from finished ones or from a short calibration, kept in storage. No torch, no ray."""
+"""What trials cost, learned from finished trials or a short calibration and kept in storage. No torch, no ray."""
 
 import heapq
 import json
@@ -14,30 +14,40 @@ from wbc_model.config import Baseline, TrialConfig
 
 FILE = "costs.json"
 FILL = 0.9
-"""Share of a GPU's memory that trials may fill together."""
-AT_A_TIME = (1, 2, 3, 4, 6, 8, 12, 16)
-"""Trials that a GPU may be measured with."""
+"""Fraction of a GPU's memory that concurrent trials may fill together."""
+COUNTS_TO_MEASURE = (1, 2, 3, 4, 6, 8, 12, 16)
+"""Numbers of concurrent trials that a GPU may be measured with."""
 GAIN = 1.05
-"""More at a time are of use while they do at least so much more together."""
+"""A larger number of concurrent trials is worthwhile if it raises the total rate by at least this factor."""
+JSON_KEYS = {"epoch_seconds": "epoch", "overhead_seconds": "rest"}
+"""Fields of `Cost` that costs.json has under an older name."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one trial on its share of a machine."""
+    """What one trial takes on its share of a machine."""
 
-    epoch: float
-    """Seconds an epoch, its validation included, beside the others that share its GPU."""
-    rest: float
-    """Seconds beside the epochs: data, weights, test, tracking. From a calibration, with nothing beside."""
+    epoch_seconds: float
+    """One epoch with its validation, while other trials share the GPU."""
+    overhead_seconds: float
+    """Everything but the epochs: data, weights, test and tracking. A calibration measures it without other trials."""
     memory: float = 0
-    """Share of a GPU's memory at most; 0 without a GPU."""
+    """Peak fraction of a GPU's memory; 0 without a GPU."""
     stored: int = 0
-    """Bytes that stay in storage."""
+    """Bytes kept in storage after it has finished."""
     checkpoint: int = 0
-    """Bytes in storage while it runs."""
+    """Bytes of its checkpoint, in storage while it runs."""
 
     def seconds(self, config: TrialConfig) -> float:
-        return self.epoch * config.epochs + self.rest
+        return self.epoch_seconds * config.epochs + self.overhead_seconds
+
+    def to_json(self) -> dict[str, float]:
+        return {JSON_KEYS.get(name, name): value for name, value in asdict(self).items()}
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "Cost":
+        fields = {key: name for name, key in JSON_KEYS.items()}
+        return Cost(**{fields.get(key, key): number for key, number in value.items()})
 
 
 @dataclass(frozen=True)
@@ -54,19 +64,19 @@ class Machine:
 
 @dataclass
 class Costs:
-    """By device and by what a trial's time depends on; everything is of the machine that was used last."""
+    """Costs by device and by the knobs that they depend on. Methods answer for the machine that was used last."""
 
     machine: Machine | None = None
     known: dict[str, dict[str, Cost]] = field(default_factory=dict)
     rates: dict[str, dict[int, float]] = field(default_factory=dict)
-    """By device: training steps a second that so many trials at a time on one GPU do together."""
+    """By device: training steps per second in total, by the number of concurrent trials on one GPU."""
 
     @staticmethod
     def read(storage: Storage) -> "Costs":
         content = json.loads(storage.read(FILE) or b"{}")
         machine = content.get("machine")
         known = {
-            device: {shape: Cost(**cost) for shape, cost in costs.items()}
+            device: {shape: Cost.from_json(cost) for shape, cost in costs.items()}
             for device, costs in content.get("known", {}).items()
         }
         rates = {
@@ -75,12 +85,13 @@ class Costs:
         return Costs(Machine(**machine) if machine else None, known, rates)
 
     def write(self, storage: Storage) -> None:
-        """With what another launcher may have learnt meanwhile."""
-        there = Costs.read(storage)
-        theirs = there.known
-        self.known = {device: theirs.get(device, {}) | self.known.get(device, {}) for device in theirs | self.known}
-        self.rates = there.rates | self.rates
-        storage.write(FILE, json.dumps(asdict(self), indent=1).encode())
+        """Merge with what another launcher may have written in the meantime."""
+        other = Costs.read(storage)
+        devices = other.known | self.known
+        self.known = {device: other.known.get(device, {}) | self.known.get(device, {}) for device in devices}
+        self.rates = other.rates | self.rates
+        known = {device: {key: cost.to_json() for key, cost in each.items()} for device, each in self.known.items()}
+        storage.write(FILE, json.dumps(asdict(self) | {"known": known}, indent=1).encode())
 
     def learn(self, trial: Trial, cost: Cost) -> None:
         assert self.machine is not None
@@ -90,68 +101,68 @@ class Costs:
         return self.known.get(self.machine.device, {}).get(shape(trial.config)) if self.machine else None
 
     def unknown(self, trials: Iterable[Trial]) -> list[Trial]:
-        """One trial of each kind whose cost is not known."""
+        """One trial for each `shape` whose cost is unknown."""
         kinds = {shape(trial.config): trial for trial in trials if self.of(trial) is None}
         return list(kinds.values())
 
     def seconds(self, trial: Trial) -> float:
-        """0 where it is not known."""
+        """Expected duration of a trial; 0 if unknown."""
         cost = self.of(trial)
         return cost.seconds(trial.config) if cost else 0.0
 
-    def room(self, trial: Trial, *, cpus: float) -> int:
-        """Trials that a GPU's memory holds and its cores serve; one where that is not known."""
+    def max_concurrent(self, trial: Trial, *, cpus: float) -> int:
+        """How many such trials fit a GPU's memory and its share of the cores; 1 if unknown."""
         cost = self.of(trial)
         if self.machine is None or cost is None or not cost.memory:
             return 1
         return max(1, min(int(FILL / cost.memory), int(self.machine.cores / self.machine.gpus / cpus)))
 
     def in_order(self, trials: Iterable[Trial]) -> list[Trial]:
-        """Seed by seed, the longest first, so that no machine waits for one that began last; before, the unknown."""
+        """Seed by seed: first trials of unknown cost, then the longest, so that no long trial starts last."""
         return sorted(trials, key=lambda t: (t.seed, -self.seconds(t) if self.of(t) else -math.inf))
 
-    def share(self, trial: Trial, *, cpus: float) -> float:
-        """Of a GPU: as many trials as there is room for, and as do more together, where that was measured."""
+    def gpu_fraction(self, trial: Trial, *, cpus: float) -> float:
+        """The fraction of a GPU for one trial: as many share it as fit and as, if measured, are worthwhile."""
         if self.machine is None or not self.machine.gpus:
             return 0.0
-        room = self.room(trial, cpus=cpus)
-        return 1 / max((n for n in useful(self._rates()) if n <= room), default=room)
+        fitting = self.max_concurrent(trial, cpus=cpus)
+        return 1 / max((n for n in worthwhile_counts(self._rates()) if n <= fitting), default=fitting)
 
     def to_measure(self, trial: Trial, *, cpus: float) -> list[int]:
-        """Trials at a time that there is room for, if it is not known yet from which number on they gain nothing."""
+        """Numbers of concurrent trials still to be measured; empty once it is known which are worthwhile."""
         rates = self._rates()
-        numbers = [n for n in AT_A_TIME if n <= self.room(trial, cpus=cpus)]
+        numbers = [n for n in COUNTS_TO_MEASURE if n <= self.max_concurrent(trial, cpus=cpus)]
         last = max(rates, default=0)
-        return numbers if last < numbers[-1] and (not rates or last in useful(rates)) else []
+        return numbers if last < numbers[-1] and (not rates or last in worthwhile_counts(rates)) else []
 
     def slowdown(self, trial: Trial, *, cpus: float) -> float:
-        """How much longer an epoch takes on its share of a GPU than alone, where that was measured."""
-        share, rates = self.share(trial, cpus=cpus), self._rates()
-        return rates[1] / (share * rates[round(1 / share)]) if rates else 1.0
+        """How many times longer an epoch takes on its fraction of a GPU than alone; 1 if not measured."""
+        fraction, rates = self.gpu_fraction(trial, cpus=cpus), self._rates()
+        return rates[1] / (fraction * rates[round(1 / fraction)]) if rates else 1.0
 
     def _rates(self) -> dict[int, float]:
-        """Of the present device."""
+        """Rates of the machine's device."""
         return self.rates.get(self.machine.device, {}) if self.machine else {}
 
-    def places(self, *, cpus: float, gpus: float) -> int:
-        """Trials at a time, of so much each."""
+    def concurrent(self, *, cpus: float, gpus: float) -> int:
+        """How many trials with these resources run concurrently on the machine."""
         if self.machine is None:
             return 1
         return max(1, int(min(self.machine.cores / cpus, self.machine.gpus / gpus if gpus else math.inf)))
 
-    def wall(self, trials: Sequence[Trial], *, cpus: float, gpus: float | None) -> float:
-        """Seconds until the last of the trials ends, started in order as places come free."""
+    def wall_seconds(self, trials: Sequence[Trial], *, cpus: float, gpus: float | None) -> float:
+        """Time until the last of the trials ends, if each starts in order as soon as resources are free."""
         if self.machine is None or not trials:
             return 0.0
-        share = max(self.share(trial, cpus=cpus) for trial in trials) if gpus is None else gpus
-        ends = [self.machine.start] * self.places(cpus=cpus, gpus=share)
+        fraction = max(self.gpu_fraction(trial, cpus=cpus) for trial in trials) if gpus is None else gpus
+        ends = [self.machine.start] * self.concurrent(cpus=cpus, gpus=fraction)
         for trial in trials:
             heapq.heapreplace(ends, ends[0] + self.seconds(trial))
         return max(ends)
 
 
-def useful(rates: Mapping[int, float]) -> dict[int, float]:
-    """Of measured rates by trials at a time, those that are worth their number."""
+def worthwhile_counts(rates: Mapping[int, float]) -> dict[int, float]:
+    """Those numbers of concurrent trials, with their rates, that gain enough over every smaller number."""
     found: dict[int, float] = {}
     for n, rate in sorted(rates.items()):
         if rate >= GAIN * max(found.values(), default=0):
@@ -174,15 +185,16 @@ def shape(config: TrialConfig) -> str:
 
 
 def totals(trials: Iterable[Trial], costs: Costs, *, cpus: float, gpus: float | None) -> dict[str, Any]:
-    """Hours of GPUs (of cores, without any), wall time, and storage; trials of unknown cost are counted."""
+    """GPU-hours (core-hours without a GPU), wall-clock hours and GB of storage, and how many costs are unknown."""
     trials = list(trials)
     found = [(trial, cost) for trial in trials if (cost := costs.of(trial))]
-    shares = [costs.share(trial, cpus=cpus) if gpus is None else gpus for trial, _ in found]
-    kept = max((cost.checkpoint for _, cost in found), default=0) * costs.places(cpus=cpus, gpus=max(shares, default=0))
+    shares = [costs.gpu_fraction(trial, cpus=cpus) if gpus is None else gpus for trial, _ in found]
+    concurrent = costs.concurrent(cpus=cpus, gpus=max(shares, default=0))
+    checkpoints = max((cost.checkpoint for _, cost in found), default=0) * concurrent
     used = sum(cost.seconds(trial.config) * (share or cpus) for (trial, cost), share in zip(found, shares, strict=True))
     return {
         "hours": used / 3600,
-        "wall_hours": costs.wall(costs.in_order(trial for trial, _ in found), cpus=cpus, gpus=gpus) / 3600,
-        "stored_gb": (sum(cost.stored for _, cost in found) + kept) / 1e9,
+        "wall_hours": costs.wall_seconds(costs.in_order(trial for trial, _ in found), cpus=cpus, gpus=gpus) / 3600,
+        "stored_gb": (sum(cost.stored for _, cost in found) + checkpoints) / 1e9,
         "unknown": len(trials) - len(found),
     }

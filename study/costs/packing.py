@@ -1,4 +1,4 @@
-"""How many trials at a time a GPU serves best: measured with processes that train side by side. Loads torch, no ray."""
+"""Measure how many concurrent trials a GPU serves best, with processes that train together. Loads torch, no ray."""
 
 import multiprocessing as mp
 import time
@@ -7,23 +7,25 @@ from multiprocessing.synchronize import Barrier
 from threading import BrokenBarrierError
 from typing import Any
 
-from study.costs.model import useful
+from study.costs.model import worthwhile_counts
 from study.plan import Trial
 from study.settings import Settings
 
 SECONDS = 5.0
-"""How long shortened epochs are done for."""
+"""Duration of each measurement."""
 READY = 600.0
-"""Seconds that the slowest process may take to be ready."""
+"""Timeout, in seconds, for the slowest process to start training."""
 
 
 def measure(trial: Trial, settings: Settings, numbers: Iterable[int], *, seconds: float = SECONDS) -> dict[int, float]:
-    """Training steps a second, of so many processes together; numbers that rise, until one gains nothing.
+    """Training steps per second in total, by the number of concurrent processes.
 
-    More than one that cannot all go on, as where memory ends, do no step.
+    Args:
+        numbers: how many processes to try, ascending; the first that is not worthwhile is the last one tried. A number
+            of which not all can train, for lack of memory, has a rate of 0.
 
     Raises:
-        RuntimeError: not even one can go on, with what it ended in.
+        RuntimeError: not even one process can train; with its error.
     """
     rates: dict[int, float] = {}
     for n in numbers:
@@ -31,14 +33,16 @@ def measure(trial: Trial, settings: Settings, numbers: Iterable[int], *, seconds
         done = [answer for answer in answers if isinstance(answer, float)]
         rates[n] = sum(done) if len(done) == n else 0.0
         if not any(rates.values()):
-            raise RuntimeError(f"{trial.name} does not train where it would run: {answers[0] if answers else 'killed'}")
-        if n not in useful(rates):
+            raise RuntimeError(
+                f"{trial.name} cannot train on the device it would run on: {answers[0] if answers else 'killed'}"
+            )
+        if n not in worthwhile_counts(rates):
             break
     return rates
 
 
 def _together(trial: Trial, settings: Settings, n: int, seconds: float) -> list[float | str]:
-    """The rates of n processes, which begin to count together, or the errors of those that could not begin."""
+    """Steps per second of each of n processes, measured at the same time, or the error of one that cannot train."""
     context = mp.get_context("spawn")  # CUDA cannot be forked
     barrier, answers = context.Barrier(n), context.SimpleQueue()
     words = (trial.to_json(), settings.to_json(), seconds, barrier, answers)
@@ -47,16 +51,16 @@ def _together(trial: Trial, settings: Settings, n: int, seconds: float) -> list[
         process.start()
     for process in processes:
         process.join()
-    told: list[float | str] = []
+    collected: list[float | str] = []
     while not answers.empty():
-        told.append(answers.get())
-    return told
+        collected.append(answers.get())
+    return collected
 
 
 def _train(
     trial_json: dict[str, Any], settings_json: dict[str, Any], seconds: float, barrier: Barrier, answers: Any
 ) -> None:
-    """Steps a second, from when all are warm on."""
+    """Put into `answers` the steps per second of this process, measured once all processes are warm."""
     from study.costs.calibrate import shortened  # torch loads here
     from wbc_model.training.device import choose
 
@@ -67,7 +71,7 @@ def _train(
         barrier.wait(READY)
     except BrokenBarrierError:
         return
-    except Exception as error:  # told to the one that asked
+    except Exception as error:  # reported to the parent process
         answers.put(f"{type(error).__name__}: {error}")
         barrier.abort()
         return

@@ -1,4 +1,4 @@
-"""What a study would run and cost, before it does. No torch, no ray."""
+"""The plan of a study: what it would run and what that costs. No torch, no ray."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -43,7 +43,7 @@ def estimate(
 
 
 def show(found: dict[str, Any]) -> str:
-    """For a terminal."""
+    """An estimate as lines for a terminal."""
     known = found["machine"] and found["cost"]["unknown"] < found["to_run"]
     money = "money" in found["cost"]
     names = [name.replace("_", " ") for name in COUNTS] + ["hours", "wall h", "GB"] * bool(known)
@@ -64,13 +64,13 @@ def _remarks(found: dict[str, Any], *, known: bool) -> list[str]:
     lines = []
     if known:
         unit = "GPU-hours" if "GPU" in found["machine"] else "core-hours"
-        lines.append(f"hours: {unit}; wall h: from the first to the last trial, on what was used last "
-                     f"({found['machine']}); GB: what stays in storage, and checkpoints while trials run.")  # fmt: skip
+        lines.append(f"hours: {unit}; wall h: wall-clock hours of the whole study, on the machine that was used last "
+                     f"({found['machine']}); GB: storage, with the checkpoints of running trials.")  # fmt: skip
     if found["to_run"] and found["cost"]["unknown"]:
         lines.append(f"{found['cost']['unknown']} trials of unknown cost are not counted: --calibrate times a few "
                      "steps of each model and dataset.")  # fmt: skip
     reasons = found.get("stale", {})
     if reasons:
-        lines += [f"stale: {name}, made from {why}" for name, why in reasons.items()]
-        lines.append(f"{len(reasons)} finished trials are stale: --rerun-stale repeats them.")
+        lines += [f"stale: {name} was trained on {why}" for name, why in reasons.items()]
+        lines.append(f"{len(reasons)} finished trials are stale: --rerun-stale retrains them.")
     return lines

@@ -1,1 +1,1 @@
-"""Whether every node is fit to run the study."""
+"""Checks whether every node is fit to run the study."""

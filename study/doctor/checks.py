@@ -1,4 +1,4 @@
-"""What a node can find out about itself. What the checks need is loaded in them: it may be what is missing."""
+"""Checks that a node runs on itself. They import libraries when they run, since a library may be what is missing."""
 
 import hashlib
 import importlib
@@ -30,17 +30,17 @@ LIBRARIES = {
     "wandb": "wandb",
     "ray": "ray",
 }
-"""What a trial imports, and the package it is in."""
+"""The modules that a trial imports, and the package of each."""
 SHARED_MEMORY = 512 * 2**20
-"""Bytes of /dev/shm below which Ray keeps its objects on the disk instead."""
-LOOKED_INTO = 64
-"""Files of each dataset whose bytes are compared, evenly spaced; of all others the sizes."""
+"""Bytes of /dev/shm below which Ray keeps its objects on disk."""
+HASHED_FILES = 64
+"""How many files of each dataset are compared by content, evenly spaced; the others are compared by size."""
 PROBE = "import json, torch; print(json.dumps([torch.cuda.mem_get_info(i) for i in range(torch.cuda.device_count())]))"
 
-SET_UP = "cluster/setup.sh on it installs the pinned packages, and `ray up` sends the program"
-SHARE = "--storage wants a folder that is the same on every node and that each may write, or a URL (s3://, gs://)"
-SAME_DATA = "--data and --weights want the same files on every node: mount one folder on all, or copy it again"
-GPU = "`nvidia-smi` on it tells more: install its driver, end what holds its memory, or start Ray there with --num-gpus"
+SET_UP = "run cluster/setup.sh on it to install the pinned packages, and `ray up` to copy the program"
+SHARE = "--storage needs a folder that all nodes share and may write to, or a URL (s3://, gs://)"
+SAME_DATA = "--data and --weights need the same files on every node: mount one folder on all, or copy it again"
+GPU = "see `nvidia-smi` on it: install the driver, end processes that use its memory, or start Ray with --num-gpus"
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,16 @@ class Finding:
 
     cause: str
     remedy: str
-    """Empty where the cause says it."""
-    grave: bool = True
-    """Else trials run there all the same."""
+    """How to repair it; empty if the cause says so."""
+    fatal: bool = True
+    """Whether no trial may run there."""
 
     def __str__(self) -> str:
         return f"{self.cause}; {self.remedy}" if self.remedy else self.cause
 
 
 def versions() -> dict[str, str]:
+    """Hash of the program and versions of Python and the packages, by name."""
     found = {"the program": sources_hash(), "python": platform.python_version()}
     for package in LIBRARIES.values():
         try:
@@ -68,17 +69,22 @@ def versions() -> dict[str, str]:
 
 
 def imports() -> list[Finding]:
-    """Libraries by why they cannot be imported: one that stands on another fails with it."""
+    """A finding for each error with which libraries cannot be imported: one error may stop several."""
     failed: dict[str, list[str]] = {}
     for module in LIBRARIES:
         try:
             importlib.import_module(module)
-        except Exception as error:  # a broken library raises what it likes
+        except Exception as error:  # a broken library may raise anything
             failed.setdefault(first_line(error), []).append(module)
     return [Finding(f"{', '.join(names)} cannot be imported: {why}", SET_UP) for why, names in failed.items()]
 
 
 def look_at_data(trials: Iterable[Trial], settings: Settings, compared: dict[str, str]) -> None:
+    """Add a digest of each dataset to `compared`.
+
+    Raises:
+        DataError: a dataset is missing.
+    """
     for dataset in sorted({dataset for trial in trials for dataset in trial.config.tested}, key=str):
         if declared := settings.folders.get(dataset.name):
             _compare_declarations(dataset, declared)
@@ -96,17 +102,22 @@ def _compare_declarations(dataset: Dataset, path: Path) -> None:
 
 
 def _digest(dataset: Dataset, root: Path) -> str:
-    """Of names and sizes of a dataset's files, and of the bytes of some."""
+    """Digest of the names and sizes of a dataset's files, and of the content of some."""
     samples = sorted(find(dataset, root), key=lambda sample: sample.id)
     digest = hashlib.sha256()
     for number, sample in enumerate(samples):
         digest.update(f"{sample.id} {sample.path.stat().st_size}\n".encode())
-        if number % max(1, len(samples) // LOOKED_INTO) == 0:
+        if number % max(1, len(samples) // HASHED_FILES) == 0:
             digest.update(sample.path.read_bytes())
     return f"{digest.hexdigest()[:12]} ({len(samples)} files)"
 
 
 def look_at_weights(trials: Iterable[Trial], settings: Settings, compared: dict[str, str]) -> None:
+    """Add a hash of the weights of each trunk to `compared`.
+
+    Raises:
+        WeightsError: weights are missing.
+    """
     from study.trial.inputs import weights_of
 
     for trial in trials:
@@ -115,9 +126,10 @@ def look_at_weights(trials: Iterable[Trial], settings: Settings, compared: dict[
 
 
 def look_for_room(trials: Iterable[Trial], settings: Settings) -> None:
-    """
+    """Check that the datasets fit into the cache.
+
     Raises:
-        DataError: the cache has no room for data that is not prepared yet.
+        DataError: the cache has too little space for data that is not prepared yet.
     """
     from study.trial.inputs import prepared
     from wbc_model.preparation.cache_folder import require_room
@@ -132,16 +144,20 @@ def look_for_room(trials: Iterable[Trial], settings: Settings) -> None:
 
 
 def look_for_wandb(settings: Settings) -> None:
+    """
+    Raises:
+        InputError: W&B does not accept runs.
+    """
     from study.tracking.wandb_run import check
 
     check(settings)
 
 
 def look_at_gpus(gpus: int, share: float) -> None:
-    """In a process of its own: Ray hides GPUs from this one.
+    """Check the GPUs in another process, since Ray hides them from this one.
 
     Raises:
-        RuntimeError: torch does not have the GPUs that Ray gives out, or one has no room for a trial.
+        RuntimeError: torch does not find as many GPUs as Ray assigns, or one has too little free memory for a trial.
     """
     if not gpus:
         return
@@ -151,20 +167,21 @@ def look_at_gpus(gpus: int, share: float) -> None:
         raise RuntimeError(f"torch cannot use it: {done.stderr.strip().splitlines()[-1]}")
     memory = json.loads(done.stdout)
     if len(memory) < gpus:
-        raise RuntimeError(f"torch finds {len(memory)}, and Ray gives out {gpus}")
+        raise RuntimeError(f"torch finds {len(memory)}, but Ray assigns {gpus}")
     for number, (free, total) in enumerate(memory):
         if free < share * total:
             raise RuntimeError(
-                f"number {number} has {free / 1e9:.1f} GB free, and a trial takes {share * total / 1e9:.1f} GB"
+                f"number {number} has {free / 1e9:.1f} GB free, but a trial takes {share * total / 1e9:.1f} GB"
             )
 
 
 def shared_memory() -> list[Finding]:
+    """A finding if /dev/shm is too small for Ray."""
     place = Path("/dev/shm")
     if not place.exists() or (size := shutil.disk_usage(place).total) >= SHARED_MEMORY:
         return []
-    return [Finding(f"/dev/shm has {size / 2**20:.0f} MiB: Ray will use the disk in its place",
-                    "give a container more with --shm-size=2g", grave=False)]  # fmt: skip
+    return [Finding(f"/dev/shm has {size / 2**20:.0f} MiB: Ray will use the disk instead",
+                    "start a container with --shm-size=2g", fatal=False)]  # fmt: skip
 
 
 def first_line(error: Exception) -> str:

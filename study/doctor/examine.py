@@ -1,6 +1,6 @@
-"""Is every node fit for a study? What one finds out about itself, and what follows from all of them. No ray.
+"""Is every node fit for a study? No ray.
 
-Every node runs `examine`, then `read_back`; `judge` compares.
+Every node runs `examine`, then `check_shared_storage`; the launcher compares their answers in `judge`.
 """
 
 import os
@@ -34,33 +34,33 @@ from study.storage import Storage
 from study.trial.leases import SILENT
 
 SKEW = SILENT / 3
-"""Seconds that clocks may differ by: leases compare the times of two nodes."""
+"""Seconds by which clocks may differ: leases compare the times of two nodes."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a node says of itself."""
+    """What a node finds out about itself."""
 
     name: str
     findings: list[Finding]
     compared: dict[str, str]
-    """What has to be equal everywhere, by what it is."""
+    """Values that have to be equal on all nodes, by name."""
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> "Facts":
         return Facts(value["name"], [Finding(**finding) for finding in value["findings"]], value["compared"])
 
 
-def errand(trials: Iterable[Trial], settings: Settings, environment: dict[str, str], share: float) -> dict[str, Any]:
-    """What each node is asked, as JSON. The `sign` is what it is to write to storage.
+def request(trials: Iterable[Trial], settings: Settings, environment: dict[str, str], share: float) -> dict[str, Any]:
+    """What each node is asked to examine, as JSON. Its `token` is to be written to storage.
 
     Args:
         environment: W&B's variables.
-        share: of a GPU's memory, what the largest trial takes; 0 where that is not known or GPUs are in use.
+        share: the fraction of a GPU's memory that the largest trial takes; 0 if unknown, or if GPUs are in use.
     """
     kinds = {(shape(t.config), repr(t.config.model)): t for t in trials}
     return {
-        "sign": str(time.time_ns()),
+        "token": str(time.time_ns()),
         "trials": [trial.to_json() for trial in kinds.values()],
         "settings": settings.to_json(),
         "environment": environment,
@@ -69,18 +69,18 @@ def errand(trials: Iterable[Trial], settings: Settings, environment: dict[str, s
 
 
 def examine(asked: Mapping[str, Any], *, address: str, gpus: int) -> dict[str, Any]:
-    """`Facts` of the node it runs on, as JSON; it writes a file to storage for the others to read.
+    """`Facts` of the node it runs on, as JSON; it also writes a file to storage for the other nodes to read.
 
     Args:
-        asked: an `errand`.
-        address: the node's, by which its file is named.
-        gpus: as many as Ray gives out on it.
+        asked: a `request`.
+        address: of the node, after which its file is named.
+        gpus: how many GPUs Ray assigns on it.
     """
     os.environ |= asked["environment"]
     settings = Settings.from_json(asked["settings"])
     trials = [Trial.from_json(trial) for trial in asked["trials"]]
     compared = versions()
-    write = partial(Storage(settings.storage).write, _mark(address), asked["sign"].encode())
+    write = partial(Storage(settings.storage).write, _token_file(address), asked["token"].encode())
     checks: list[tuple[str, Callable[[], object], str]] = [("storage", write, SHARE)]
     if not (findings := imports()):
         checks += [
@@ -93,15 +93,15 @@ def examine(asked: Mapping[str, Any], *, address: str, gpus: int) -> dict[str, A
     for subject, check, remedy in checks:
         try:
             check()
-        except Exception as error:  # whatever it is, it is what is wrong with the node
+        except Exception as error:  # whatever it is, the node is unfit because of it
             findings.append(Finding(f"{subject}: {first_line(error)}", remedy))
     return asdict(Facts(platform.node(), findings + shared_memory(), compared))
 
 
-def read_back(storage: str, addresses: Sequence[str], *, sign: str) -> dict[str, Any]:
-    """Which nodes' files are not to be seen from here, and what the clock says (seconds since 1970)."""
+def check_shared_storage(storage: str, addresses: Sequence[str], *, token: str) -> dict[str, Any]:
+    """The addresses of nodes whose files cannot be read from this node, and its clock (seconds since 1970)."""
     place = Storage(storage)
-    unseen = [address for address in addresses if place.read(_mark(address)) != sign.encode()]
+    unseen = [address for address in addresses if place.read(_token_file(address)) != token.encode()]
     return {"unseen": unseen, "clock": time.time()}
 
 
@@ -113,57 +113,59 @@ def judge(
     here: str,
     storage: str,
 ) -> dict[str, list[Finding]]:
-    """What is wrong with each node, by its address. Nodes are compared with the launcher's.
+    """Findings by the address of each node. Nodes are compared with the launcher's.
 
     Args:
-        facts: by address; a text is why there are none.
-        unseen: by address, the addresses of those whose files it does not see.
-        skews: by address, seconds that its clock is ahead of the launcher's, at least.
-        here: the launcher's address.
+        facts: by address; a string is the reason why there are none.
+        unseen: by address, the addresses of the nodes whose files it cannot read.
+        skews: by address, a lower bound in seconds on how far its clock is ahead of the launcher's.
+        here: address of the launcher's node.
     """
     found: dict[str, list[Finding]] = {}
     reference = facts[here]
-    for address, told in facts.items():
-        if isinstance(told, str):
-            found[address] = [Finding(f"it could not be examined: {told}", SET_UP)]
+    for address, own in facts.items():
+        if isinstance(own, str):
+            found[address] = [Finding(f"it could not be examined: {own}", SET_UP)]
             continue
-        found[address] = list(told.findings)
+        found[address] = list(own.findings)
         if address == here or isinstance(reference, str):
             continue
-        found[address] += _differences(told, reference)
-        if _sees_another(address, facts, unseen, here=here):
-            found[address] += [Finding(f"{storage} is not the one that {reference.name} has", SHARE)]
+        found[address] += _differences(own, reference)
+        if _has_other_storage(address, facts, unseen, here=here):
+            found[address] += [Finding(f"{storage} is not the same folder as on {reference.name}", SHARE)]
         if abs(skew := skews.get(address, 0.0)) > SKEW:
             cause = f"its clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} that of {reference.name}"
-            found[address] += [Finding(cause, "keep time by NTP (chrony) on every node")]
+            found[address] += [Finding(cause, "synchronise the clocks with NTP (chrony) on every node")]
     return found
 
 
-def _sees_another(
+def _has_other_storage(
     address: str, facts: Mapping[str, Facts | str], unseen: Mapping[str, Sequence[str]], *, here: str
 ) -> bool:
-    """Whether its storage is another than the launcher's. One that could not write has been told so already."""
-    mute = {
+    """Whether a node's storage is not the launcher's. Nodes that cannot write already have a finding."""
+    unwritable = {
         each
-        for each, told in facts.items()
-        if isinstance(told, str) or any(finding.remedy == SHARE for finding in told.findings)
+        for each, own in facts.items()
+        if isinstance(own, str) or any(finding.remedy == SHARE for finding in own.findings)
     }
-    if address in mute or here in mute:
+    if address in unwritable or here in unwritable:
         return False
-    lost_here = unseen.get(here, ())
-    return address in lost_here or any(each not in mute and each not in lost_here for each in unseen.get(address, ()))
+    unseen_here = unseen.get(here, ())
+    return address in unseen_here or any(
+        each not in unwritable and each not in unseen_here for each in unseen.get(address, ())
+    )
 
 
-def _differences(told: Facts, reference: Facts) -> list[Finding]:
+def _differences(own: Facts, reference: Facts) -> list[Finding]:
     def remedy(name: str) -> str:
         return SAME_DATA if name.startswith(("data", "weights")) else SET_UP
 
     return [
-        Finding(f"{name} is {told.compared[name]}, and {value} on {reference.name}", remedy(name))
+        Finding(f"{name} is {own.compared[name]}, but {value} on {reference.name}", remedy(name))
         for name, value in reference.compared.items()
-        if name in told.compared and told.compared[name] != value
+        if name in own.compared and own.compared[name] != value
     ]
 
 
-def _mark(address: str) -> str:
+def _token_file(address: str) -> str:
     return f"doctor/{address}"

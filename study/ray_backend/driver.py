@@ -1,4 +1,4 @@
-"""Fan trials out over a Ray cluster, or over this machine. Imports ray, with `conduct`."""
+"""Run trials on a Ray cluster, or on this machine."""
 
 import logging
 import os
@@ -29,22 +29,22 @@ QUIET = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
-"""Tune writes no logs beside the trials' own, prints no tables between our lines, and leaves Ctrl-C to us."""
-MANY = -1
-"""Samples: as many as the schedule has."""
+"""Tune writes no logs of its own, prints no tables between our lines, and leaves Ctrl-C to us."""
+UNLIMITED = -1
+"""Number of Tune's samples: as many as the schedule gives."""
 
 
 def start() -> Machine:
-    """Join the Ray cluster there is, else start Ray on this machine; what is there."""
+    """Join the running Ray cluster, or start Ray on this machine; returns its resources."""
     cluster = _connect()
     names = sorted(name.removeprefix("accelerator_type:") for name in cluster if name.startswith("accelerator_type:"))
     return Machine(" ".join(names) or "cpu", cores=cluster.get("CPU", 0), gpus=cluster.get("GPU", 0))
 
 
 def calibrate(trials: Sequence[Trial], settings: Settings) -> Iterator[tuple[Trial, Cost, float]]:
-    """A few steps of each trial, where it would run: what it costs, and the seconds that took, as each is done.
+    """Run a few steps of each trial where it would run; yields each with its cost and how many seconds that took.
 
-    On a GPU each in a process of its own, since what one has of its memory it keeps to its end.
+    On a GPU each trial runs in its own process, because a process keeps the GPU memory it has used until it ends.
     """
     gpus = min(1, ray.cluster_resources().get("GPU", 0))
     task = ray.remote(max_calls=int(gpus > 0))(_measure).options(num_cpus=settings.cpus, num_gpus=gpus)
@@ -63,7 +63,7 @@ def _measure(trial: dict[str, Any], settings: dict[str, Any]) -> tuple[dict[str,
 
 
 def pack(trial: Trial, settings: Settings, numbers: Sequence[int]) -> dict[int, float]:
-    """Training steps a second that so many processes do together on one GPU of the cluster."""
+    """Training steps per second in total, by the number of concurrent processes on one GPU of the cluster."""
     gpus = min(1, ray.cluster_resources().get("GPU", 0))
     task = ray.remote(_pack).options(num_cpus=settings.cpus, num_gpus=gpus)
     return ray.get(task.remote(trial.to_json(), settings.to_json(), numbers))
@@ -84,12 +84,12 @@ def launch(
     avoid: Sequence[str] = (),
     asha: bool = False,
 ) -> None:
-    """Run what the schedule gives to its end; what became of each trial is in the schedule, and in storage.
+    """Run what the schedule gives; the outcome of each trial is then in the schedule and in storage.
 
     Args:
         avoid: ids of nodes that get no trial.
-        asha: stop trials early that do worse than half of the others at the same epoch. For searches only: a trial
-            that was stopped fills no table.
+        asha: stop trials early that are worse than half of the others at the same epoch. For searches only, since a
+            stopped trial fills no table.
     """
     halving = ASHAScheduler(time_attr="epoch", metric=BEST, mode="max", max_t=10_000, reduction_factor=2)
     with tempfile.TemporaryDirectory(prefix="wbc-tune-") as bookkeeping, interruptible(schedule), progress:
@@ -98,7 +98,7 @@ def launch(
             tune_config=tune.TuneConfig(
                 search_alg=ScheduleSearcher(schedule, settings, avoid),
                 scheduler=StopAtEpochScheduler(schedule, halving if asha else FIFOScheduler()),
-                num_samples=MANY,
+                num_samples=UNLIMITED,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
@@ -114,9 +114,12 @@ def launch(
 
 
 def _connect() -> Mapping[str, float]:
-    """Join the cluster that RAY_ADDRESS names or `ray start` made, else start Ray here; its resources.
+    """Join the cluster of RAY_ADDRESS or `ray start`, or start Ray on this machine; returns its resources.
 
-    Not `address="auto"`: that would also join the private Ray of another driver here, and die with it.
+    Not `address="auto"`, which would also join the private Ray of another driver on this machine, and end with it.
+
+    Raises:
+        InputError: no cluster answers at RAY_ADDRESS.
     """
     os.environ |= QUIET
     os.environ.pop("WANDB_SERVICE", None)  # inherited, it would outlive a killed worker and keep its run in use
@@ -127,17 +130,20 @@ def _connect() -> Mapping[str, float]:
         raise InputError(
             f"no Ray cluster answers at RAY_ADDRESS={address}: start it, or unset RAY_ADDRESS to run here"
         ) from error
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by `Progress`, once
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # `Progress` reports each failure, once
     return ray.cluster_resources()
 
 
 def tell_if_waiting(*, cpus: float, gpus: float) -> None:
-    """A line if no node has what a trial needs, and one if GPUs would lie idle for want of cores."""
+    """Print a line if no node has the resources of a trial, and one per node whose GPUs its cores cannot keep busy."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
-        print(f"no node has the {cpus:g} CPUs and {gpus:g} GPUs of a trial: waiting for one to join", file=sys.stderr)
+        print(
+            f"no node has the {cpus:g} CPUs and {gpus:g} GPUs of a trial: waiting for such a node to join",
+            file=sys.stderr,
+        )
     for node in nodes:
-        fit, there = node.get("CPU", 0) // cpus, node.get("GPU", 0) // gpus if gpus else 0
-        if fit < there:
-            print(f"a node's {node['CPU']:g} CPUs serve {fit:g} of the {there:g} trials that its GPUs could: "
-                  f"give each fewer with --cpus", file=sys.stderr)  # fmt: skip
+        by_cpus, by_gpus = node.get("CPU", 0) // cpus, node.get("GPU", 0) // gpus if gpus else 0
+        if by_cpus < by_gpus:
+            print(f"CPU-bound: a node's {node['CPU']:g} CPUs run {by_cpus:g} trials, its GPUs could run {by_gpus:g}; "
+                  "lower --cpus", file=sys.stderr)  # fmt: skip

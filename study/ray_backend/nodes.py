@@ -1,4 +1,4 @@
-"""Every node of the cluster, asked at once. Imports ray, with `launch` and `conduct`."""
+"""Examine every node of the cluster at once."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -9,13 +9,13 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from study.doctor.checks import Finding
-from study.doctor.examine import Facts, errand, examine, judge, read_back
+from study.doctor.examine import Facts, check_shared_storage, examine, judge, request
 from study.plan import Trial
 from study.settings import Settings
 from study.tracking.wandb_run import environment
 
-PATIENCE = 180
-"""Seconds that a node has to answer: its first import of torch, from a network folder, takes long."""
+TIMEOUT = 180
+"""Seconds that a node has to answer: its first import of torch from a network folder is slow."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Checkup:
 
     @property
     def fit(self) -> bool:
-        return not any(finding.grave for finding in self.findings)
+        return not any(finding.fatal for finding in self.findings)
 
     def __str__(self) -> str:
         who = f"{'fit  ' if self.fit else 'unfit'}  {self.name} ({self.node.address})"
@@ -47,7 +47,7 @@ class Checkup:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a node said, or an error's text; between which times (seconds since 1970) it was asked and answered."""
+    """A node's answer or error message, with the times (seconds since 1970) of the question and the answer."""
 
     value: Any
     error: str
@@ -55,58 +55,58 @@ class Answer:
     answered: float
 
     def skew(self, clock: float) -> float:
-        """Seconds by which a clock that was read for the answer is ahead, at least."""
+        """At least how many seconds the clock that was read for the answer is ahead; negative: behind."""
         return clock - min(max(clock, self.asked), self.answered)
 
 
 def nodes() -> list[Node]:
-    """The machines that are there."""
+    """The nodes of the cluster that are alive."""
     alive = [(node["NodeID"], node["NodeManagerAddress"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
     return [Node(name, address, cpus=has.get("CPU", 0), gpus=has.get("GPU", 0)) for name, address, has in alive]
 
 
 def examined(trials: Iterable[Trial], settings: Settings, *, share: float) -> list[Checkup]:
-    """What is wrong with each node, in seconds; see `study.doctor`.
+    """Examine every node, which takes seconds; see `study.doctor`.
 
     Args:
-        share: of a GPU's memory that the largest trial takes; 0 where it is not known.
+        share: the fraction of a GPU's memory that the largest trial takes; 0 if unknown.
     """
-    there = nodes()
-    here = next(node.address for node in there if node.id == ray.get_runtime_context().get_node_id())
+    every = nodes()
+    here = next(node.address for node in every if node.id == ray.get_runtime_context().get_node_id())
     idle = ray.available_resources().get("GPU", 0) == ray.cluster_resources().get("GPU", 0)
-    asked = errand(trials, settings, environment(settings), share if idle else 0)
-    told = _ask(there, examine, lambda node: {"asked": asked, "address": node.address, "gpus": int(node.gpus)})
-    well = [node for node in there if not told[node].error]
-    sight = {"storage": settings.storage, "addresses": [node.address for node in well], "sign": asked["sign"]}
-    seen = _ask(well, read_back, lambda _: sight)
-    answers = {node.address: answer for node, answer in seen.items() if not answer.error}
+    asked = request(trials, settings, environment(settings), share if idle else 0)
+    facts = _ask(every, examine, lambda node: {"asked": asked, "address": node.address, "gpus": int(node.gpus)})
+    examined = [node for node in every if not facts[node].error]
+    written = {"storage": settings.storage, "addresses": [node.address for node in examined], "token": asked["token"]}
+    read = _ask(examined, check_shared_storage, lambda _: written)
+    answers = {node.address: answer for node, answer in read.items() if not answer.error}
     found = judge(
-        {node.address: answer.error or Facts.from_json(answer.value) for node, answer in told.items()},
+        {node.address: answer.error or Facts.from_json(answer.value) for node, answer in facts.items()},
         {address: answer.value["unseen"] for address, answer in answers.items()},
         {address: answer.skew(answer.value["clock"]) for address, answer in answers.items()},
         here=here,
         storage=settings.storage,
     )
-    names = {node: answer.value["name"] for node, answer in told.items() if not answer.error}
-    return [Checkup(node, names.get(node, "?"), found[node.address]) for node in there]
+    names = {node: answer.value["name"] for node, answer in facts.items() if not answer.error}
+    return [Checkup(node, names.get(node, "?"), found[node.address]) for node in every]
 
 
 def _ask(
-    there: Sequence[Node], work: Callable[..., Any], question: Callable[[Node], dict[str, Any]]
+    nodes: Sequence[Node], work: Callable[..., Any], arguments: Callable[[Node], dict[str, Any]]
 ) -> dict[Node, Answer]:
-    """Run `work` on every node, whatever else runs there."""
+    """Run `work` on every node, even if its resources are in use."""
     asked, waiting, answers = time.time(), {}, {}
-    for node in there:
+    for node in nodes:
         place = NodeAffinitySchedulingStrategy(node.id, soft=False)
         task = ray.remote(work).options(num_cpus=0, max_retries=0, scheduling_strategy=place)
-        waiting[task.remote(**question(node))] = node
+        waiting[task.remote(**arguments(node))] = node
     while waiting:
-        done, _ = ray.wait(list(waiting), timeout=max(0.0, asked + PATIENCE - time.time()))
+        done, _ = ray.wait(list(waiting), timeout=max(0.0, asked + TIMEOUT - time.time()))
         for reference in done or list(waiting):
-            node, value, error = waiting.pop(reference), None, f"no answer in {PATIENCE} s"
+            node, value, error = waiting.pop(reference), None, f"no answer in {TIMEOUT} s"
             try:
                 value, error = (ray.get(reference), "") if done else (value, error)
-            except Exception as failure:  # the node is gone, or cannot even load the doctor
+            except Exception as failure:  # the node is lost, or cannot even import the doctor
                 error = str(failure).strip().splitlines()[-1]
             answers[node] = Answer(value, error, asked, time.time())
     return answers

@@ -1,4 +1,4 @@
-"""Ray Tune's side of a launch: what runs in a worker, what Tune asks and what it tells. Imports ray, with `launch`."""
+"""The objects that Ray Tune calls during a launch: a worker's actor, a searcher, a callback and a scheduler."""
 
 import os
 import time
@@ -22,12 +22,12 @@ from study.settings import Settings
 from study.storage import PRUNED, Storage
 from study.trial.attempt import FINISHED, HELD, OUTCOME, attempt
 
-MOST_ASKED_FOR = 1000
-"""Trials that a cluster is asked to have room for: none grows beyond, and asking takes time."""
+MAX_REQUESTED = 1000
+"""Trials for which resources are requested of an autoscaling cluster: more would only slow the request down."""
 
 
 class Runner(tune.Trainable):
-    """A worker's actor: one attempt at a trial after the other, each step an epoch. JSON comes in and goes out."""
+    """A worker's actor, which runs one attempt after another. A step is an epoch; inputs and outputs are JSON."""
 
     def setup(self, config: dict[str, Any], environment: dict[str, str] | None = None) -> None:
         os.environ |= environment or {}
@@ -36,7 +36,7 @@ class Runner(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         if self.failed:
-            raise RuntimeError("told already: a failed trial's process is not used again")
+            raise RuntimeError("already reported: the process of a failed trial is not reused")
         row = next(self.rows)
         self.failed = isinstance(row.get(OUTCOME), dict)
         return row | {"done": OUTCOME in row and not self.failed}
@@ -56,14 +56,14 @@ class Runner(tune.Trainable):
 
 
 class NotPickled:
-    """Left out of Tune's snapshots, which are never restored; a terminal or a lock could not be saved anyway."""
+    """Excluded from Tune's snapshots, which are never restored: a terminal or a lock cannot be pickled."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
 class ScheduleSearcher(NotPickled, Searcher):
-    """Tune asks it what to start."""
+    """Gives Tune the next trial of the schedule."""
 
     def __init__(self, schedule: TrialQueue, settings: Settings, avoid: Sequence[str]) -> None:
         super().__init__()
@@ -83,14 +83,14 @@ class ScheduleSearcher(NotPickled, Searcher):
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002
-        """`Listener` hears more."""
+        """`ScheduleCallback` is told more."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: what is finished is in storage."""
+        """Do nothing: finished trials are in storage."""
 
 
 class ScheduleCallback(NotPickled, tune.Callback):
-    """Tune tells it what happened."""
+    """Passes what happened in Tune to the schedule, the progress display and the costs."""
 
     def __init__(self, schedule: TrialQueue, progress: Progress, costs: Costs, settings: Settings) -> None:
         self.schedule, self.progress, self.costs, self.settings = schedule, progress, costs, settings
@@ -98,17 +98,17 @@ class ScheduleCallback(NotPickled, tune.Callback):
         self.began = time.monotonic()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
-        self.schedule.begin(_ours(trial))
+        self.schedule.mark_started(_ours(trial))
         self.progress.started(_ours(trial))
-        # A cluster that can grow is told of all that is to run, not only of what Tune asks for next.
-        jobs = list(islice(chain(self.schedule.running.values(), self.schedule.waiting.values()), MOST_ASKED_FOR))
+        # An autoscaling cluster needs to know of every trial, not only of the one that Tune starts next.
+        jobs = list(islice(chain(self.schedule.running.values(), self.schedule.waiting.values()), MAX_REQUESTED))
         request_resources(bundles=[_bundle(self.settings.cpus, job.gpus) for job in jobs])
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: TuneTrial, result: dict[str, Any], **info: Any
     ) -> None:
         ours, outcome = _ours(trial), result.get(OUTCOME)
-        self._tell_start()
+        self._record_start()
         if outcome is None:
             self.progress.epoch(ours, result)
         elif outcome == FINISHED:
@@ -116,19 +116,19 @@ class ScheduleCallback(NotPickled, tune.Callback):
             self.progress.finished(ours)
             self._learn(ours, seconds=result["seconds"], epochs=result["epochs"])
         elif outcome == HELD:
-            self.schedule.look_again(ours)
+            self.schedule.requeue(ours)
             self.progress.stopped(ours)
         else:
             self._fail(ours, Failure.from_json(outcome))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
-        """Ended between two epochs, if its outcome is not known: by `Brake`, or by the scheduler of a search."""
+        """A trial without an outcome was stopped between two epochs, by Ctrl-C or by the scheduler of a search."""
         ours = _ours(trial)
         if ours.id not in self.schedule.running:
             return
         self.progress.stopped(ours)
         if self.schedule.stopping:
-            self.schedule.look_again(ours)
+            self.schedule.requeue(ours)
         else:
             files = self.storage.trial(ours.id)
             files.write(PRUNED, b"{}")
@@ -136,7 +136,7 @@ class ScheduleCallback(NotPickled, tune.Callback):
             self.schedule.finish(ours)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
-        """The worker is gone, if its outcome is not known."""
+        """A trial without an outcome has lost its worker."""
         if (ours := _ours(trial)).id not in self.schedule.running:
             return
         files = self.storage.trial(ours.id)
@@ -145,25 +145,25 @@ class ScheduleCallback(NotPickled, tune.Callback):
         self._fail(ours, failure)
 
     def _fail(self, trial: Trial, failure: Failure) -> None:
-        verdict = self.schedule.fail(trial, failure)
-        tell = self.progress.retried if verdict is RetryDecision.RETRIED else self.progress.failed
-        tell(trial, failure.error)
+        decision = self.schedule.fail(trial, failure)
+        report = self.progress.retried if decision is RetryDecision.RETRIED else self.progress.failed
+        report(trial, failure.error)
 
-    def _tell_start(self) -> None:
+    def _record_start(self) -> None:
         assert self.costs.machine is not None
         if self.costs.machine.start == 0:
             self.costs.machine = replace(self.costs.machine, start=time.monotonic() - self.began)
 
     def _learn(self, trial: Trial, *, seconds: float, epochs: int) -> None:
-        """What a whole trial cost, from one that was done in one attempt."""
+        """Learn the cost of a trial that was trained in a single attempt."""
         record = self.storage.trial(trial.id).record()
         if record is None or epochs != trial.config.epochs:
             return
         training = sum(row["seconds"] for row in record.curves)
         peak = record.provenance["peak"]
         self.costs.learn(trial, Cost(
-            epoch=training / epochs,
-            rest=max(0.0, seconds - training),
+            epoch_seconds=training / epochs,
+            overhead_seconds=max(0.0, seconds - training),
             memory=peak["gpu"],
             stored=self.storage.size(trial.id),
             checkpoint=peak["checkpoint_bytes"],
@@ -172,7 +172,7 @@ class ScheduleCallback(NotPickled, tune.Callback):
 
 
 class StopAtEpochScheduler(NotPickled, FIFOScheduler):
-    """Ends every trial with its epoch once the schedule is to stop; else leaves trials to another scheduler."""
+    """Stops each trial after its current epoch once the schedule is stopping; until then another scheduler decides."""
 
     def __init__(self, schedule: TrialQueue, scheduler: TrialScheduler) -> None:
         super().__init__()
@@ -184,7 +184,7 @@ class StopAtEpochScheduler(NotPickled, FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         if self.schedule.stopping:
             return TrialScheduler.STOP
-        if result.get("epoch") == _ours(trial).config.epochs - 1:  # there is nothing left to be saved
+        if result.get("epoch") == _ours(trial).config.epochs - 1:  # its last epoch: it finishes by itself
             return TrialScheduler.CONTINUE
         if OUTCOME in result:
             return TrialScheduler.CONTINUE
@@ -200,7 +200,7 @@ def _ours(trial: TuneTrial) -> Trial:
 
 
 def _reason(trial: TuneTrial) -> str:
-    """What Ray says of a worker that is gone, in one line."""
+    """Ray's reason for the loss of a worker, in one line."""
     lines = [line.strip() for line in str(trial.get_error() or "").splitlines()]
-    told = [line.partition(":")[2].strip() for line in lines if line.startswith("ray.exceptions.")]
-    return told[0] if told else "its worker died without a word"
+    reasons = [line.partition(":")[2].strip() for line in lines if line.startswith("ray.exceptions.")]
+    return reasons[0] if reasons else "its worker died without an error message"

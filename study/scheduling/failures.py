@@ -1,4 +1,4 @@
-"""Why an attempt at a trial failed, and what is to be done about it. No torch, no ray."""
+"""Why an attempt at a trial failed, and what to do about it. No torch, no ray."""
 
 import traceback
 from dataclasses import asdict, dataclass
@@ -8,38 +8,39 @@ from typing import Any
 from wbc_model.errors import UNWRITABLE
 
 BACK_OFF = (1.0, 10.0, 60.0)
-"""Seconds before the second, third and fourth attempt after a transient error."""
+"""Seconds of backoff before the first, second and third retry after a transient error."""
 MAX_STALLED_ATTEMPTS = 3
-"""Attempts that may be lost one after the other without one more epoch; with one, they are free of charge."""
+"""Consecutive attempts that may be lost without completing an epoch; lost attempts that completed one do not count."""
 
 
 class Kind(StrEnum):
-    """What went wrong decides what follows."""
+    """The kind of a failure decides whether and when its trial is retried."""
 
     LOST = "lost"
-    """The worker or its node died, or was taken away: retried from the newest checkpoint."""
+    """The worker or its node died or was preempted: retried from the latest checkpoint."""
     MEMORY = "memory"
-    """Of the GPU: retried with twice the share of one."""
+    """Out of GPU memory: retried with twice the fraction of a GPU."""
     TRANSIENT = "transient"
-    """Input or output that may work the next time: retried, each time later."""
-    PLACE = "place"
-    """A disk that is full or may not be written: not retried; twice, and nothing more is started."""
+    """An I/O error that may not recur: retried with backoff."""
+    STORAGE = "place"
+    """A disk that is full or not writable: not retried; after two such failures no further trial is started."""
     DATA = "data"
-    """Images or weights that are missing or damaged: not retried."""
+    """Missing or damaged images or weights: not retried."""
     TRAINING = "training"
     """A loss that is not finite: not retried."""
     CODE = "code"
-    """Everything else: not retried; the same again in one family of networks, and the family is held."""
+    """Everything else: not retried; when two trials of a family of networks fail alike, the family is blocked."""
 
 
 ADVICE = {
-    Kind.LOST: "its worker died each time without one more epoch: look at the node's memory and its kernel's log",
-    Kind.MEMORY: "it does not fit a whole GPU: choose a larger one or, as a study of its own, --set batch_size=...",
-    Kind.TRANSIENT: "it failed again and again: see that the storage and the network answer",
-    Kind.PLACE: "make room, or let the place be written, or choose another with --storage, --cache or TMPDIR",
-    Kind.DATA: "mend the data or weights it names",
-    Kind.TRAINING: "its epochs and newest checkpoint are kept in storage; --set lr=... makes another study",
-    Kind.CODE: "mend the code it shows",
+    Kind.LOST: f"its worker died {MAX_STALLED_ATTEMPTS} times without completing an epoch: check the node's memory "
+    "and kernel log",
+    Kind.MEMORY: "it does not fit a whole GPU: use a larger one or, as a separate study, --set batch_size=...",
+    Kind.TRANSIENT: "it failed repeatedly: check that the storage and the network respond",
+    Kind.STORAGE: "free some space, make the folder writable, or choose another with --storage, --cache or TMPDIR",
+    Kind.DATA: "repair the data or weights that it names",
+    Kind.TRAINING: "its epochs and latest checkpoint are kept in storage; --set lr=... makes a separate study",
+    Kind.CODE: "fix the code that the traceback shows",
 }
 
 
@@ -52,9 +53,9 @@ class Failure:
     """The last line of the traceback."""
     traceback: str
     where: str
-    """Innermost place in the code: failures with one `where` and one `error` are the same."""
+    """File and line where it was raised: failures that agree in `where` and `error` are the same."""
     epochs: int
-    """Done and saved when it failed."""
+    """Epochs completed and saved before it failed."""
 
     @staticmethod
     def of(error: BaseException, *, epochs: int) -> "Failure":
@@ -87,5 +88,5 @@ def _kind(error: BaseException) -> Kind:
     if type(error).__name__ == "OutOfMemoryError":  # torch's, under any of its modules
         return Kind.MEMORY
     if isinstance(error, OSError):
-        return Kind.PLACE if error.errno in UNWRITABLE else Kind.TRANSIENT
+        return Kind.STORAGE if error.errno in UNWRITABLE else Kind.TRANSIENT
     return Kind.CODE

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: once to stop between epochs, twice to stop now."""
+"""Ctrl-C and SIGTERM: once to stop after the current epochs, twice to stop at once."""
 
 import signal
 import sys
@@ -10,13 +10,13 @@ from study.scheduling.schedule import TrialQueue
 
 @contextmanager
 def interruptible(schedule: TrialQueue) -> Iterator[None]:
-    """The first signal lets trials end with their epoch, the second ends the block. What was saved is kept."""
+    """The first signal lets each trial finish its epoch; the second leaves the block. Saved epochs are kept."""
 
     def handle(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's arguments
         if schedule.stopping:
             raise KeyboardInterrupt
         schedule.stopping = True
-        print("\nstopping: each trial ends with its epoch and is saved; again to stop at once", file=sys.stderr)
+        print("\nstopping: each trial finishes its epoch and is saved; press again to stop at once", file=sys.stderr)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

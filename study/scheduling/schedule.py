@@ -1,4 +1,4 @@
-"""What is to be started next, and what a failure leads to: the order, retries, holds and the budget. No ray."""
+"""The queue of trials: which one starts next, retries, blocked families and the budget. No ray."""
 
 import time
 from collections import defaultdict
@@ -10,8 +10,11 @@ from study.plan import Trial
 from study.scheduling.failures import BACK_OFF, MAX_STALLED_ATTEMPTS, Failure, Kind
 from wbc_model.config import Baseline
 
-LOOK_AGAIN = 5.0
-"""Seconds until a trial that another holds is asked for again."""
+REQUEUE_SECONDS = 5.0
+"""Delay before a trial that is leased by another launcher is tried again."""
+
+
+ALL_FAMILIES = "everything"
 
 
 class RetryDecision(StrEnum):
@@ -23,18 +26,20 @@ class RetryDecision(StrEnum):
 
 @dataclass
 class Job:
-    """A trial on its way."""
+    """A trial in the queue."""
 
     trial: Trial
     gpus: float
-    """Share of a GPU it gets."""
+    """Fraction of a GPU for it."""
     not_before: float = 0
+    """Clock time, in seconds, of its earliest start."""
     started: float = 0
+    """Clock time, in seconds, of its latest start."""
     failures: list[Failure] = field(default_factory=list)
 
 
 class TrialQueue:
-    """Every trial is waiting, running, finished or failed; those waiting may be held for good."""
+    """Every trial is waiting, running, finished or failed; a waiting one may be blocked."""
 
     def __init__(
         self,
@@ -43,64 +48,66 @@ class TrialQueue:
         gpus: Callable[[Trial], float],
         seconds: Callable[[Trial], float] = lambda _: 0.0,
         budget: float | None = None,
-        more: Callable[[], Trial | None] | None = None,
+        sample_next: Callable[[], Trial | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
-            gpus: share of a GPU that each trial needs; none where there is none.
-            seconds: what a trial takes, of the share it has.
-            budget: seconds of whole GPUs (of slots, where there is none) that may be used.
-            more: what to start when nothing waits, until it gives none.
+            gpus: the fraction of a GPU that a trial needs; 0 without GPUs.
+            seconds: how long a trial is expected to take on that fraction.
+            budget: seconds of whole GPUs (of trials, without GPUs) that may be used.
+            sample_next: in a search, gives another trial to start when none is waiting; None: there are no more.
         """
         self.waiting = {trial.id: Job(trial, gpus(trial)) for trial in trials}
         self.running: dict[str, Job] = {}
         self.finished: dict[str, Trial] = {}
         self.failed: dict[str, Job] = {}
-        self.gpus, self.seconds, self.budget, self.clock, self.more = gpus, seconds, budget, clock, more
+        self.gpus, self.seconds, self.budget, self.clock = gpus, seconds, budget, clock
+        self.sample_next = sample_next
         self.spent = 0.0
         self.stopping = False
-        """Set from outside: nothing more is started, and what runs ends with its epoch."""
+        """Set from outside: no further trial is started, and a running one ends after its current epoch."""
         self.seen: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-        """Trials by family, place and text of a failure that is likely to come again."""
+        """Ids of failed trials by family, location and message of a failure that is likely to recur."""
 
     def next(self) -> Job | None:
-        """The first in order that may start now; it counts as running."""
+        """The first waiting trial that may start now, which then counts as running; None if there is none."""
         if self.stopping:
             return None
         for job in self.waiting.values():
             if job.not_before <= self.clock() and self._startable(job):
                 return self._start(job)
-        if self.more is not None and (trial := self.more()):
+        if self.sample_next is not None and (trial := self.sample_next()):
             job = self.waiting[trial.id] = Job(trial, self.gpus(trial))
             if self._startable(job):
                 return self._start(job)
-        self.more = None
+        self.sample_next = None
         return None
 
-    def begin(self, trial: Trial) -> None:
-        """It has what it needs now: until then it costs nothing."""
+    def mark_started(self, trial: Trial) -> None:
+        """Its resources were assigned: only from now on does it use the budget."""
         self.running[trial.id].started = self.clock()
 
     @property
     def done(self) -> bool:
-        """Nothing runs, and nothing that waits will ever start."""
+        """Whether nothing runs and no waiting trial will ever start."""
         if self.running:
             return False
-        return self.stopping or (self.more is None and not any(map(self._startable, self.waiting.values())))
+        return self.stopping or (self.sample_next is None and not any(map(self._startable, self.waiting.values())))
 
     def finish(self, trial: Trial) -> None:
         job = self._end(trial)
         self.finished[trial.id] = job.trial
 
-    def look_again(self, trial: Trial) -> None:
-        """Another launcher has it: it will be finished, or its holder dead, some time."""
-        self._wait(self._end(trial), seconds=LOOK_AGAIN)
+    def requeue(self, trial: Trial) -> None:
+        """Try a trial again later: another launcher holds its lease, or it was stopped between two epochs."""
+        self._wait(self._end(trial), seconds=REQUEUE_SECONDS)
 
     def fail(self, trial: Trial, failure: Failure) -> RetryDecision:
+        """Record a failed attempt, and put the trial back into the queue if it is to be retried."""
         job = self._end(trial)
         job.failures.append(failure)
-        if failure.kind in (Kind.CODE, Kind.PLACE):
+        if failure.kind in (Kind.CODE, Kind.STORAGE):
             self.seen[_family(trial, failure), failure.where, failure.error].add(trial.id)
         delay = self._delay(job)
         if delay is None:
@@ -109,18 +116,18 @@ class TrialQueue:
         self._wait(job, seconds=delay)
         return RetryDecision.RETRIED
 
-    def held(self, trial: Trial) -> str:
-        """The error that two trials of its family have ended in alike, or none."""
-        families = {_family(trial), "everything"}
+    def blocked_by(self, trial: Trial) -> str:
+        """The error with which two trials of its family have failed; empty if it is not blocked."""
+        families = {_family(trial), ALL_FAMILIES}
         return next((e for (family, _, e), ids in self.seen.items() if family in families and len(ids) > 1), "")
 
     def unaffordable(self) -> list[Trial]:
-        """Those that wait for more than the budget has left."""
+        """The waiting trials that would exceed the remaining budget."""
         return [job.trial for job in self.waiting.values() if not self._affordable(job)]
 
     def _startable(self, job: Job) -> bool:
-        """Some time, as far as is known now."""
-        return not self.held(job.trial) and self._affordable(job)
+        """Whether it may start at some time, as far as is known now."""
+        return not self.blocked_by(job.trial) and self._affordable(job)
 
     def _start(self, job: Job) -> Job:
         del self.waiting[job.trial.id]
@@ -129,7 +136,7 @@ class TrialQueue:
         return job
 
     def _delay(self, job: Job) -> float | None:
-        """Seconds until the next attempt; None: there will be none. A larger share of a GPU is given here."""
+        """Seconds until the next attempt, for which a larger fraction of a GPU may be set; None: no further attempt."""
         last = job.failures[-1]
         alike = [failure for failure in job.failures if failure.kind is last.kind]
         if last.kind is Kind.LOST:
@@ -143,7 +150,7 @@ class TrialQueue:
         return None
 
     def _wait(self, job: Job, *, seconds: float) -> None:
-        """First in the order again, when its time has come: what has begun is finished before other things begin."""
+        """Put a job at the head of the queue, so that started trials are finished before others start."""
         job.not_before = self.clock() + seconds
         self.waiting = {job.trial.id: job} | self.waiting
 
@@ -163,15 +170,15 @@ class TrialQueue:
 
 
 def _family(trial: Trial, failure: Failure | None = None) -> str:
-    """Trials that share code: of one kind of network. Of a place that cannot be written, all of them."""
-    if failure is not None and failure.kind is Kind.PLACE:
-        return "everything"
+    """The kind of network, whose trials share code; after a failure of the storage, all trials are one family."""
+    if failure is not None and failure.kind is Kind.STORAGE:
+        return ALL_FAMILIES
     model = trial.config.model
     return model.network.value if isinstance(model, Baseline) else "two_branch"
 
 
 def by_reason(jobs: Mapping[str, Job]) -> dict[tuple[Kind, str, str], list[Job]]:
-    """Failed trials by what they failed of."""
+    """Failed trials, grouped by the kind, location and message of their last failure."""
     groups: dict[tuple[Kind, str, str], list[Job]] = defaultdict(list)
     for job in jobs.values():
         last = job.failures[-1]

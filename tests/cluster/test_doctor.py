@@ -79,7 +79,7 @@ def test_the_doctor_names_each_fault_on_its_host_and_a_study_runs_on_the_others(
         printed = output(ill)
         assert ill.returncode != 0
         for host, causes in {
-            OLD: ("the program is ", "timm is 0.0.1, and ", "data of lisc is ", "its disk has 0.0 GB left"),
+            OLD: ("the program is ", "timm is 0.0.1, but ", "data of lisc is ", "its disk has 0.0 GB left"),
             BLIND: ("cv2, albumentations cannot be imported: planted", "Read-only file system"),
         }.items():
             said = [line for line in printed.splitlines() if line.startswith(f"unfit  wbch{host} ")]
@@ -106,7 +106,7 @@ def test_storage_that_is_each_hosts_own_is_refused(settled: Cluster):
     submitted = settled.submit(*TABLE, *PLACES, "--storage", "/root/runs", *KNOBS)
     printed = output(submitted)
     assert submitted.returncode != 0
-    assert printed.count("/root/runs is not the one that wbch1 has") == len(WORKERS), printed
+    assert printed.count("/root/runs is not the same folder as on wbch1") == len(WORKERS), printed
 
 
 def test_a_program_other_than_the_installed_is_told(cluster: Cluster, tmp_path: Path):

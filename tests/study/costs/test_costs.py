@@ -16,7 +16,7 @@ from wbc_model.datasets.lisc import DATASET as LISC
 
 TRIALS = plan(TABLES)
 GPUS = Machine("H100", cores=32, gpus=4, start=60)
-COST = Cost(epoch=36.0, rest=0.0, memory=0.1, stored=10**6, checkpoint=10**8)
+COST = Cost(epoch_seconds=36.0, overhead_seconds=0.0, memory=0.1, stored=10**6, checkpoint=10**8)
 
 
 def known(machine: Machine = GPUS, cost: Cost = COST) -> Costs:
@@ -50,20 +50,20 @@ def test_hours_wall_time_and_storage_of_trials_packed_on_gpus():
 
 @pytest.mark.parametrize(("memory", "share"), [(0.0, 1), (0.8, 1), (0.44, 1 / 2), (0.3, 1 / 3)])
 def test_the_share_of_a_gpu_follows_from_measured_memory(memory: float, share: float):
-    assert known(cost=replace(COST, memory=memory)).share(TRIALS[0], cpus=1) == pytest.approx(share)
+    assert known(cost=replace(COST, memory=memory)).gpu_fraction(TRIALS[0], cpus=1) == pytest.approx(share)
 
 
 def test_as_many_share_a_gpu_as_were_measured_to_do_more_together():
     """Nine fit and eight have cores; six together do no more than four."""
     costs = known()
     costs.rates["H100"] = {1: 10, 2: 18, 3: 24, 4: 28, 6: 29}
-    assert costs.room(TRIALS[0], cpus=1) == 8
-    assert costs.share(TRIALS[0], cpus=1) == pytest.approx(1 / 4)
+    assert costs.max_concurrent(TRIALS[0], cpus=1) == 8
+    assert costs.gpu_fraction(TRIALS[0], cpus=1) == pytest.approx(1 / 4)
     assert costs.slowdown(TRIALS[0], cpus=1) == pytest.approx(4 * 10 / 28)
-    assert costs.share(TRIALS[0], cpus=3) == pytest.approx(1 / 2), "two have cores"
+    assert costs.gpu_fraction(TRIALS[0], cpus=3) == pytest.approx(1 / 2), "two have cores"
     large = known(cost=replace(COST, memory=0.3))
     large.rates = costs.rates
-    assert large.share(TRIALS[0], cpus=1) == pytest.approx(1 / 3), "three fit"
+    assert large.gpu_fraction(TRIALS[0], cpus=1) == pytest.approx(1 / 3), "three fit"
     assert costs.to_measure(TRIALS[0], cpus=1) == [], "more than four gain nothing"
     costs.rates["H100"] = {1: 10, 2: 18}
     assert costs.to_measure(TRIALS[0], cpus=1) == [1, 2, 3, 4, 6, 8], "there was less room"
@@ -73,7 +73,7 @@ def test_as_many_share_a_gpu_as_were_measured_to_do_more_together():
     other = known(Machine("A100", cores=32, gpus=4))
     other.rates = costs.rates
     assert other.to_measure(TRIALS[0], cpus=1) == [1, 2, 3, 4, 6, 8]
-    assert other.share(TRIALS[0], cpus=1) == pytest.approx(1 / 8), "measured on another card"
+    assert other.gpu_fraction(TRIALS[0], cpus=1) == pytest.approx(1 / 8), "measured on another card"
     assert other.slowdown(TRIALS[0], cpus=1) == 1
 
 
@@ -83,7 +83,7 @@ def test_the_longest_begin_first_after_those_of_unknown_cost():
     costs = Costs(Machine("H100", cores=2, gpus=2))
     for trial in (first, second):
         costs.learn(trial, COST)
-    costs.learn(fourth, replace(COST, epoch=72.0))
+    costs.learn(fourth, replace(COST, epoch_seconds=72.0))
     assert costs.in_order([first, second, third, fourth]) == [third, fourth, first, second]
     again = replace(fourth, seed=1)
     assert costs.in_order([again, first, second]) == [first, second, again], "the first seed's tables first"

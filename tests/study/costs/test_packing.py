@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from study.costs.model import useful
+from study.costs.model import worthwhile_counts
 from study.costs.packing import measure
 from study.plan import Trial
 from study.settings import Settings
@@ -35,7 +35,7 @@ def where(drawn: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     ],
 )
 def test_of_use_is_what_does_more_together(rates: dict[int, float], expected: list[int]):
-    assert list(useful(rates)) == expected
+    assert list(worthwhile_counts(rates)) == expected
 
 
 @pytest.mark.slow
@@ -57,6 +57,6 @@ def test_processes_side_by_side_are_measured_in_a_worker_of_ray(where: Where):
 def test_one_that_cannot_go_on_ends_all_with_its_error(where: Where):
     trial, settings = where
     with pytest.raises(
-        RuntimeError, match="resnet50.* does not train where it would run: WeightsError: wanted one file"
+        RuntimeError, match="resnet50.* cannot train on the device it would run on: WeightsError: wanted one file"
     ):
         measure(trial, replace(settings, weights=settings.cache), [2], seconds=1)

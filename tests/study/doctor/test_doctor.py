@@ -9,7 +9,7 @@ import pytest
 
 from study.doctor import checks
 from study.doctor.checks import SAME_DATA, SET_UP, SHARE, Finding, imports, look_at_gpus
-from study.doctor.examine import SKEW, Facts, errand, examine, judge, read_back
+from study.doctor.examine import SKEW, Facts, check_shared_storage, examine, judge, request
 from study.plan import Trial
 from study.ray_backend.nodes import Answer
 from study.settings import Settings
@@ -39,9 +39,9 @@ def test_equal_nodes_are_fit():
 
 def test_what_differs_from_the_launchers_node_is_named_with_both_values():
     (version,) = judged(facts("worker", torch="1"))
-    assert version == Finding("torch is 1, and 2 on head", SET_UP)
+    assert version == Finding("torch is 1, but 2 on head", SET_UP)
     (data,) = judged(facts("worker", torch="2", **{"data of lisc": "b (249 files)"}))
-    assert data == Finding("data of lisc is b (249 files), and a (250 files) on head", SAME_DATA)
+    assert data == Finding("data of lisc is b (249 files), but a (250 files) on head", SAME_DATA)
 
 
 def test_what_a_node_could_not_look_at_is_not_taken_for_a_difference():
@@ -58,7 +58,7 @@ def test_a_node_that_does_not_answer_is_unfit():
 @pytest.mark.parametrize("unseen", [{WORKER: [HEAD]}, {HEAD: [WORKER]}])
 def test_storage_that_shows_only_one_of_two_files_is_not_shared(unseen: dict[str, list[str]]):
     (finding,) = judged(facts("worker"), unseen=unseen)
-    assert finding == Finding("/runs is not the one that head has", SHARE)
+    assert finding == Finding("/runs is not the same folder as on head", SHARE)
 
 
 def test_a_node_is_not_blamed_for_another_that_writes_elsewhere():
@@ -84,18 +84,18 @@ def test_a_clock_is_only_blamed_for_what_waiting_does_not_explain():
     assert [answer.skew(clock) for clock in (95.0, 100.0, 107.0, 110.0, 140.0)] == [-5.0, 0.0, 0.0, 0.0, 30.0]
 
 
-def ask(trials: list[Trial], settings: Settings, *, sign: str = "") -> Facts:
-    asked = errand(trials, settings, {}, share=0) | ({"sign": sign} if sign else {})
+def ask(trials: list[Trial], settings: Settings, *, token: str = "") -> Facts:
+    asked = request(trials, settings, {}, share=0) | ({"token": token} if token else {})
     return Facts.from_json(examine(asked, address=WORKER, gpus=0))
 
 
 @pytest.mark.slow
 def test_a_node_in_order_finds_nothing_and_tells_what_is_to_be_equal(trials: list[Trial], settings: Settings):
-    told = ask(trials, settings, sign="now")
+    told = ask(trials, settings, token="now")
     assert told.findings == []
     assert {"the program", "python", "timm", "data of lisc", "weights of resnet50 (tiny)"} <= told.compared.keys()
-    assert read_back(settings.storage, [WORKER, HEAD], sign="now")["unseen"] == [HEAD]
-    assert read_back(settings.storage, [WORKER], sign="another day")["unseen"] == [WORKER]
+    assert check_shared_storage(settings.storage, [WORKER, HEAD], token="now")["unseen"] == [HEAD]
+    assert check_shared_storage(settings.storage, [WORKER], token="another day")["unseen"] == [WORKER]
 
 
 @pytest.mark.slow
@@ -125,14 +125,14 @@ def test_what_is_missing_or_has_no_room_is_told_with_its_remedy(
 
 def test_gpus_that_ray_gives_out_and_torch_has_not_are_told():
     look_at_gpus(0, 0.5)
-    with pytest.raises(RuntimeError, match=r"torch (finds 0, and Ray gives out 64|cannot use it)"):
+    with pytest.raises(RuntimeError, match=r"torch (finds 0, but Ray assigns 64|cannot use it)"):
         look_at_gpus(64, 0.5)
 
 
 def test_a_gpu_must_have_room_for_the_largest_trial(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(checks, "PROBE", "print([[1e9, 80e9]])")
     look_at_gpus(1, 0.01)
-    with pytest.raises(RuntimeError, match=r"number 0 has 1\.0 GB free, and a trial takes 40\.0 GB"):
+    with pytest.raises(RuntimeError, match=r"number 0 has 1\.0 GB free, but a trial takes 40\.0 GB"):
         look_at_gpus(1, 0.5)
 
 

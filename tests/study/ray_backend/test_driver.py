@@ -98,7 +98,7 @@ def test_one_ctrl_c_ends_epochs_and_the_same_command_goes_on(place: Place, undis
     told = first.communicate(timeout=300)[0]
     assert first.returncode == 130, told
     assert "each trial ends with its epoch and is saved; again to stop at once" in told
-    assert "The same command again runs only these" in told
+    assert "Run the same command again: it runs only these" in told
     assert "Traceback" not in told
     place.rules.clear()
     second = place.run(*LISC)
@@ -189,7 +189,7 @@ def test_costs_are_learnt_and_a_budget_is_kept(place: Place):
     assert not place.records()
     none = place.run(*LISC, "--budget", "0.000001")
     assert none.returncode == 1
-    assert "the budget does not reach for 6 trials" in none.stderr
+    assert "not started, because they exceed the remaining budget: 6 trials" in none.stderr
     assert "Tables that lack cells: 11." in none.stderr
     enough = place.run(*LISC, "--budget", "1", "--quiet")
     assert enough.returncode == 0, enough.stderr
@@ -207,10 +207,10 @@ def test_what_was_made_from_other_weights_is_stale_and_repeated_when_asked(place
     )
     place.weights = other
     plan = place.run(*LISC, "--plan")
-    assert "2 finished trials are stale: --rerun-stale repeats them." in plan.stdout
+    assert "2 finished trials are stale: --rerun-stale retrains them." in plan.stdout
     left = place.run(*LISC)
     assert left.returncode == 1
-    assert "stale, and are left alone" in left.stderr
+    assert "stale and are kept" in left.stderr
     again = place.run(*LISC, "--rerun-stale")
     assert again.returncode == 0, again.stderr
     assert "6 trials: 4 finished, 2 to run" in again.stderr

@@ -6,7 +6,7 @@ from search_spaces.paper import TABLES
 from study.plan import Trial, plan
 from study.scheduling.failures import Failure, Kind
 from study.scheduling.schedule import Job, RetryDecision, TrialQueue
-from study.scheduling.summary import digest
+from study.scheduling.summary import summary
 from wbc_model.config import Baseline
 
 TRIALS = plan(TABLES)
@@ -49,7 +49,7 @@ def test_trials_start_in_their_order_and_it_is_done_when_all_are(clock: Clock):
         assert not schedule.done
         schedule.finish(trial)
     assert schedule.done
-    assert digest(schedule, [], planned=3) == ""
+    assert summary(schedule, [], planned=3) == ""
 
 
 def test_a_lost_worker_costs_nothing_as_long_as_epochs_are_done(clock: Clock):
@@ -85,14 +85,14 @@ def test_out_of_memory_gets_twice_the_gpu_up_to_a_whole_one(clock: Clock):
     assert schedule.done
 
 
-@pytest.mark.parametrize("kind", [Kind.DATA, Kind.TRAINING, Kind.CODE, Kind.PLACE])
+@pytest.mark.parametrize("kind", [Kind.DATA, Kind.TRAINING, Kind.CODE, Kind.STORAGE])
 def test_what_would_fail_again_is_not_tried_again(kind: Kind, clock: Clock):
     schedule = schedule_of(TRIALS[:1], clock)
     assert schedule.fail(begin(schedule).trial, failure(kind)) is RetryDecision.FAILED
     assert schedule.done
 
 
-def test_a_code_error_seen_twice_in_a_family_holds_it_and_no_other(clock: Clock):
+def test_a_code_error_seen_twice_in_a_family_blocks_it_and_no_other(clock: Clock):
     jiang = [t for t in BASELINES if t.config.model.network == "jiang"]  # pyrefly: ignore[missing-attribute]
     rest = [trial for trial in BASELINES if trial not in jiang]
     schedule = schedule_of(jiang + rest, clock)
@@ -105,30 +105,30 @@ def test_a_code_error_seen_twice_in_a_family_holds_it_and_no_other(clock: Clock)
         schedule.finish(job.trial)
     assert started == rest
     assert schedule.done
-    told = digest(schedule, jiang, planned=len(BASELINES))
+    told = summary(schedule, jiang, planned=len(BASELINES))
     assert "stopped 2 trials" in told
-    assert f"not started, for two trials ended alike in E: it:\n{len(jiang) - 2} trials" in told
-    assert "The same command again runs only these" in told
+    assert f"not started, because two trials failed with the same error, E: it:\n{len(jiang) - 2} trials" in told
+    assert "Run the same command again: it runs only these" in told
 
 
-def test_different_errors_hold_nothing(clock: Clock):
+def test_different_errors_block_nothing(clock: Clock):
     schedule = schedule_of(BASELINES, clock)
     for number in range(len(BASELINES)):
         schedule.fail(begin(schedule).trial, failure(Kind.CODE, error=f"E: {number}"))
     assert len(schedule.failed) == len(BASELINES)
 
 
-def test_a_place_that_cannot_be_written_holds_everything(clock: Clock):
+def test_a_storage_that_cannot_be_written_blocks_everything(clock: Clock):
     schedule = schedule_of(TRIALS, clock)
     for _ in range(2):
-        schedule.fail(begin(schedule).trial, failure(Kind.PLACE, error="OSError: full"))
+        schedule.fail(begin(schedule).trial, failure(Kind.STORAGE, error="OSError: full"))
     assert schedule.next() is None
     assert schedule.done
 
 
-def test_a_trial_that_another_holds_is_looked_at_again(clock: Clock):
+def test_a_trial_that_another_launcher_holds_is_requeued(clock: Clock):
     schedule = schedule_of(TRIALS[:1], clock)
-    schedule.look_again(begin(schedule).trial)
+    schedule.requeue(begin(schedule).trial)
     assert schedule.next() is None
     assert not schedule.done
     clock.now += 5
@@ -142,24 +142,24 @@ def test_when_told_to_stop_nothing_more_starts(clock: Clock):
     schedule.stopping = True
     assert schedule.next() is None
     assert not schedule.done
-    schedule.look_again(trial)
+    schedule.requeue(trial)
     assert schedule.done
 
 
-def test_no_trial_starts_that_the_budget_does_not_reach_for(clock: Clock):
+def test_no_trial_starts_that_exceeds_the_remaining_budget(clock: Clock):
     """Four trials of 100 s on half a GPU cost 50 each: 120 reach for two."""
     schedule = schedule_of(TRIALS[:4], clock, gpus=0.5, seconds=lambda _: 100.0, budget=120.0)
     first, second = begin(schedule), begin(schedule)
     assert schedule.next() is None
     clock.now += 1000  # until there is room for them
-    schedule.begin(first.trial)
-    schedule.begin(second.trial)
+    schedule.mark_started(first.trial)
+    schedule.mark_started(second.trial)
     clock.now += 100
     schedule.finish(first.trial)
     schedule.finish(second.trial)
     assert schedule.spent == pytest.approx(100)
     assert schedule.done
-    told = digest(schedule, TRIALS[2:4], planned=4)
-    assert "the budget does not reach for 2 trials" in told
+    told = summary(schedule, TRIALS[2:4], planned=4)
+    assert "not started, because they exceed the remaining budget: 2 trials" in told
     numbers = sorted({n for t in TRIALS[2:4] for n in t.tables}, key=lambda n: (len(n), n))
-    assert f"Tables that lack cells: {', '.join(numbers)}." in told
+    assert f"Incomplete tables: {', '.join(numbers)}." in told
