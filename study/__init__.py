@@ -1,1 +1,1 @@
-"""Run them: plan, launch over Ray, execute, store and track each trial."""
+"""Running the trials: plan them, launch them over Ray, train, test, store and track each one."""

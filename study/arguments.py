@@ -1,4 +1,4 @@
-"""What `study/run.py` may be told."""
+"""The command line of `study/run.py`: its parser, and how a command is spelt."""
 
 import argparse
 import json
@@ -18,20 +18,21 @@ EXAMPLES = """examples:
   study/run.py --plan                           what the paper's study would run, what is finished of it, what it costs
   study/run.py --data ~/wbc                     the paper's study: 46 trainings, tables 4-12
   study/run.py --data ~/wbc --tables 5 6 --seeds 0 1 2
-  study/run.py --data ~/wbc --tables E1         beyond the paper: what do its unstated choices matter?
+  study/run.py --data ~/wbc --tables E1         beyond the paper: how much do its unstated choices matter?
   study/run.py --data ~/wbc --tables E6         ... trained on one dataset, tested on each of the four
   study/run.py --data ~/wbc --tables 11 --datasets bccd --set epochs=2 image_size=96
   study/run.py --dataset ~/cells                the compared models on your own folder of class folders
   study/run.py --data ~/wbc --doctor                              is every node of the cluster fit for it?
   study/run.py --data ~/wbc --calibrate --gpu-price 2.5           seconds and money, from a few steps of each model
-  study/run.py --data ~/wbc --budget 40                           no trial starts that 40 GPU-hours do not reach for
+  study/run.py --data ~/wbc --budget 40                           start no trial that would exceed 40 GPU-hours
   study/run.py --data ~/wbc --search architecture --samples 30 --asha
 
-Submitting again is always safe: only what is not finished in --storage is run, each trial from its last epoch. W&B is
-used as its own variables say (WANDB_MODE, WANDB_API_KEY, ...); without a key runs are kept offline in --storage. Ctrl-C
-once ends each trial with its epoch. From another shell: python -m study.status. Then: python -m analysis --help
+Submitting again is always safe: only trials that are not finished in --storage are run, each from its last epoch. W&B
+is configured by its own variables (WANDB_MODE, WANDB_API_KEY, ...); without a key, runs are kept offline in --storage.
+Ctrl-C lets each trial finish its epoch, a second one stops at once. To see the progress from another shell:
+python -m study.status. To print the tables: python -m analysis
 
-exit status: 0 nothing is missing, 1 something is, 2 invalid arguments or input, 130 stopped
+exit status: 0 all trials are finished, 1 some are missing, 2 invalid arguments or input, 130 stopped by Ctrl-C
 """
 
 
@@ -59,45 +60,61 @@ def _what(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--dataset", nargs="+", default=[], metavar="[NAME=]DIR",
                        help="your own datasets: each a folder of class folders, or its .toml")  # fmt: skip
-    group.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="one trial a seed (0)")
+    group.add_argument(
+        "--seeds", nargs="+", type=_seed, default=[0], metavar="N", help="train each config once per seed (0)"
+    )
     group.add_argument("--set", nargs="+", default=[], metavar="KNOB=VALUE", dest="overrides",
-                       help="set a knob of every row; such trials have ids of their own")  # fmt: skip
-    group.add_argument("--rehearse", action="store_true", help="in miniature: tiny networks, drawn cells, few epochs")
-    group.add_argument("--rerun-stale", action="store_true", help="repeat what other data or weights were used for")
+                       help="set a knob in every row; such trials have other ids")  # fmt: skip
+    group.add_argument(
+        "--rehearse", action="store_true", help="run in miniature: tiny networks, drawn cells, few epochs"
+    )
+    group.add_argument(
+        "--rerun-stale", action="store_true", help="retrain finished trials whose data or weights have changed"
+    )
     group.add_argument("--budget", type=float, metavar="HOURS",
-                       help="GPU-hours (core-hours without GPUs): start no trial beyond them")  # fmt: skip
+                       help="start no trial that would exceed so many GPU-hours (core-hours without GPUs)")  # fmt: skip
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
 
 
 def _search(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--search", metavar="NAME", help="let Optuna choose, by validation accuracy (?: list them)")
-    group.add_argument("--samples", type=int, default=20, metavar="N", help="trials of the search, in all (20)")
-    group.add_argument("--asha", action="store_true", help="stop samples early that do worse than half of the others")
+    group.add_argument(
+        "--search", metavar="NAME", help="let Optuna choose configs by validation accuracy (?: list the searches)"
+    )
+    group.add_argument("--samples", type=int, default=20, metavar="N", help="total number of trials of the search (20)")
+    group.add_argument("--asha", action="store_true", help="stop trials early that are worse than half of the others")
 
 
 def _instead(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--plan", action="store_true", help="say per table what is to run and what it costs")
-    group.add_argument("--doctor", action="store_true", help="examine every node, as a run on several does first")
-    group.add_argument("--calibrate", action="store_true", help="time a few steps of each model first, then plan")
-    group.add_argument("--gpu-price", type=float, metavar="X", help="with these: what a GPU-hour costs")
-    group.add_argument("--json", action="store_true", help="with --plan: as JSON")
+    group.add_argument("--plan", action="store_true", help="print per table what would run and what it costs")
+    group.add_argument("--doctor", action="store_true", help="examine every node, as a launch on several nodes does")
+    group.add_argument("--calibrate", action="store_true", help="time a few steps of each model, then print the plan")
+    group.add_argument("--gpu-price", type=float, metavar="X", help="with --plan or --calibrate: price of a GPU-hour")
+    group.add_argument("--json", action="store_true", help="with --plan: print JSON")
 
 
 def _where(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--data", type=Path, metavar="DIR", help="folder of the published datasets (data)")
-    group.add_argument("--weights", type=Path, metavar="DIR", help="folder of ImageNet weights (else timm's hub)")
+    group.add_argument("--weights", type=Path, metavar="DIR", help="folder of ImageNet weights (default: timm's hub)")
     add_storage(group, default=None, help="folder or URL of the results (runs; runs/rehearsal for a rehearsal)")
-    group.add_argument("--cache", type=Path, metavar="DIR", help=f"prepared images, per machine ({default_cache()})")
-    group.add_argument("--cache-limit", type=float, metavar="GB", help="let the cache grow no larger (its disk)")
-    group.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores a trial (1)")
-    group.add_argument("--gpus", type=float, metavar="X", help="GPUs a trial (what its measured memory allows, or 1)")
-    group.add_argument("--eager", action="store_true", help="on a GPU, do not capture training steps as CUDA graphs")
-    group.add_argument("--leave-out-unfit", action="store_true", help="run on the other nodes where some are unfit")
+    group.add_argument(
+        "--cache", type=Path, metavar="DIR", help=f"folder of prepared images on each machine ({default_cache()})"
+    )
+    group.add_argument("--cache-limit", type=float, metavar="GB", help="maximum size of the cache (its disk)")
+    group.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores per trial (1)")
+    group.add_argument("--gpus", type=float, metavar="X", help="GPUs per trial (what its measured memory allows, or 1)")
+    group.add_argument("--eager", action="store_true", help="do not capture training steps as CUDA graphs on a GPU")
+    group.add_argument("--leave-out-unfit", action="store_true", help="if some nodes are unfit, run on the others")
     add_project(group)
-    group.add_argument("--quiet", action="store_true", help="tell only how it ended")
+    group.add_argument("--quiet", action="store_true", help="print only the summary at the end")
 
 
 def add_project(group: argparse._ActionsContainer) -> None:
-    """Where on W&B's server runs are, also as its own variables say."""
+    """Options for the W&B project, with defaults from W&B's own variables."""
     group.add_argument("--project", metavar="P", default=os.environ.get("WANDB_PROJECT") or "wbc-study",
                        help="W&B project (WANDB_PROJECT, or wbc-study)")  # fmt: skip
     group.add_argument("--entity", metavar="E", default=os.environ.get("WANDB_ENTITY") or None,

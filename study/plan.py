@@ -1,4 +1,4 @@
-"""What is to be run: trials, what remains of them, and the record a finished one leaves. No torch, no ray."""
+"""Trials, the plan of a study, and the record of a finished trial. No torch, no ray."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -17,7 +17,7 @@ from wbc_model.metrics import ConfusionMatrix
 
 @dataclass(frozen=True)
 class Trial:
-    """One config with one seed. What it was planned for is told, but is no part of its identity."""
+    """One config with one seed. Its identity does not depend on the tables that it was planned for."""
 
     config: TrialConfig
     seed: int
@@ -28,12 +28,12 @@ class Trial:
 
     @cached_property
     def id(self) -> str:
-        """Names its folder in storage and its W&B run."""
+        """The name of its folder in storage and the id of its W&B run."""
         return f"{self.config.id}-s{self.seed}"
 
     @property
     def name(self) -> str:
-        """What sets it apart within its study: `dataset=bccd model.network=jiang`; `proposed` for the paper's model."""
+        """How it differs from the study's settings: `dataset=bccd model.network=jiang`; `proposed` if in nothing."""
         own = {knob: value for knob, value in self.config.knobs().items() if knob not in self.overrides}
         return " ".join(f"{knob}={value}" for knob, value in own.items()) or "proposed"
 
@@ -47,7 +47,7 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What a finished trial leaves: written once, when everything else of it is safe."""
+    """The record of a finished trial, written once, after all its other files."""
 
     trial: Trial
     best_epoch: int
@@ -55,9 +55,9 @@ class RunRecord:
     validation: ConfusionMatrix
     test: ConfusionMatrix
     curves: list[dict[str, float]]
-    """One row an epoch: epoch, losses, accuracies, seconds."""
+    """One row per epoch: epoch, losses, accuracies, seconds."""
     seconds: float
-    """Training and evaluation, over all attempts."""
+    """Duration of training and evaluation, over all attempts."""
     provenance: dict[str, Any]
     """Code, packages, data, weights and machine."""
     elsewhere: dict[str, ConfusionMatrix] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class RunRecord:
 
     @property
     def tests(self) -> dict[str, ConfusionMatrix]:
-        """All its tests by the dataset's name, that on its own first."""
+        """The confusion matrices of all its tests by the dataset's name, its own dataset first."""
         return {self.trial.config.dataset.name: self.test} | self.elsewhere
 
     @property

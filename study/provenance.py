@@ -1,4 +1,4 @@
-"""What a record tells about the code and the machine that made it."""
+"""The part of a record's provenance that describes the code."""
 
 import hashlib
 import platform
@@ -15,20 +15,20 @@ PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "ray", "wandb")
 
 @cache
 def code() -> dict[str, Any]:
-    """Commit (with `-dirty` for uncommitted changes), hash of the sources, and versions of what they stand on."""
+    """Commit (with `-dirty` for uncommitted changes), hash of the sources, and versions of the packages."""
     versions = {name: version(name) for name in PACKAGES} | {"python": platform.python_version()}
     return {"git": _commit(), "code": sources_hash(), "versions": versions}
 
 
 def sources_hash() -> str:
-    """Of the code that trains, whatever it stands on."""
+    """Hash of the code that trains."""
     sources = [file for package in TRAINING_CODE for file in sorted((ROOT / package).rglob("*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:16]
 
 
 @cache
 def changes() -> str:
-    """What is not committed of the sources, as a patch; empty where all is, or where there is no git checkout."""
+    """Uncommitted changes of the sources as a patch; empty if there are none, or outside a git checkout."""
     return _git("diff", "HEAD", "--", *TRAINING_CODE) or ""
 
 
@@ -37,7 +37,7 @@ def _commit() -> str | None:
 
 
 def _git(*words: str) -> str | None:
-    """None where the packages are not run from a git checkout."""
+    """Output of git; None outside a git checkout."""
     try:
         return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout
     except (FileNotFoundError, subprocess.CalledProcessError):

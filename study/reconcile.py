@@ -1,4 +1,4 @@
-"""Does W&B hold what storage holds, epoch by epoch? `python -m study.reconcile` says so, and mends what it can."""
+"""Compare W&B's runs with storage, epoch by epoch, and repair them: `python -m study.reconcile`."""
 
 import argparse
 import io
@@ -15,13 +15,13 @@ from study.plan import RunRecord
 from study.settings import Settings
 from study.storage import Storage, place, predictions_file
 from study.tracking.comparison import Replica, differences, in_storage
-from study.tracking.content import log_again, summarise, tell_origin
+from study.tracking.content import log_again, log_provenance, summarise
 from study.tracking.wandb_run import check, mode, on_server, tracked
 from wbc_model.errors import reports_input_errors
 
 EXAMPLES = """examples:
   python -m study.reconcile                     compare with the run logs in runs/ or, with a key, with W&B's server
-  python -m study.reconcile --repair            ... and write again what is missing
+  python -m study.reconcile --repair            ... and rewrite what is missing
   WANDB_MODE=online python -m study.reconcile --repair      bring an offline study to the server
 
 exit status: 0 they agree, 1 they differ, 2 one of them cannot be read
@@ -29,14 +29,14 @@ exit status: 0 they agree, 1 they differ, 2 one of them cannot be read
 
 
 def compare(records: Iterable[RunRecord], settings: Settings) -> Iterator[tuple[RunRecord, list[str]]]:
-    """Each finished trial with what its run has otherwise.
+    """Each record with the differences of its W&B run, in words.
 
     Raises:
         InputError: W&B does not answer, or a file in storage is no W&B log.
     """
     for record in records:
         runs = _runs(record.trial.id, settings)
-        several = [f"{len(runs)} runs of it, where one should be"] if len(runs) > 1 else []
+        several = [f"it has {len(runs)} runs instead of one"] if len(runs) > 1 else []
         yield record, several or differences(record, runs[0] if runs else None)
 
 
@@ -47,11 +47,11 @@ def _runs(run_id: str, settings: Settings) -> list[Replica]:
 
 
 def replay(record: RunRecord, settings: Settings) -> None:
-    """Write a finished trial's run anew from storage; online, only what the server lacks at its end can be added."""
+    """Rewrite a finished trial's run from storage; online, only epochs after the server's last can be added."""
     files = Storage(settings.storage).trial(record.trial.id)
     picture = files.read("gradcam.png")
     with tracked(record.trial, settings) as run:
-        tell_origin(run, record.provenance)
+        log_provenance(run, record.provenance)
         log_again(run, record.curves)
         shown = np.asarray(Image.open(io.BytesIO(picture))) if picture else None
         names = map(predictions_file, (None, *record.elsewhere))
@@ -61,7 +61,7 @@ def replay(record: RunRecord, settings: Settings) -> None:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m study.reconcile",
-        description="Compare the runs in W&B with the trials in storage, which are the truth.",
+        description="Compare the runs in W&B with the trials in storage, which are authoritative.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -86,17 +86,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def report(records: Sequence[RunRecord], settings: Settings, *, repair: bool = False) -> int:
-    """Say what differs, and after a repair what still does; 0 where nothing does."""
+    """Print what differs, after a repair what still does; 0 if nothing does, else 1."""
     where = "W&B's server" if settings.tracking == "online" else "the run logs in storage"
-    told = compare(tqdm(records, desc=f"comparing with {where}", unit=" trials", disable=None), settings)
-    differing = [(record, found) for record, found in told if found]
+    compared = compare(tqdm(records, desc=f"comparing with {where}", unit=" trials", disable=None), settings)
+    differing = [(record, found) for record, found in compared if found]
     if repair:
         for record, _ in tqdm(differing, desc="repairing", unit=" runs", disable=None):
             replay(record, settings)
         differing = [pair for pair in compare([record for record, _ in differing], settings) if pair[1]]
     for record, found in differing:
         print(f"{record.trial.id}  {record.trial.name}: {'; '.join(found)}", file=sys.stderr)
-    print(f"{len(records) - len(differing)} of {len(records)} finished trials agree with {where}, every epoch once.",
+    print(f"{len(records) - len(differing)} of {len(records)} finished trials agree with {where}, each epoch once.",
           file=sys.stderr)  # fmt: skip
     if differing and not repair:
         print("python -m study.reconcile --repair writes what is missing.", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Make what a rehearsal runs on: drawn data in the published layouts, and tiny trunks trained on another task."""
+"""Make the inputs of a rehearsal: drawn data in the published layouts, and tiny trunks trained on another task."""
 
 import sys
 from collections.abc import Iterable
@@ -15,11 +15,11 @@ from wbc_model.synthetic.folders import write
 from wbc_model.synthetic.pretrain import pretrain
 
 SHARE, SIDE, SEED = 1 / 60, 64, 0
-"""Of the published counts; height of the drawings in pixels; of every draw."""
+"""Fraction of the published counts; height of the drawings in pixels; seed of all drawings."""
 
 
 def set_up(trials: Iterable[Trial], settings: Settings) -> None:
-    """Draw the data and train the trunks that are not there yet. A killed set-up leaves nothing half-made behind."""
+    """Draw the data and train the trunks that are missing. A set-up that is killed leaves nothing incomplete."""
     trials = list(trials)
     drawn = any(trial.config.images is ImageSource.DRAWN for trial in trials)
     if drawn and not settings.data.exists():
@@ -32,5 +32,7 @@ def set_up(trials: Iterable[Trial], settings: Settings) -> None:
     files = {spec.file_stem: spec for spec, init in used if init is Init.IMAGENET}
     for stem, spec in files.items():
         if not list(settings.weights.glob(f"{stem}.safetensors")):
-            print(f"rehearsal: training {stem} on drawn textures, to transfer from", file=sys.stderr, flush=True)
+            print(
+                f"rehearsal: training {stem} on drawn textures, as its pre-trained weights", file=sys.stderr, flush=True
+            )
             pretrain(spec, settings.weights, seed=SEED)

@@ -69,15 +69,15 @@ def _usual(*, rehearse: bool, own: Sequence[str]) -> dict[str, Any]:
 
 
 def _require_installed(script: Path) -> None:
-    """`ray submit` copies this file alone: what it runs on is what was installed before.
+    """`ray submit` copies this file alone, and it runs with the packages that are installed there.
 
     Raises:
-        InputError: the installed program is another than the one that the script is of.
+        InputError: the installed program is another version.
     """
     if script.read_bytes() != (installed := ROOT / "study" / "run.py").read_bytes():
         raise InputError(
-            f"{script} is not {installed}: another version of the program is installed here. To a cluster "
-            "`ray up --no-restart cluster/cluster.yaml` sends it; then submit again"
+            f"{script} is not {installed}: another version of the program is installed here. Copy this one "
+            "to a cluster with `ray up --no-restart cluster/cluster.yaml`, then submit again"
         )
 
 
@@ -171,7 +171,7 @@ def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool
     """Make what a rehearsal needs; then check W&B, data and weights.
 
     Raises:
-        InputError: naming what is missing, damaged or unfit; or runs are to be online, and W&B does not let them in.
+        InputError: data or weights are missing, damaged or unfit, or W&B does not accept runs.
     """
     from study.tracking.wandb_run import check
     from study.trial.inputs import check_inputs

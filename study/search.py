@@ -1,8 +1,8 @@
-"""A search: Optuna chooses configs, validation accuracy judges them, storage remembers. The only file with a sampler.
+"""A search: Optuna chooses configs by their validation accuracy. The only file with a sampler.
 
 STORAGE/searches/<name>/ is a storage of its own, whose trials see no test data. Beside them:
-  samples/<n>.json    what was chosen, and how it was drawn: written before it is trained, so that no kill loses it
-  winner.json         the best so far, and how much each parameter mattered
+  samples/<n>.json    a config and its parameters, written before it is trained, so that a killed launcher loses none
+  winner.json         the best config so far, and the importance of each parameter
 """
 
 import json
@@ -16,14 +16,14 @@ from optuna.trial import TrialState, create_trial
 from search_spaces.tuning import SEARCHES
 from study.plan import Trial
 from study.storage import PRUNED, Storage, create
-from wbc_model.errors import InputError
+from wbc_model.errors import InputError, validating
 
 OBJECTIVE = "validation_accuracy"
 
 
 @dataclass(frozen=True)
 class SearchSample:
-    """One choice of the sampler."""
+    """A trial that the sampler chose."""
 
     trial: Trial
     params: dict[str, Any]
@@ -31,7 +31,7 @@ class SearchSample:
 
 
 class Search:
-    """The samples of one space, their outcomes, and the next one."""
+    """The samples of one space, their outcomes, and the choice of the next one."""
 
     def __init__(self, name: str, storage: Storage, *, samples: int, overrides: dict[str, Any], seed: int) -> None:
         """
@@ -46,13 +46,22 @@ class Search:
         self.unfinished = [sample.trial for sample in self.known() if not self._ended(sample.trial)]
 
     def known(self) -> list[SearchSample]:
-        """In the order in which they were drawn."""
+        """All samples in the order in which they were drawn.
+
+        Raises:
+            InputError: one that this version cannot read.
+        """
         files = sorted(self.storage.root.glob("samples/*.json"), key=lambda file: int(file.stem))
-        read = (json.loads(file.read_text()) for file in files)
-        return [SearchSample(Trial.from_json(one["trial"]), one["params"], one["distributions"]) for one in read]
+        samples = []
+        for file in files:
+            content = json.loads(file.read_text())
+            with validating(f"{file}: a sample that this version cannot read"):
+                trial = Trial.from_json(content["trial"])
+            samples.append(SearchSample(trial, content["params"], content["distributions"]))
+        return samples
 
     def next(self) -> Trial | None:
-        """What earlier launches began, then new samples, until there are as many as asked for."""
+        """The next trial: the unfinished ones of earlier launches, then new samples; None once there are enough."""
         if self.unfinished:
             return self.unfinished.pop(0)
         while len(known := self.known()) < self.samples:
@@ -61,29 +70,29 @@ class Search:
             try:
                 create(self.storage.root / "samples" / f"{len(known)}.json", json.dumps(content).encode())
             except FileExistsError:
-                continue  # another launcher of this search was faster
+                continue  # another launcher of this search took the number
             return sample.trial
         return None
 
     def example(self) -> Trial:
-        """A trial as the space makes them."""
+        """A trial from the space, to check its inputs; it is not kept."""
         return self._draw(self.known()).trial
 
     def study(self) -> optuna.Study:
-        """Every sample with its outcome, for Optuna's sampler, plots and importances."""
+        """An Optuna study of every sample with its outcome, for the sampler, plots and importances."""
         study = optuna.create_study(direction="maximize", study_name=self.name)
         for sample in self.known():
             study.add_trial(self._outcome(sample))
         return study
 
     def best(self) -> SearchSample | None:
-        """Of those that were trained to their end."""
+        """The best of the samples that were trained to the last epoch; None if there is none."""
         ended = [(sample, self._outcome(sample)) for sample in self.known()]
         values = [(outcome.value, sample) for sample, outcome in ended if outcome.state is TrialState.COMPLETE]
         return max(values, key=lambda pair: pair[0] or 0)[1] if values else None
 
     def _draw(self, known: list[SearchSample]) -> SearchSample:
-        """Each draw has a seed of its own, so that a search that was killed goes on as it would have."""
+        """Each draw has its own seed, so that a search that was killed continues as it would have."""
         study = self.study()
         study.sampler = optuna.samplers.TPESampler(seed=1000 * self.seed + len(known), constant_liar=True)
         asked = study.ask()
@@ -115,10 +124,10 @@ class Search:
         return files.read(PRUNED) is not None or len(files.epochs()) == trial.config.epochs
 
     def conclude(self) -> str:
-        """Write `winner.json`; lines for the terminal: the winner, as the row that it makes, and what mattered."""
+        """Write `winner.json`; returns lines for the terminal: the winner, as a row of a table, and the importances."""
         sample = self.best()
         if sample is None:
-            return "no sample was trained to its end, so there is no winner"
+            return "no sample was trained to its last epoch, so there is no winner"
         study = self.study()
         counts = {state: len(study.get_trials(states=[state])) for state in (TrialState.COMPLETE, TrialState.PRUNED)}
         value, weights = study.best_value, _importances(study)
@@ -129,14 +138,14 @@ class Search:
         return "\n".join([
             f"{counts[TrialState.COMPLETE]} samples trained, {counts[TrialState.PRUNED]} pruned; the best has a "
             f"validation accuracy of {value:.2%}: {json.dumps(sample.params)}",
-            *(["what mattered (share of the variance, fANOVA):", *bars] if bars else []),
-            "as a row, in search_spaces/extensions.py, TUNED:",
+            *(["importance of each parameter (share of the variance, fANOVA):", *bars] if bars else []),
+            "as a row for TUNED in search_spaces/extensions.py:",
             f"    (DATASET, MODEL): TrialConfig.from_json({sample.trial.config.delta()!r}),",
         ])  # fmt: skip
 
 
 def _importances(study: optuna.Study) -> dict[str, float]:
-    """None where there are too few samples, or all are equal."""
+    """Share of the variance by parameter; empty if there are too few samples, or all are equal."""
     complete = study.get_trials(states=[TrialState.COMPLETE])
     if len(complete) < 4 or len({trial.value for trial in complete}) == 1:
         return {}

@@ -1,4 +1,4 @@
-"""Where and with what resources a study runs: never what is trained, so it can change no id. No torch, no ray."""
+"""Where and with what resources a study runs, but not what is trained: settings change no id. No torch, no ray."""
 
 from dataclasses import field
 from pathlib import Path
@@ -17,7 +17,7 @@ Tracking = Literal["online", "offline", "disabled"]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Sent to every node as JSON; holds no secret."""
+    """Settings of a launch. They are sent to every node as JSON and hold no secret."""
 
     data: Path
     """Folder of the paper's datasets."""
@@ -28,20 +28,20 @@ class Settings:
     cache: Path
     """Node-local folder of prepared images."""
     cache_limit: Annotated[float, Field(gt=0)] | None = None
-    """GB that the cache may take; None is what the disk has."""
+    """Maximum size of the cache in GB; None: what the disk has."""
     weights: Path | None = None
-    """Folder of ImageNet weights; None fetches them from timm's hub."""
+    """Folder of ImageNet weights; None: they are downloaded from timm's hub."""
     project: str = "wbc-study"
     entity: str | None = None
     tracking: Tracking = "offline"
     search: str | None = None
-    """Of trials that a sampler chose: its name. They see no test data."""
+    """Name of the search, whose trials see no test data; None: not a search."""
     cpus: Annotated[float, Field(gt=0)] = 1
-    """Per trial; Ray gives each trial as many threads."""
+    """Cores per trial; Ray gives each trial as many threads."""
     gpus: Annotated[float, Field(ge=0)] | None = None
-    """Per trial; None is one where the cluster has GPUs, else none."""
+    """GPUs per trial; None: what its measured memory allows, or 1 if unmeasured; 0 without GPUs."""
     eager: bool = False
-    """Run the steps of a training kernel by kernel on a GPU, too."""
+    """Do not capture training steps as CUDA graphs on a GPU."""
 
     def folder_of(self, dataset: Dataset) -> Path:
         """The folder below which a dataset is found."""

@@ -1,4 +1,4 @@
-"""How a study stands, from its storage: `python -m study.status`, in any shell on any machine that can read it."""
+"""The progress of a study, from its storage, on any machine that can read it: `python -m study.status`."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from rich.console import Console
 
 from study.arguments import add_storage
 from study.costs.model import Costs
-from study.progress.from_storage import standings
+from study.progress.from_storage import progress_of
 from study.progress.table import Status, board, count, time_left
 from study.storage import Storage, place, read_plan
 from wbc_model.errors import reports_input_errors
@@ -17,16 +17,18 @@ from wbc_model.errors import reports_input_errors
 
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: everything is done. 1: not yet. 2: there is no study there."""
-    p = argparse.ArgumentParser(prog="python -m study.status", description="Show how a study stands, table by table.")
+    """0: every trial is finished. 1: some are not. 2: there is no study in the storage."""
+    p = argparse.ArgumentParser(
+        prog="python -m study.status", description="Show the progress of a study, table by table."
+    )
     add_storage(p, help="folder or URL of the study's results (runs)")
-    p.add_argument("--watch", type=float, metavar="SECONDS", help="look again and again, until everything is done")
+    p.add_argument("--watch", type=float, metavar="SECONDS", help="refresh every so many seconds until all is done")
     args = p.parse_args(argv)
     storage = Storage(place(args.storage))
     console = Console()
     while True:
         trials = read_plan(storage)
-        seen, costs = standings(storage, trials), Costs.read(storage)
+        seen, costs = progress_of(storage, trials), Costs.read(storage)
         running = count(seen, Status.RUNNING)
         left = time_left(trials, seen, seconds=costs.seconds, at_a_time=running)
         if args.watch:
@@ -35,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for trial in trials:
             if seen[trial.id].status is Status.FAILED and (failure := storage.trial(trial.id).failure()):
                 console.print(f"failed: {trial.id}  {trial.name}: {failure.error}", markup=False, highlight=False)
-        if all(standing.status is Status.DONE for standing in seen.values()):
+        if all(each.status is Status.DONE for each in seen.values()):
             return 0
         if not args.watch:
             return 1

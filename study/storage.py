@@ -1,20 +1,20 @@
 """Records, epoch logs and checkpoints of every trial, in a folder or an object store by URL. No torch, no ray.
 
 trials/<trial id>/record.json       written last: the trial is finished
-                  epochs.jsonl      one row an epoch
+                  epochs.jsonl      one row per epoch
                   predictions.npz   ids, truth and class probabilities of the test images
-                  predictions-<dataset>.npz    the same of another dataset's (test_on=all)
-                  gradcam.png       test images of each class and what decided them, of two-branch models
+                  predictions-<dataset>.npz    the same for another dataset's test images (test_on)
+                  gradcam.png       Grad-CAM of test images of each class, of two-branch models
                   checkpoint.pt     the state after the last epoch, while unfinished
                   error.json        why the last attempt failed, while unfinished
-                  pruned.json       of a search: stopped before its last epoch
-                  lease-<n>.json    who is at work on it (study/leases.py)
+                  pruned.json       in a search: the trial was stopped before its last epoch
+                  lease-<n>.json    which process works on it (study/trial/leases.py)
                   stale-<n>.json    records made from other data or weights, set aside
-data/<dataset>-<fingerprint>.csv    which file was in which set, its hash, or why it was left out
+data/<dataset>-<fingerprint>.csv    each file's set and hash, or why it was left out
 wandb/<run folder>/                 the W&B files of each finished or failed trial
-doctor/<address>                    what each node of a cluster wrote for the others to read (study/doctor.py)
+doctor/<address>                    what each node of a cluster wrote for the others to read (study/doctor/examine.py)
 searches/<name>/                    a storage of its own for each search (study/search.py)
-plan.json, costs.json               what was launched last; what trials take, and on what
+plan.json, costs.json               the trials of the latest launch; what trials cost, by device
 """
 
 import json
@@ -30,24 +30,24 @@ from wbc_model.errors import InputError, validating
 from wbc_model.files import create_whole, write_whole
 
 PRUNED = "pruned.json"
-"""In the folder of a search's trial that was stopped before its last epoch."""
+"""A file in the folder of a search's trial that was stopped before its last epoch."""
 
 
 def predictions_file(on: str | None = None) -> str:
-    """Where a trial keeps what it called the test images of another dataset; None: of its own."""
+    """Name of the file of a trial's predictions on the test images of another dataset; None: of its own."""
     return f"predictions-{on}.npz" if on else "predictions.npz"
 
 
 def place(text: str) -> str:
-    """A storage as a person names it: a URL as it is, a folder from the root."""
+    """A storage as a user names it: a URL unchanged, a folder as an absolute path."""
     return text if "://" in text else str(Path(text).absolute())
 
 
 def root_of(text: str) -> UPath:
-    """A folder or a URL as a path that sees what others write to it.
+    """A folder or URL as a path that shows what other processes write (no listing is cached).
 
     Raises:
-        InputError: a URL of an unknown kind.
+        InputError: a URL of an unknown protocol.
     """
     if "://" not in text:
         return UPath(text)
@@ -77,12 +77,12 @@ class Storage:
         return TrialFiles(self.root / "trials" / trial_id)
 
     def size(self, trial_id: str) -> int:
-        """Bytes that are kept of a trial."""
+        """Bytes in storage for a trial, its W&B run included."""
         places = [self.root / "trials" / trial_id, *self.root.glob(f"wandb/*-{trial_id}")]
         return sum(file.stat().st_size for place in places for file in place.rglob("*") if file.is_file())
 
     def add_run(self, folder: Path, *, run_id: str) -> None:
-        """Copy a closed W&B run folder; one of an earlier attempt at the same trial makes way for it."""
+        """Copy the folder of a closed W&B run, in place of that of an earlier attempt at the same trial."""
         for stale in self.root.glob(f"wandb/*-{run_id}"):
             for file in [entry for entry in stale.rglob("*") if entry.is_file()]:
                 file.unlink()
@@ -91,29 +91,34 @@ class Storage:
 
 
 class TrialFiles:
-    """What is kept of one trial. Every write replaces its file whole or not at all."""
+    """The files of one trial. Every write replaces its file whole or not at all."""
 
     def __init__(self, folder: UPath) -> None:
         self.folder = folder
 
     def read(self, name: str) -> bytes | None:
-        """A file's bytes, or None where there is none."""
+        """A file's bytes, or None if it does not exist."""
         return _read(self.folder / name)
 
     def write(self, name: str, content: bytes) -> None:
         write(self.folder / name, content)
 
     def size(self, name: str) -> int:
-        """A file's bytes, or 0 where there is none."""
+        """A file's size in bytes, or 0 if it does not exist."""
         file = self.folder / name
         return file.stat().st_size if file.exists() else 0
 
     def record(self) -> RunRecord | None:
+        """The record of a finished trial.
+
+        Raises:
+            InputError: this version cannot read it.
+        """
         content = self.read("record.json")
         return None if content is None else read_record(content, where=str(self.folder / "record.json"))
 
     def set_aside(self) -> None:
-        """Keep the record under another name: the trial is not finished any more."""
+        """Keep the record under another name, after which the trial counts as unfinished."""
         content = self.read("record.json")
         assert content is not None
         self.write(f"stale-{len(list(self.folder.glob('stale-*.json')))}.json", content)
@@ -137,7 +142,7 @@ class TrialFiles:
         self.write("epochs.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
 
     def finish(self, record: RunRecord) -> None:
-        """Write the record, after which the trial is finished, and drop what only an unfinished one needs."""
+        """Write the record, after which the trial is finished, and delete what only an unfinished trial needs."""
         self.write("record.json", json.dumps(record.to_json()).encode())
         self.discard("checkpoint.pt")
         self.discard("error.json")
@@ -178,15 +183,15 @@ PLAN = "plan.json"
 
 
 def write_plan(storage: Storage, trials: Sequence[Trial]) -> None:
-    """What the newest launch was asked for."""
+    """Keep the trials of the latest launch."""
     storage.write(PLAN, json.dumps([trial.to_json() for trial in trials]).encode())
 
 
 def read_plan(storage: Storage) -> list[Trial]:
-    """The trials of the newest launch.
+    """The trials of the latest launch.
 
     Raises:
-        InputError: nothing was launched there, or only by another version of the program.
+        InputError: nothing was launched there, or this version cannot read what was.
     """
     content = storage.read(PLAN)
     if content is None:

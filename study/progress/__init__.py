@@ -1,1 +1,1 @@
-"""How a study stands, while it runs or from its storage."""
+"""The progress of a study, while it runs or from its storage."""

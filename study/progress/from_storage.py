@@ -1,4 +1,4 @@
-"""New."""
+"""The progress of a study, read from its storage."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from study.storage import Storage
 from study.trial.leases import newest
 
 
-def standings(storage: Storage, trials: Sequence[Trial]) -> dict[str, TrialProgress]:
-    """Of each planned trial, as far as its files tell."""
+def progress_of(storage: Storage, trials: Sequence[Trial]) -> dict[str, TrialProgress]:
+    """Progress by trial id, as far as the files of each trial show."""
     finished = storage.finished()
-    return {trial.id: _standing(storage, trial, finished=trial.id in finished) for trial in trials}
+    return {trial.id: _read(storage, trial, finished=trial.id in finished) for trial in trials}
 
 
-def _standing(storage: Storage, trial: Trial, *, finished: bool) -> TrialProgress:
+def _read(storage: Storage, trial: Trial, *, finished: bool) -> TrialProgress:
     files = storage.trial(trial.id)
     rows = files.epochs()
     best = max((row[BEST] for row in rows), default=0.0)
@@ -24,4 +24,4 @@ def _standing(storage: Storage, trial: Trial, *, finished: bool) -> TrialProgres
     holder = newest(files.folder)[1]
     if holder is not None and holder.alive():
         return TrialProgress(Status.RUNNING, len(rows), best)
-    return TrialProgress(Status.FAILED if files.failure() else Status.TO_GO, len(rows), best)
+    return TrialProgress(Status.FAILED if files.failure() else Status.PENDING, len(rows), best)

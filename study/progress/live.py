@@ -1,4 +1,4 @@
-"""What a person sees of a running study: a board at a terminal, else a line for each trial that ends."""
+"""The display of a running study: a live table at a terminal, otherwise a line for each trial that ends."""
 
 import sys
 import time
@@ -13,12 +13,12 @@ from study.plan import Trial
 from study.progress.table import Status, TrialProgress, board, count, time_left
 
 BEST = "validation_accuracy"
-EVERY = 30
-"""Seconds that lines are silent at most, while trials report epochs."""
+MAX_SILENCE = 30
+"""Seconds without a line after which the next epoch is reported, too."""
 
 
 class Progress:
-    """Told what happens; a context in which it is shown."""
+    """Is told what happens to each trial, and shows it while used as a context manager."""
 
     def __init__(
         self,
@@ -31,13 +31,13 @@ class Progress:
         """
         Args:
             finished: id and best validation accuracy of trials that were finished before.
-            seconds: what a trial takes; 0 if that is not known.
+            seconds: expected duration of a trial; 0 if unknown.
         """
         self.planned, self.seconds, self.quiet = list(planned), seconds, quiet
-        self.standings = {trial.id: TrialProgress() for trial in planned}
+        self.progress = {trial.id: TrialProgress() for trial in planned}
         for name, best in finished.items():
-            self.standings[name] = TrialProgress(Status.DONE, best=best)
-        self.told = time.monotonic()
+            self.progress[name] = TrialProgress(Status.DONE, best=best)
+        self.last_line = time.monotonic()
         console = Console(stderr=True)
         shown = console.is_terminal and not quiet
         self.live = Live(get_renderable=self._board, console=console, refresh_per_second=2) if shown else None
@@ -52,52 +52,52 @@ class Progress:
             self.live.stop()
 
     def started(self, trial: Trial) -> None:
-        if trial.id not in self.standings:  # a search chooses as it goes
+        if trial.id not in self.progress:  # a search plans while it runs
             self.planned.append(trial)
-            self.standings[trial.id] = TrialProgress()
-        self.standings[trial.id].status = Status.RUNNING
+            self.progress[trial.id] = TrialProgress()
+        self.progress[trial.id].status = Status.RUNNING
 
     def epoch(self, trial: Trial, row: Mapping[str, Any]) -> None:
-        standing = self.standings[trial.id]
-        standing.epochs, standing.best = int(row["epoch"]) + 1, max(standing.best, row[BEST])
-        if time.monotonic() - self.told > EVERY:
-            self._tell(trial, f"epoch {standing.epochs} of {trial.config.epochs}, validation {row[BEST]:.2%}")
+        progress = self.progress[trial.id]
+        progress.epochs, progress.best = int(row["epoch"]) + 1, max(progress.best, row[BEST])
+        if time.monotonic() - self.last_line > MAX_SILENCE:
+            self._tell(trial, f"epoch {progress.epochs} of {trial.config.epochs}, validation {row[BEST]:.2%}")
 
     def finished(self, trial: Trial) -> None:
-        self._end(trial, Status.DONE, f"validation {self.standings[trial.id].best:.2%}")
+        self._end(trial, Status.DONE, f"validation {self.progress[trial.id].best:.2%}")
 
     def failed(self, trial: Trial, reason: str) -> None:
         self._end(trial, Status.FAILED, f"FAILED: {reason}")
 
     def retried(self, trial: Trial, reason: str) -> None:
-        self._end(trial, Status.TO_GO, f"to be tried again: {reason}")
+        self._end(trial, Status.PENDING, f"will be retried: {reason}")
 
     def stopped(self, trial: Trial) -> None:
-        """Between two epochs, or another launcher has it."""
-        self.standings[trial.id].status = Status.TO_GO
+        """It was stopped between two epochs, or another launcher holds its lease."""
+        self.progress[trial.id].status = Status.PENDING
 
     def _end(self, trial: Trial, status: Status, news: str) -> None:
-        self.standings[trial.id].status = status
+        self.progress[trial.id].status = status
         self._tell(trial, news)
 
     def _tell(self, trial: Trial, news: str) -> None:
-        self.told = time.monotonic()
+        self.last_line = time.monotonic()
         if self.quiet:
             return
-        running, done = count(self.standings, Status.RUNNING), count(self.standings, Status.DONE)
+        running, done = count(self.progress, Status.RUNNING), count(self.progress, Status.DONE)
         same = [t.id for t in self.planned if t.config.dataset == trial.config.dataset]
-        best = max(self.standings[name].best for name in same)
-        line = f"[{done}/{len(self.standings)}] {trial.name}: {news} · best on {trial.config.dataset} {best:.2%}"
+        best = max(self.progress[name].best for name in same)
+        line = f"[{done}/{len(self.progress)}] {trial.name}: {news} · best on {trial.config.dataset} {best:.2%}"
         if self.live:
-            if self.standings[trial.id].status is not Status.RUNNING:
+            if self.progress[trial.id].status is not Status.RUNNING:
                 self.live.console.print(line, highlight=False, markup=False)
             return
-        to_go = count(self.standings, Status.TO_GO)
-        print(f"{line} · {running} running, {to_go} to go, {self._left()}", file=sys.stderr, flush=True)
+        pending = count(self.progress, Status.PENDING)
+        print(f"{line} · {running} running, {pending} pending, {self._left()}", file=sys.stderr, flush=True)
 
     def _left(self) -> str:
-        running = count(self.standings, Status.RUNNING)
-        return time_left(self.planned, self.standings, seconds=self.seconds, at_a_time=running)
+        running = count(self.progress, Status.RUNNING)
+        return time_left(self.planned, self.progress, seconds=self.seconds, at_a_time=running)
 
     def _board(self) -> Any:
-        return board(self.planned, self.standings, left=self._left())
+        return board(self.planned, self.progress, left=self._left())

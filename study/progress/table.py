@@ -1,4 +1,4 @@
-"""How a study stands, per table, as a person sees it: while it runs, or from another shell. No torch, no ray."""
+"""The progress of a study as a table for a terminal, one row per table of the paper. No torch, no ray."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from study.plan import Trial
 
 
 class Status(StrEnum):
-    """Of a planned trial."""
+    """Status of a planned trial."""
 
-    TO_GO = "to go"
+    PENDING = "pending"
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
@@ -23,20 +23,20 @@ class Status(StrEnum):
 
 @dataclass
 class TrialProgress:
-    """What is known of a trial."""
+    """Progress of a trial."""
 
-    status: Status = Status.TO_GO
+    status: Status = Status.PENDING
     epochs: int = 0
-    """Done."""
+    """Epochs completed."""
     best: float = 0.0
     """Highest validation accuracy so far."""
 
 
-def board(trials: Sequence[Trial], standings: Mapping[str, TrialProgress], *, left: str) -> Group:
-    """A row a table and one for all, then what runs.
+def board(trials: Sequence[Trial], progress: Mapping[str, TrialProgress], *, left: str) -> Group:
+    """A row per table and one for all, then the running trials.
 
     Args:
-        left: what is known of the time that it will take.
+        left: the remaining time, in words.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
@@ -44,50 +44,51 @@ def board(trials: Sequence[Trial], standings: Mapping[str, TrialProgress], *, le
         table.add_column(str(name), justify="right")
     numbers = sorted({number for trial in trials for number in trial.tables}, key=lambda n: (len(n), n))
     for number in numbers:
-        _add(table, f"Table {number}", [standings[t.id] for t in trials if number in t.tables])
-    _add(table, "All, each once", [standings[trial.id] for trial in trials], style="bold")
-    running = [trial for trial in trials if standings[trial.id].status is Status.RUNNING]
-    lines = [Text(f"  {running_line(trial, standings[trial.id])}", no_wrap=True) for trial in running[:8]]
+        _add(table, f"Table {number}", [progress[t.id] for t in trials if number in t.tables])
+    _add(table, "All, each once", [progress[trial.id] for trial in trials], style="bold")
+    running = [trial for trial in trials if progress[trial.id].status is Status.RUNNING]
+    lines = [Text(f"  {running_line(trial, progress[trial.id])}", no_wrap=True) for trial in running[:8]]
     more = [Text(f"  ... and {len(running) - 8} more")] if len(running) > 8 else []
     return Group(table, Text(left, style="dim"), *lines, *more)
 
 
-def running_line(trial: Trial, standing: TrialProgress) -> str:
-    """Where a trial is."""
-    return f"{trial.name} seed={trial.seed}: epoch {standing.epochs} of {trial.config.epochs}, best {standing.best:.2%}"
+def running_line(trial: Trial, progress: TrialProgress) -> str:
+    """A trial and its epoch."""
+    return f"{trial.name} seed={trial.seed}: epoch {progress.epochs} of {trial.config.epochs}, best {progress.best:.2%}"
 
 
-def count(standings: Mapping[str, TrialProgress], status: Status) -> int:
-    return sum(standing.status is status for standing in standings.values())
+def count(progress: Mapping[str, TrialProgress], status: Status) -> int:
+    return sum(each.status is status for each in progress.values())
 
 
 def time_left(
     trials: Sequence[Trial],
-    standings: Mapping[str, TrialProgress],
+    progress: Mapping[str, TrialProgress],
     *,
     seconds: Callable[[Trial], float],
     at_a_time: int,
 ) -> str:
-    """From what each trial has still to do.
+    """The remaining time, in words, from the epochs that each trial has left.
 
     Args:
-        seconds: what a whole trial takes; 0 if that is not known: then as long as the others on average.
+        seconds: expected duration of a whole trial; 0 if unknown, which counts as the mean of the others.
+        at_a_time: how many trials run concurrently.
     """
-    open_ = [trial for trial in trials if standings[trial.id].status in (Status.TO_GO, Status.RUNNING)]
+    open_ = [trial for trial in trials if progress[trial.id].status in (Status.PENDING, Status.RUNNING)]
     whole = [seconds(trial) for trial in open_]
     known = [each for each in map(seconds, trials) if each]
     if not open_:
         return "nothing left"
     if not known:
-        return "time left: not known yet"
+        return "time left: unknown"
     each = [own or sum(known) / len(known) for own in whole]
-    left = [cost * (1 - standings[t.id].epochs / t.config.epochs) for t, cost in zip(open_, each, strict=True)]
+    left = [cost * (1 - progress[t.id].epochs / t.config.epochs) for t, cost in zip(open_, each, strict=True)]
     return f"about {timedelta(seconds=round(sum(left) / max(1, at_a_time)))} left"
 
 
-def _add(table: Table, label: str, standings: Sequence[TrialProgress], *, style: str = "") -> None:
-    counts = [sum(standing.status is status for standing in standings) for status in Status]
-    best = max((standing.best for standing in standings), default=0.0)
+def _add(table: Table, label: str, progress: Sequence[TrialProgress], *, style: str = "") -> None:
+    counts = [sum(each.status is status for each in progress) for status in Status]
+    best = max((each.best for each in progress), default=0.0)
     shown = [str(number) if number else "·" for number in counts]
     if counts[-1]:
         shown[-1] = f"[red]{counts[-1]}[/red]"

@@ -1,4 +1,4 @@
-"""What W&B holds of a trial, beside what storage holds."""
+"""Compare a trial's W&B run with its files in storage."""
 
 import json
 import math
@@ -16,18 +16,18 @@ from study.tracking.log_reader import read_log, values
 
 @dataclass(frozen=True)
 class Replica:
-    """A run, from a server or from its log."""
+    """W&B's copy of a trial: a run, read from a server or from its log file."""
 
     state: str
-    """`finished` is all that will do."""
+    """`finished` unless something went wrong."""
     rows: Sequence[Mapping[str, Any]]
-    """Every epoch that was logged, in order."""
+    """The logged epochs, in order."""
     record: str | None
     """The summary's record, as JSON."""
 
 
 def in_storage(storage: Storage, run_id: str) -> list[Replica]:
-    """The run's logs; more than one is one too many.
+    """The run's log files in storage, of which there should be one.
 
     Raises:
         InputError: a file is no W&B log.
@@ -36,28 +36,28 @@ def in_storage(storage: Storage, run_id: str) -> list[Replica]:
 
 
 def differences(record: RunRecord, replica: Replica | None) -> list[str]:
-    """What W&B's copy has otherwise than the trial's own files; empty where they agree epoch by epoch."""
+    """How W&B's copy differs from the trial's own files, in words; empty if they agree epoch by epoch."""
     if replica is None:
-        return ["W&B has no run of it"]
+        return ["W&B has no run for it"]
     found = [] if replica.state == "finished" else [f"its run is {replica.state}, not finished"]
     times = Counter(int(row["epoch"]) for row in replica.rows)
     wanted = {int(row["epoch"]): row for row in record.curves}
     if missing := sorted(wanted.keys() - times.keys()):
         found.append(f"epochs missing: {_listed(missing)}")
     if more := sorted([*(times.keys() - wanted.keys()), *(epoch for epoch, count in times.items() if count > 1)]):
-        found.append(f"epochs twice, or that were never done: {_listed(more)}")
-    there = {int(row["epoch"]): row for row in replica.rows}
-    if other := sorted(epoch for epoch in wanted.keys() & there.keys() if not _same(wanted[epoch], there[epoch])):
-        found.append(f"epochs with other numbers: {_listed(other)}")
+        found.append(f"epochs logged twice, or never trained: {_listed(more)}")
+    logged = {int(row["epoch"]): row for row in replica.rows}
+    if other := sorted(epoch for epoch in wanted.keys() & logged.keys() if not _same(wanted[epoch], logged[epoch])):
+        found.append(f"epochs with different values: {_listed(other)}")
     if replica.record is None:
         found.append("its summary has no record")
     elif not _same_record(record, replica.record):
-        found.append("its summary has another record")
+        found.append("its summary has a different record")
     return found
 
 
 def _same_record(ours: RunRecord, theirs: str) -> bool:
-    """Whatever fields it has more since theirs was written."""
+    """Whether two records are equal, apart from fields that did not exist when `theirs` was written."""
     try:
         return RunRecord.from_json(json.loads(theirs)).to_json() == ours.to_json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is put into a trial's W&B run: where it comes from, its epochs, its scores, and what stands behind them."""
+"""The content of a trial's W&B run: its provenance, epochs, scores, record and files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import wandb
-from wandb import Run
 
 from study.plan import RunRecord
 from study.provenance import changes
@@ -16,25 +15,27 @@ from study.storage import predictions_file
 from wbc_model.predictions import Predictions
 
 
-def tell_origin(run: Run, made_from: dict[str, Any]) -> None:
-    """Put code, packages, data, weights and machine into the run's config, and what is not committed beside it."""
-    run.config.update({"provenance": made_from}, allow_val_change=True)
+def log_provenance(run: wandb.Run, provenance: dict[str, Any]) -> None:
+    """Put the provenance into the run's config; uncommitted changes of the code become a file of the run."""
+    run.config.update({"provenance": provenance}, allow_val_change=True)
     if patch := changes():
         _add_file(run, "changes.patch", patch.encode())
 
 
-def log_again(run: Run, rows: Sequence[Mapping[str, float]]) -> None:
-    """Log epochs that were done before; a run that goes on online has the first of them."""
+def log_again(run: wandb.Run, rows: Sequence[Mapping[str, float]]) -> None:
+    """Log epochs of earlier attempts, except those that a resumed online run has already."""
     for row in rows:
         if (epoch := int(row["epoch"])) >= run.starting_step:
             run.log(dict(row), step=epoch)
 
 
-def summarise(run: Run, record: RunRecord, *, predictions: Mapping[str, bytes], picture: np.ndarray | None) -> None:
-    """Put every table column and the whole record into the run's summary, and what stands behind them beside it.
+def summarise(
+    run: wandb.Run, record: RunRecord, *, predictions: Mapping[str, bytes], picture: np.ndarray | None
+) -> None:
+    """Put every column of the tables and the whole record into the run's summary, and add its files.
 
     Args:
-        predictions: the content of `predictions.npz` and its like, by name: files of the run.
+        predictions: the content of `predictions.npz` and the like, by file name.
         picture: heat maps (H, W, 3).
     """
     for name, content in predictions.items():
@@ -42,8 +43,8 @@ def summarise(run: Run, record: RunRecord, *, predictions: Mapping[str, bytes], 
     last = len(record.curves) - 1
     if picture is not None:
         run.log({"gradcam": wandb.Image(picture)}, step=last)
-    if not run.offline:  # a table is an artifact, and that of an offline run stays on its node
-        with suppress(wandb.errors.Error):  # it asks the server, which may not answer; files and summary have it all
+    if not run.offline:  # a table is an artifact, which an offline run would leave on its node
+        with suppress(wandb.errors.Error):  # the server may not answer; files and summary hold the same
             run.log({"confusion_matrix": _matrix(record), "predictions": _rows(record, predictions)}, step=last)
     scores = {f"test/{name}": value for name, value in record.test.scores().items()}
     if record.elsewhere:
@@ -56,14 +57,14 @@ def summarise(run: Run, record: RunRecord, *, predictions: Mapping[str, bytes], 
     )
 
 
-def _add_file(run: Run, name: str, content: bytes) -> None:
+def _add_file(run: wandb.Run, name: str, content: bytes) -> None:
     file = Path(run.dir) / name
     file.write_bytes(content)
     run.save(str(file), base_path=run.dir, policy="now")
 
 
 def _matrix(record: RunRecord) -> wandb.Table:
-    """Rows: the true class; columns: the predicted."""
+    """The confusion matrix: a row per true class, a column per predicted class."""
     classes = list(record.test.classes)
     rows = [[cell, *counts] for cell, counts in zip(classes, record.test.counts, strict=True)]
     return wandb.Table(columns=["truth", *classes], data=np.array(rows, dtype=object))

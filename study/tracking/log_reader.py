@@ -1,4 +1,4 @@
-"""Read the log that W&B writes of a run: wandb 0.31 has no reader of its own for it.
+"""Read the log file that W&B writes for a run; wandb 0.31 has no reader of its own.
 
 A `.wandb` file is a 7-byte header, then a LevelDB log (blocks of 32 KiB holding chunks: CRC-32 of type and data,
 length, type, data) of protobuf records.
@@ -23,7 +23,7 @@ FULL, LAST = 1, 4
 
 
 def read_log(file: Path | UPath) -> Iterator[Record]:
-    """The log's records, as far as they are whole: after a crash its tail is cut off.
+    """The complete records of a log: after a crash, its end may be cut off.
 
     Raises:
         InputError: the file is no W&B log, or is damaged before its end.
@@ -38,12 +38,12 @@ def read_log(file: Path | UPath) -> Iterator[Record]:
 
 
 def values(items: Iterable[Any]) -> dict[str, str]:
-    """Of a record of history or summary: its entries as JSON, by name."""
+    """Entries of a history or summary record, as JSON by name."""
     return {item.key or item.nested_key[0]: item.value_json for item in items}
 
 
 def is_complete(file: Path) -> bool:
-    """Whether the run was closed and everything of it has reached the file."""
+    """Whether the run was closed and all of it has been written to the file."""
     return any(record.WhichOneof("record_type") == "exit" for record in read_log(file))
 
 
@@ -58,7 +58,7 @@ def _messages(data: bytes) -> Iterator[bytes]:
         end = at + CHUNK_HEADER.size + length
         if end > len(data) or zlib.crc32(data[at + CHUNK_HEADER.size - 1 : end]) != checksum:
             if data[end:].strip(b"\0"):
-                raise ValueError(f"the checksum of the piece at byte {at} is wrong, and more follows it")
+                raise ValueError(f"the checksum of the chunk at byte {at} is wrong, and data follows it")
             return
         parts.append(data[at + CHUNK_HEADER.size : end])
         if kind in (FULL, LAST):

@@ -1,4 +1,4 @@
-"""Each trial's W&B run. The trial writes it itself: Ray's W&B callback loses runs without a word."""
+"""Each trial's W&B run. The trial writes it itself, since Ray's W&B callback loses runs silently."""
 
 import os
 import tempfile
@@ -18,12 +18,10 @@ from study.tracking.comparison import Replica
 from study.tracking.log_reader import is_complete
 from wbc_model.errors import InputError
 
-Run = wandb.Run
-
 FLUSH_SECONDS = 60
-"""That W&B has to write, and online to send, the end of a run."""
+"""Timeout for W&B to write, and online to send, the end of a run."""
 PRIVATE = ("WANDB_SERVICE", "WANDB_MODE", "WANDB_DIR", "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_NAME", "WANDB_RUN_GROUP")
-"""What is one process's or one run's, or told to each run anyway."""
+"""W&B's variables of one process or run, and those that each run gets as an argument."""
 
 
 def mode(*, offline: bool) -> Tracking:
@@ -35,25 +33,28 @@ def mode(*, offline: bool) -> Tracking:
     Raises:
         InputError: WANDB_MODE is none of the three.
     """
-    if named := os.environ.pop("WANDB_MODE", ""):  # told to each run by name; set but empty, it would stop the client
+    if named := os.environ.pop(
+        "WANDB_MODE", ""
+    ):  # each run gets it as an argument; set but empty, it would stop the client
         if named not in get_args(Tracking):
-            raise InputError(f"WANDB_MODE={named}: wanted one of {', '.join(get_args(Tracking))}")
+            raise InputError(f"WANDB_MODE={named}: must be one of {', '.join(get_args(Tracking))}")
         return cast(Tracking, named)
     has_key = not offline and wandb.login(prompt=False)
     return "online" if has_key else "offline"
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """W&B's variables for the nodes. With the key: it must reach no file, log or command line."""
+    """W&B's variables for the nodes. They include the API key, which must reach no file, log or command line."""
     found = {name: value for name, value in os.environ.items() if name.startswith("WANDB_") and name not in PRIVATE}
     key = wandb.setup().settings.api_key if settings.tracking == "online" else None
     return found | ({"WANDB_API_KEY": key} if key else {})
 
 
 def check(settings: Settings) -> None:
-    """
+    """Check that W&B accepts runs, if they are to be online.
+
     Raises:
-        InputError: runs are to be online, and W&B does not answer, or does not know the key or the entity.
+        InputError: W&B does not answer, or does not know the key or the entity.
     """
     if settings.tracking != "online":
         return
@@ -63,19 +64,21 @@ def check(settings: Settings) -> None:
         viewer = wandb.Api(timeout=20).viewer
         mine = {viewer.entity, viewer.username, *viewer.teams}
     except Exception as error:  # the client raises its own errors, requests' and ValueErrors
-        raise InputError(f"W&B at {where} does not let runs in: {error}; {instead}") from error
+        raise InputError(f"W&B at {where} does not accept runs: {error}; {instead}") from error
     if settings.entity and settings.entity not in mine:
         known = ", ".join(sorted(filter(None, mine)))
-        raise InputError(f"W&B at {where}: no entity {settings.entity} for this key, which has {known}; {instead}")
+        raise InputError(
+            f"W&B at {where}: the key has no access to the entity {settings.entity}, only to {known}; {instead}"
+        )
 
 
 @contextmanager
-def tracked(trial: Trial, settings: Settings) -> Iterator[Run]:
-    """The trial's run: finished when the block ends, failed when it raises.
+def tracked(trial: Trial, settings: Settings) -> Iterator[wandb.Run]:
+    """The trial's run, which is finished when the block ends and failed when it raises.
 
-    Its id is the trial's, in a search after the search's name.
-    W&B writes to a local folder; the closed run's files are then copied to storage, whole. A server that does not
-    answer holds no trial up for longer than `FLUSH_SECONDS`: `study.reconcile` brings it what it lacks.
+    Its id is the trial's, in a search preceded by the search's name.
+    W&B writes to a local folder; the files of the closed run are then copied to storage. A server that does not answer
+    delays a trial by at most `FLUSH_SECONDS`; `study.reconcile` later sends what it lacks.
     """
     with tempfile.TemporaryDirectory(prefix="wbc-wandb-", ignore_cleanup_errors=True) as folder:
         run = _start(trial, settings, folder=folder)
@@ -91,10 +94,10 @@ def tracked(trial: Trial, settings: Settings) -> Iterator[Run]:
 
 
 def _await(log: Path) -> None:
-    """Wait until the closed run is in its file: `finish` returns before, at times with nothing written yet.
+    """Wait until the closed run is in its file: `finish` returns earlier, sometimes before anything is written.
 
     Raises:
-        TimeoutError: W&B did not write it.
+        TimeoutError: W&B did not write it in `FLUSH_SECONDS`.
     """
     deadline = time.monotonic() + FLUSH_SECONDS
     while not is_complete(log):
@@ -104,31 +107,31 @@ def _await(log: Path) -> None:
 
 
 def on_server(settings: Settings, run_id: str) -> Replica | None:
-    """What W&B's server holds of a run, its whole history; None where it has no such run.
+    """A run on W&B's server, with its whole history; None if it has no such run.
 
     Raises:
-        InputError: it does not answer.
+        InputError: the server does not answer.
     """
     try:
         run = wandb.Api(timeout=60).run("/".join(filter(None, [settings.entity, settings.project, run_id])))
         rows = [row for row in run.scan_history(use_cache=False) if "epoch" in row]
         return Replica(run.state, rows, run.summary_metrics.get("record"))
-    except Exception as error:  # the client raises its own errors, and those of what it is made of
+    except Exception as error:  # the client raises its own errors, and those of its libraries
         if "could not find" in str(error).lower():
             return None
-        raise InputError(f"W&B does not tell about run {run_id}: {error}") from error
+        raise InputError(f"W&B cannot be asked about run {run_id}: {error}") from error
 
 
-def _start(trial: Trial, settings: Settings, *, folder: str) -> Run:
-    """Online if it can be; offline if W&B, which answered when the study began, does not answer now."""
+def _start(trial: Trial, settings: Settings, *, folder: str) -> wandb.Run:
+    """Start the run online if that is the mode; offline if W&B, which answered when the study began, no longer does."""
     try:
         return _init(trial, settings, folder=folder, mode=settings.tracking)
     except wandb.errors.CommError:
-        wandb.teardown()  # else the client holds the run's id
+        wandb.teardown()  # else the client still holds the run's id
         return _init(trial, settings, folder=folder, mode="offline")
 
 
-def _init(trial: Trial, settings: Settings, *, folder: str, mode: Tracking) -> Run:
+def _init(trial: Trial, settings: Settings, *, folder: str, mode: Tracking) -> wandb.Run:
     job = "rehearsal" if trial.config.rehearsal else "trial"
     return wandb.init(
         id=f"{settings.search}-{trial.id}" if settings.search else trial.id,

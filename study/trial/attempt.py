@@ -1,7 +1,7 @@
-"""One attempt at a trial, under its lease: rows of epochs, then how it ended. No ray; torch only once it begins.
+"""One attempt at a trial, under its lease: a row per epoch, then the outcome. No ray; torch loads when it begins.
 
-Tune takes a trial away from a worker that is still starting, if another is free. So a worker starts with little, and
-loads the rest when the trial is its own.
+Tune takes a trial away from a worker that is still starting if another one is free. So a worker imports little at
+first, and the rest once it has the trial.
 """
 
 import time
@@ -20,12 +20,11 @@ FINISHED, HELD = "finished", "held"
 
 
 def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None, None]:
-    """A row an epoch; the last row has only an outcome: `FINISHED`, `HELD` with `by`, or a `Failure` as JSON.
+    """Yield a row per epoch, then a last row with the outcome: `FINISHED`, `HELD` with `by`, or a `Failure` as JSON.
 
     `FINISHED` comes with the `seconds` and the `epochs` of this attempt.
 
-    Nothing is raised but what ends the process, so that a reason reaches the launcher even where no storage can be
-    written.
+    Errors are yielded, not raised, so that the reason reaches the launcher even if the storage is not writable.
     """
     from study.trial.execute import run_trial
 
@@ -40,8 +39,8 @@ def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None,
         return
     began, done, epochs, outcome = time.monotonic(), 0, 0, {}
     try:
-        if files.read("record.json") is None:  # else another has finished it since it was planned
-            with closing(run_trial(trial, settings)) as rows:  # what it is saving is saved under the lease
+        if files.read("record.json") is None:  # else another launcher has finished it since it was planned
+            with closing(run_trial(trial, settings)) as rows:  # a pending checkpoint is written while the lease is held
                 for row in rows:
                     done, epochs = done + 1, int(row["epoch"]) + 1
                     yield row
@@ -51,7 +50,7 @@ def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None,
         outcome = {OUTCOME: HELD, "by": str(held)}
     except Exception as error:
         failure = Failure.of(error, epochs=epochs)
-        with suppress(OSError):  # the launcher hears of it too
+        with suppress(OSError):  # the launcher gets the failure as well
             files.write_failure(failure)
         outcome = {OUTCOME: failure.to_json()}
     finally:

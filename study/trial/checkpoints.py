@@ -1,4 +1,4 @@
-"""A trial's checkpoint: written while the next epoch trains, read when the trial goes on. Loads torch, no ray."""
+"""A trial's checkpoint: written while the next epoch trains, read when the trial resumes. Loads torch, no ray."""
 
 import copy
 import io
@@ -14,15 +14,15 @@ FILE = "checkpoint.pt"
 
 
 def snapshot(state: TrainState) -> dict[str, Any]:
-    """What training goes on to change, copied on its device. The best weights are a copy already."""
+    """The state as a dict, with copies, on their device, of what further training changes in place."""
     return state.to_dict() | copy.deepcopy({"model": state.model, "optimizer": state.optimizer})
 
 
 class Checkpoint:
-    """As a context: however a trial ends, the epoch that was being saved is saved first.
+    """Writes checkpoints in the background. As a context manager, it completes a pending write at the end of the block.
 
     Args:
-        inputs: the data and weights that the trial is made from, as JSON values.
+        inputs: fingerprints of the data and weights that the trial is trained on, as JSON values.
     """
 
     def __init__(self, files: TrialFiles, inputs: dict[str, Any]) -> None:
@@ -37,7 +37,7 @@ class Checkpoint:
         self.writer.shutdown()
 
     def read(self) -> TrainState | None:
-        """Where an earlier attempt stopped, unless it had other data or weights: then the trial starts anew."""
+        """The state at which an earlier attempt stopped; None if there is none, or it had other data or weights."""
         content = self.files.read(FILE)
         if content is None:
             return None
@@ -45,11 +45,11 @@ class Checkpoint:
         return TrainState(**checkpoint["state"]) if checkpoint["inputs"] == self.inputs else None
 
     def write(self, state: TrainState) -> None:
-        """Begin to."""
+        """Start writing the checkpoint in the background."""
         self.last = self.writer.submit(self._save, snapshot(state))
 
     def wait(self) -> None:
-        """Until what was begun is written; raises what kept it from being so."""
+        """Wait for the pending write; re-raise its error."""
         if self.last is not None:
             self.last.result()
 

@@ -1,16 +1,16 @@
-"""New."""
+"""How much of a GPU's memory a trial takes. Loads torch."""
 
 import torch
 
 CONTEXT = 600 * 2**20
-"""Bytes that CUDA takes of a GPU for each process, at most: what else is in use there is other processes'."""
+"""Upper bound, in bytes, on the memory of a CUDA context; whatever else is in use belongs to other processes."""
 
 
 def gpu_share(device: str, *, more: int = 0) -> float:
-    """Share of the GPU's memory that this process had at most, with what CUDA takes for itself; 0 without one.
+    """Peak fraction of the GPU's memory that this process used, its CUDA context included; 0 without a GPU.
 
     Args:
-        more: bytes that a whole training has beyond that.
+        more: bytes that a whole training takes beyond that.
     """
     if device != "cuda":
         return 0.0

@@ -1,10 +1,10 @@
-"""One trial, from its config to its record in storage, going on where an earlier attempt stopped."""
+"""One trial, from its config to its record in storage, resumed where an earlier attempt stopped."""
 
 import io
 import platform
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
@@ -14,8 +14,8 @@ from study.plan import Trial
 from study.provenance import code
 from study.settings import Settings
 from study.storage import Storage, TrialFiles
-from study.tracking.content import log_again, summarise, tell_origin
-from study.tracking.wandb_run import Run, tracked
+from study.tracking.content import log_again, log_provenance, summarise
+from study.tracking.wandb_run import tracked
 from study.trial.checkpoints import Checkpoint
 from study.trial.device_memory import gpu_share
 from study.trial.final_test import make_record, npz_files
@@ -28,33 +28,36 @@ from wbc_model.training.device import choose
 from wbc_model.training.gradcam import sheet
 from wbc_model.training.train import TrainState, fit
 
+if TYPE_CHECKING:
+    import wandb  # at run time, only study.tracking imports it
+
 EpochRow = dict[str, Any]
 
 
 def run_trial(trial: Trial, settings: Settings) -> Generator[EpochRow, None, None]:
-    """Train, test, track and store one trial; yields one row an epoch. Its record is written last of all.
+    """Train, test, track and store one trial; yields one row per epoch. Its record is written last.
 
-    Of a search, it ends with its last epoch: its best validation accuracy is in its epochs, and it sees no test data.
+    In a search, a trial ends with its last epoch: its objective is in its epochs, and it sees no test data.
     """
     files = Storage(settings.storage).trial(trial.id)
     device = choose()
     if device == "cuda":
-        torch.cuda.empty_cache()  # what an earlier trial of this worker had
+        torch.cuda.empty_cache()  # of an earlier trial in this worker
         torch.cuda.reset_peak_memory_stats()
     with tracked(trial, settings) as run:
         data = prepared(trial.config.data, settings)
         others = {} if settings.search else {c.dataset.name: prepared(c.data, settings) for c in trial.config.elsewhere}
         model = build(trial.config, seed=trial.seed, weights=settings.weights)
-        made_from = code() | _made_from(trial.config, data, others, settings, device=device)
-        tell_origin(run, made_from)
-        state = yield from _train(trial, model, data, files, run, settings, made_from=made_from, device=device)
+        provenance = code() | _provenance(trial.config, data, others, settings, device=device)
+        log_provenance(run, provenance)
+        state = yield from _train(trial, model, data, files, run, settings, provenance=provenance, device=device)
         if settings.search:
             files.discard("checkpoint.pt")
             return
         model.load_state_dict(state.best_model)
-        made_from["peak"] = {"gpu": gpu_share(device), "checkpoint_bytes": files.size("checkpoint.pt")}
+        provenance["peak"] = {"gpu": gpu_share(device), "checkpoint_bytes": files.size("checkpoint.pt")}
         sets = {trial.config.dataset.name: data} | others
-        record, tests = make_record(trial, model, sets, state, files.epochs(), made_from=made_from, device=device)
+        record, tests = make_record(trial, model, sets, state, files.epochs(), made_from=provenance, device=device)
         predictions, picture = npz_files(tests, own=trial.config.dataset.name), None
         for name, content in predictions.items():
             files.write(name, content)
@@ -66,11 +69,11 @@ def run_trial(trial: Trial, settings: Settings) -> Generator[EpochRow, None, Non
 
 
 def _train(
-    trial: Trial, model: nn.Module, data: Prepared, files: TrialFiles, run: Run, settings: Settings, *,
-    made_from: EpochRow, device: str,
+    trial: Trial, model: nn.Module, data: Prepared, files: TrialFiles, run: "wandb.Run", settings: Settings, *,
+    provenance: dict[str, Any], device: str,
 ) -> Generator[EpochRow, None, TrainState]:  # fmt: skip
-    """Go on from the checkpoint, if there is one, to the last epoch; after each, the log, then the checkpoint."""
-    with Checkpoint(files, {name: made_from[name] for name in ("data", "weights")}) as checkpoint:
+    """Resume from the checkpoint, if any, to the last epoch; after each, write the epoch log, then the checkpoint."""
+    with Checkpoint(files, {name: provenance[name] for name in ("data", "weights")}) as checkpoint:
         state = checkpoint.read()
         rows = files.epochs()[: state.epoch if state else 0]
         log_again(run, rows)
@@ -82,7 +85,7 @@ def _train(
             checkpoint.wait()
             files.write_epochs(rows)
             checkpoint.write(state)
-            if settings.search:  # the sample may be stopped here, and the launcher deletes what is written
+            if settings.search:  # the launcher may stop the trial here and delete its checkpoint
                 checkpoint.wait()
             run.log(row, step=report.epoch)
             yield row
@@ -92,16 +95,16 @@ def _train(
 
 
 def _bytes(save: Callable[[io.BytesIO], object]) -> bytes:
-    """What `save` writes to a file."""
+    """The bytes that `save` writes to a file."""
     buffer = io.BytesIO()
     save(buffer)
     return buffer.getvalue()
 
 
-def _made_from(
+def _provenance(
     config: TrialConfig, data: Prepared, others: Mapping[str, Prepared], settings: Settings, *, device: str
-) -> EpochRow:
-    """Data, weights and machine behind a record; the data of other datasets where it was tested on such."""
+) -> dict[str, Any]:
+    """The provenance of a record: data (of other datasets too, if it is tested on them), weights and machine."""
     elsewhere = {dataset: other.fingerprint for dataset, other in others.items()}
     declared = {} if is_built_in(config.dataset) else {"declaration": config.dataset.fingerprint}
     return (

@@ -1,8 +1,8 @@
-"""Who is at work on a trial: one attempt at a time, however many launchers share a storage. No torch, no ray.
+"""Leases: one attempt at a trial at a time, however many launchers share a storage. No torch, no ray.
 
-A trial's folder holds `lease-<n>.json`. Whoever creates the next number first is the holder; no file is ever taken
-over, so there is no moment with two. A holder writes a heartbeat; a lease that was released, whose process is dead
-on this machine, or that has been silent for `SILENT` seconds elsewhere, may be followed by the next.
+A trial's folder holds `lease-<n>.json`. The process that creates the next number first is the holder; a file is never
+taken over, so there are never two holders. The holder writes heartbeats. The next lease may be taken once this one is
+released, its process is dead (if on the same machine), or it had no heartbeat for `SILENT` seconds (if on another).
 """
 
 import json
@@ -20,23 +20,23 @@ from upath import UPath
 from study.storage import create, write
 
 BEAT, SILENT = 10.0, 60.0
-"""Seconds between heartbeats, and without one until a holder counts as dead: clocks must agree better than this."""
+"""Seconds between heartbeats, and without one until a holder counts as dead: clocks must agree more closely."""
 
 
 class Held(Exception):
-    """The trial is, or has come, into other hands."""
+    """Another process holds the trial's lease, from the start or by now."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """What a lease says."""
+    """The content of a lease."""
 
     node: str
     machine: str
-    """Changes with each boot and with each container: a process number means nothing beyond."""
+    """Changes with each boot and each container: a process id is only unique within one."""
     pid: int
     started: float
-    """When the process began, in seconds since 1970: numbers are used again."""
+    """Start of the process, in seconds since 1970: process ids are reused."""
     beat: float
     """Time of the last heartbeat, in seconds since 1970."""
     released: bool = False
@@ -61,12 +61,12 @@ class Holder:
 
 
 class Lease:
-    """Held from `take` to `release`, with a heartbeat in between."""
+    """A lease that is held from `take` to `release`, with heartbeats from a thread."""
 
     def __init__(self, folder: UPath, number: int, holder: Holder) -> None:
         self.file, self.number, self.holder = folder / f"lease-{number}.json", number, holder
         self.ended = threading.Event()
-        self.lost = ""
+        self.taken_over_by = ""
         self.beats = threading.Thread(target=self._keep_beating, daemon=True)
         self.beats.start()
 
@@ -75,7 +75,7 @@ class Lease:
         """Become the holder of the trial in a folder.
 
         Raises:
-            Held: somebody else is, and lives.
+            Held: another process is the holder, and is alive.
         """
         number, holder = newest(folder)
         if holder is not None and holder.alive():
@@ -84,9 +84,9 @@ class Lease:
         try:
             create(folder / f"lease-{number + 1}.json", _content(me))
         except FileExistsError:
-            raise Held("another that was faster") from None
+            raise Held("another process that was faster") from None
         latest, holder = newest(folder)
-        if latest != number + 1:  # others came and went since the first look
+        if latest != number + 1:  # others have taken and released it in the meantime
             raise Held(str(holder))
         for old in range(number + 1):
             (folder / f"lease-{old}.json").unlink(missing_ok=True)
@@ -95,17 +95,17 @@ class Lease:
     def check(self) -> None:
         """
         Raises:
-            Held: this attempt was taken for dead, and another goes on in its place.
+            Held: this attempt was considered dead, and another process has taken over.
         """
-        if self.lost:
-            raise Held(self.lost)
+        if self.taken_over_by:
+            raise Held(self.taken_over_by)
 
     def release(self) -> None:
-        """Let anyone follow."""
+        """Let another process take the lease."""
         self.ended.set()
         self.beats.join()
-        if not self.lost:
-            with suppress(OSError):  # else it will be seen to be dead
+        if not self.taken_over_by:
+            with suppress(OSError):  # else the lease expires
                 write(self.file, _content(replace(self.holder, released=True)))
 
     def _keep_beating(self) -> None:
@@ -114,21 +114,23 @@ class Lease:
             try:
                 number, holder = newest(self.file.parent)
                 if number != self.number:
-                    self.lost = str(holder)
+                    self.taken_over_by = str(holder)
                     return
                 write(self.file, _content(replace(self.holder, beat=time.time())))
                 last = time.time()
             except OSError as error:
                 if time.time() - last > SILENT:
-                    self.lost = f"unknown: no heartbeat could be written for {SILENT:.0f} s ({error})"
+                    self.taken_over_by = (
+                        f"another process, perhaps: no heartbeat was written for {SILENT:.0f} s ({error})"
+                    )
                     return
 
 
 def newest(folder: UPath) -> tuple[int, Holder | None]:
-    """Number and content of a trial's latest lease; -1 and None where there is none."""
+    """Number and content of a trial's latest lease; -1 and None if there is none."""
     numbers = [int(file.stem.removeprefix("lease-")) for file in folder.glob("lease-*.json")]
     for number in sorted(numbers, reverse=True):
-        with suppress(FileNotFoundError):  # gone since: its holder has finished, or was followed
+        with suppress(FileNotFoundError):  # deleted since: the trial has another holder
             return number, Holder(**json.loads((folder / f"lease-{number}.json").read_text()))
     return -1, None
 

@@ -27,3 +27,9 @@ def test_the_parser_reads_a_command_line_back(overrides: dict[str, Any], storage
 def test_runs_is_another_name_of_storage_that_the_help_leaves_out():
     assert parser().parse_args(["--runs", "s3://lab/wbc"]).storage == "s3://lab/wbc"
     assert "--runs" not in parser().format_help()
+
+
+def test_a_negative_seed_is_refused(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        parser().parse_args(["--seeds", "0", "-1"])
+    assert "argument --seeds: '-1' is not a whole number of 0 or more" in capsys.readouterr().err

@@ -104,7 +104,7 @@ def test_wandb_s_copy_of_a_record_may_lack_fields_that_are_younger():
     del before["elsewhere"], before["trial"]["config"]["test_on"]
     assert differences(record, Replica("finished", [], json.dumps(before))) == []
     for other in (before | {"best_epoch": 1}, before | {"best_epoch": "late"}):
-        assert differences(record, Replica("finished", [], json.dumps(other))) == ["its summary has another record"]
+        assert differences(record, Replica("finished", [], json.dumps(other))) == ["its summary has a different record"]
 
 
 def test_a_record_that_lacks_something_is_refused():

@@ -11,7 +11,7 @@ from upath import UPath
 
 from search_spaces.paper import TABLES
 from study.plan import RunRecord, plan
-from study.progress.from_storage import standings
+from study.progress.from_storage import progress_of
 from study.progress.table import Status, time_left
 from study.scheduling.failures import Failure
 from study.status import main
@@ -25,7 +25,7 @@ ONE = ConfusionMatrix(("a", "b"), ((1, 0), (0, 1)))
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Storage:
-    """One trial done, one running, one failed, one to go."""
+    """One trial done, one running, one failed, one pending."""
     storage = Storage(str(tmp_path))
     write_plan(storage, TRIALS)
     row = {"epoch": 0, "validation_accuracy": 0.5}
@@ -39,8 +39,8 @@ def storage(tmp_path: Path) -> Storage:
 
 def test_it_tells_what_runs_and_what_failed(storage: Storage, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     lease = Lease.take(UPath(storage.trial(TRIALS[1].id).folder))
-    seen = standings(storage, TRIALS)
-    assert [seen[trial.id].status for trial in TRIALS] == [Status.DONE, Status.RUNNING, Status.FAILED, Status.TO_GO]
+    seen = progress_of(storage, TRIALS)
+    assert [seen[trial.id].status for trial in TRIALS] == [Status.DONE, Status.RUNNING, Status.FAILED, Status.PENDING]
     assert (seen[TRIALS[1].id].epochs, seen[TRIALS[1].id].best) == (2, 0.5)
     assert main(["--storage", str(tmp_path)]) == 1
     told = capsys.readouterr().out
@@ -49,7 +49,7 @@ def test_it_tells_what_runs_and_what_failed(storage: Storage, capsys: pytest.Cap
     assert f"failed: {TRIALS[2].id}" in told
     assert "lost: its node" in told
     lease.release()
-    assert standings(storage, TRIALS)[TRIALS[1].id].status is Status.TO_GO
+    assert progress_of(storage, TRIALS)[TRIALS[1].id].status is Status.PENDING
 
 
 def test_a_folder_without_a_study_is_one_line(tmp_path: Path):
@@ -59,8 +59,8 @@ def test_a_folder_without_a_study_is_one_line(tmp_path: Path):
 
 
 def test_the_time_left_counts_what_each_trial_has_still_to_do(storage: Storage):
-    seen = standings(storage, TRIALS)
+    seen = progress_of(storage, TRIALS)
     seen[TRIALS[1].id] = replace(seen[TRIALS[1].id], status=Status.RUNNING, epochs=50)
     left = time_left(TRIALS, seen, seconds=lambda _: 100.0, at_a_time=2)
     assert left == "about 0:01:15 left", "half of one, and one, by two"
-    assert time_left(TRIALS, seen, seconds=lambda _: 0.0, at_a_time=2) == "time left: not known yet"
+    assert time_left(TRIALS, seen, seconds=lambda _: 0.0, at_a_time=2) == "time left: unknown"

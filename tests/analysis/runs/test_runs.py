@@ -117,7 +117,7 @@ def test_a_damaged_log_is_named_and_the_others_are_read(tmp_path, make_record):
     reading = read(tmp_path)
     assert by_id(reading.records) == by_id([records[0], records[2]])
     (problem,) = reading.problems
-    assert problem.startswith(f"{files[1]} is a damaged W&B log: the checksum of the piece at byte ")
+    assert problem.startswith(f"{files[1]} is a damaged W&B log: the checksum of the chunk at byte ")
 
 
 def test_a_trial_whose_run_lies_in_several_files_counts_by_the_one_that_ended_well(tmp_path, make_record):

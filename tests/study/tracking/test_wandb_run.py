@@ -114,7 +114,7 @@ def test_a_server_that_fails_loses_nothing_and_is_brought_up_to_date(
     at: str, fault: str, trials: list[Trial], online: Settings, stub: WandbStub, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):  # fmt: skip
-    """The trial ends in bounded time with its record; `reconcile` tells what the server lacks, and mends it."""
+    """The trial ends in bounded time with its record; `reconcile` names what the server lacks, and repairs it."""
     monkeypatch.setattr(tracking, "FLUSH_SECONDS", 5)
     trial = trials[0]
     attempt = run_trial(trial, online)
@@ -140,16 +140,16 @@ def test_a_mode_that_is_set_but_empty_is_not_set(monkeypatch: pytest.MonkeyPatch
     assert mode(offline=False) == "online"
     assert "WANDB_MODE" not in os.environ
     monkeypatch.setenv("WANDB_MODE", "on")
-    with pytest.raises(InputError, match="WANDB_MODE=on: wanted one of online, offline, disabled"):
+    with pytest.raises(InputError, match="WANDB_MODE=on: must be one of online, offline, disabled"):
         mode(offline=False)
 
 
 def test_bad_tracking_stops_a_study_before_it_starts(online: Settings, stub: WandbStub):
     check(online)
-    with pytest.raises(InputError, match="no entity nobody for this key, which has lab, tester"):
+    with pytest.raises(InputError, match="the key has no access to the entity nobody, only to lab, tester"):
         check(replace(online, entity="nobody"))
     stub.fault = lambda request: 401 if request.operation else None
-    with pytest.raises(InputError, match=r"does not let runs in: .*401.*WANDB_MODE=offline keeps the runs"):
+    with pytest.raises(InputError, match=r"does not accept runs: .*401.*WANDB_MODE=offline keeps the runs"):
         check(online)
 
 
@@ -158,7 +158,7 @@ def test_a_study_online_through_real_workers(drawn: Path, weights: Path, tmp_pat
     place = Place(tmp_path, drawn, weights, tmp_path / "cache", env=stub.environment | {"WANDB_PROJECT": "mine"})
     done = place.run("--tables", "11", "--datasets", "lisc")
     assert done.returncode == 0, done.stderr
-    assert "6 of 6 finished trials agree with W&B's server, every epoch once." in done.stderr
+    assert "6 of 6 finished trials agree with W&B's server, each epoch once." in done.stderr
     assert {run.state for run in stub.runs.values()} == {"finished"}
     assert {run.project for run in stub.runs.values()} == {"mine"}
     assert len(stub.runs) == 6
