@@ -41,8 +41,8 @@ def figure_4(manifests: Mapping[Dataset, Manifest], *, rehearsal: bool) -> Drawn
     return Drawn(
         "4",
         "Cell types in the four augmented training sets",
-        "B basophil, M monocyte, E eosinophil, N neutrophil, L lymphocyte; BCCD has no basophils. The paper does not "
-        "say how many copies it made.",
+        "B basophil, M monocyte, E eosinophil, N neutrophil, L lymphocyte; BCCD has no basophils. The numbers of "
+        "copies in the paper are not known.",
         figure,
         rehearsal=rehearsal,
     )

@@ -81,7 +81,7 @@ def test_two_studies_of_a_project_have_dashboards_of_their_own(wandb_stub: Wandb
 def test_without_a_server_what_to_do_instead_is_told(capsys):
     assert main(["dashboard", "--storage", "elsewhere"]) == 2
     error = capsys.readouterr().err
-    assert "wants --wandb ENTITY/PROJECT" in error
+    assert "a dashboard needs --wandb ENTITY/PROJECT" in error
     assert "wandb leet elsewhere/wandb shows the runs" in error
 
 
@@ -98,5 +98,5 @@ def test_a_server_that_refuses_is_one_line_and_exit_2(wandb_stub: WandbStub, mak
     put(wandb_stub, make_record(PROPOSED))
     wandb_stub.fault = lambda request: 403 if request.operation == "UpsertView2" else None
     assert main(COMMAND) == 2
-    assert "python -m analysis dashboard: " in capsys.readouterr().err
+    assert "error: cannot save the dashboards in " in capsys.readouterr().err
     assert wandb_stub.views == {}
