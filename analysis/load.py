@@ -1,7 +1,7 @@
 """From runs to filled and tested tables: what every command begins with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from search_spaces.paper import PROPOSED
 from search_spaces.table import Table, configs, effective
 from study.plan import RunRecord
 from study.storage import root_of
+from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import Dataset
 from wbc_model.datasets.photographs import read_origins
 from wbc_model.errors import InputError
@@ -51,6 +52,12 @@ class Study:
     def kind(self) -> str:
         return "rehearsal" if self.rehearsal else "measured"
 
+    @property
+    def proposed(self) -> TrialConfig:
+        """The proposed model as this study trains it, on the dataset of its first row."""
+        dataset = next(row.config.dataset for filled in self.tables for row in filled.rows)
+        return replace(PROPOSED, dataset=dataset).override(self.overrides)
+
     @cached_property
     def manifests(self) -> dict[Dataset, Manifest]:
         """By dataset, the manifest of the data that the runs of the paper's tables were trained on.
@@ -61,7 +68,7 @@ class Study:
             return {}
         tables = [filled for filled in self.tables if filled.table.number.isdigit()]
         runs = [run for filled in tables for row in filled.rows for run in row.runs]
-        return read_manifests(runs, self.storage, usual=PROPOSED.override(self.overrides))
+        return read_manifests(runs, self.storage, usual=self.proposed)
 
 
 def load(

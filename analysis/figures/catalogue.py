@@ -10,6 +10,7 @@ from analysis.figures.cost import figure_cost
 from analysis.figures.curves import figure_6, figure_8, figure_9
 from analysis.figures.data import figure_4
 from analysis.figures.matrices import figure_7
+from analysis.figures.own import figure_curves, figure_matrices
 from analysis.figures.pictures import figure_2, figure_5, figure_10
 from analysis.figures.style import CannotDraw, Drawn, styled, warn_of_rehearsal
 from analysis.output.latex import escape
@@ -33,7 +34,7 @@ def draw(
     tables: Mapping[str, Filled], reading: Reading, *, manifests: Mapping[Dataset, Manifest], data: Path | None
 ) -> tuple[list[Drawn], dict[str, str]]:
     """The figures that can be drawn, and by number, why each of the others cannot."""
-    makers: dict[str, Callable[[], Drawn]] = {
+    paper: dict[str, Callable[[], Drawn]] = {
         "2": lambda: figure_2(data),
         "3": lambda: figure_3(tables),
         "4": lambda: figure_4(manifests, rehearsal=any(filled.rehearsal for filled in tables.values())),
@@ -43,8 +44,13 @@ def draw(
         "8": lambda: figure_8(tables),
         "9": lambda: figure_9(tables),
         "10": lambda: figure_10(tables, reading),
-        "cost": lambda: figure_cost(tables),
     }
+    own: dict[str, Callable[[], Drawn]] = {
+        "curves": lambda: figure_curves(tables),
+        "matrices": lambda: figure_matrices(tables),
+    }
+    only_own = all(number.startswith("D") for number in tables)
+    makers = ({} if only_own else paper) | (own if "D1" in tables else {}) | {"cost": lambda: figure_cost(tables)}
     drawn: list[Drawn] = []
     impossible: dict[str, str] = {}
     with styled():

@@ -8,20 +8,19 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.figures.style import COLOURS, MARKERS, MODEL_STYLE, CannotDraw, Drawn, canvas, ids, percent_axis
 from analysis.tables.fill import Filled, Row
-from search_spaces.paper import DATASETS
 from wbc_model.datasets.dataset import Dataset
 
 
 def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
     """Accuracy of the six compared models on each dataset against the time of one training."""
     rows: dict[tuple[Dataset, str], Row] = {}
-    for number in ("12", "11"):
+    for number in ("12", "11", "D1"):
         for row in tables[number].rows if number in tables else ():
             if row.runs:
                 rows[row.config.dataset, row.labels[1]] = row
     if not rows:
         raise CannotDraw("it shows rows of Tables 11 and 12, of which none has a finished run")
-    datasets = sorted({dataset for dataset, _ in rows}, key=DATASETS.index)
+    datasets = list(dict.fromkeys(dataset for dataset, _ in rows))
     unit, seconds = _unit([run.seconds for row in rows.values() for run in row.runs])
     figure = canvas(2.6)
     panels = np.atleast_1d(figure.subplots(1, len(datasets)))

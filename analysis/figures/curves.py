@@ -38,7 +38,7 @@ def figure_6(tables: Mapping[str, Filled]) -> Drawn:
     panels = figure.subplots(1, 2, sharey=True)
     for axes, part in zip(panels, ("train", "validation"), strict=True):
         for i, row in enumerate(rows):
-            _line(axes, row, f"{part}_accuracy", style=i, label=f"{row.labels[1]} samples")
+            draw_curve(axes, row, f"{part}_accuracy", style=i, label=f"{row.labels[1]} samples")
         axes.set_title(f"{'ab'[part == 'validation']}  {part.capitalize()} set")
         axes.set_xlabel("Epoch")
     percent_axis(panels[0], "Accuracy")
@@ -77,7 +77,7 @@ def _models(tables: Mapping[str, Filled], number: str, part: str) -> Drawn:
     key = f"{part}_accuracy"
     for row in sorted(rows, key=lambda row: MODEL_STYLE[row.labels[0]]):
         best = f" (THA {_highest(row.runs, key):.2f})" if part == "validation" else ""
-        _line(axes, row, key, style=MODEL_STYLE[row.labels[0]], label=f"{row.labels[0]}{best}")
+        draw_curve(axes, row, key, style=MODEL_STYLE[row.labels[0]], label=f"{row.labels[0]}{best}")
     axes.set_xlabel("Epoch")
     percent_axis(axes, f"{part.capitalize()} accuracy")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -92,7 +92,7 @@ def _models(tables: Mapping[str, Filled], number: str, part: str) -> Drawn:
     )
 
 
-def _line(axes: Axes, row: Row, key: str, *, style: int, label: str) -> None:
+def draw_curve(axes: Axes, row: Row, key: str, *, style: int, label: str) -> None:
     """Draw the mean over a row's seeds, and their range as a band if there are several."""
     curves = curve(row.runs, key)
     epochs = np.arange(1, curves.shape[1] + 1)

@@ -8,7 +8,6 @@ from analysis.output.rank_table import ranks
 from analysis.output.setup_tables import setting
 from analysis.stats.evidence import power_lines
 from analysis.tables.layout import TableLayout, lay_out
-from search_spaces.paper import PROPOSED
 
 SUFFIXES = ("tex", "csv", "md", "html")
 """Formats of each table."""
@@ -32,7 +31,7 @@ def outputs(study: Study) -> dict[str, str]:
     files |= {f"table_{filled.table.number}.csv": table_csv(filled) for filled in study.tables}
     files["tables.tex"] = latex.document([table.number for table in tables])
     cells = [line for one in study.compared for line in cell_lines(one)]
-    deltas = [line for one in study.compared for line in delta_lines(one, PROPOSED.override(study.overrides))]
+    deltas = [line for one in study.compared for line in delta_lines(one, study.proposed)]
     power = [line for one in study.compared for line in power_lines(one)]
     lines = dict(zip(LINES, (cells, deltas, power, cost_lines(study.tables)), strict=True))
     return files | {f"{name}.csv": to_csv(each, kind=study.kind) for name, each in lines.items() if each}

@@ -8,7 +8,6 @@ from analysis.published.numbers import read_csv
 from analysis.tables.fill import DASH
 from analysis.tables.layout import TableLayout, head, plain_rows
 from analysis.tables.notes import REHEARSAL_NOTE
-from search_spaces.paper import PROPOSED
 from wbc_model.choices import CELLS
 from wbc_model.datasets.dataset import letters
 from wbc_model.preparation.splits import SPLITS
@@ -52,7 +51,7 @@ def _sets(study: Study) -> TableLayout:
 
 
 def _parameters(study: Study) -> TableLayout:
-    config = PROPOSED.override(study.overrides)
+    config = study.proposed
     rows = {
         "Dropout ratio": [f"{config.dropout:g}"],
         "Initial learning rate": [f"{config.lr:g}"],

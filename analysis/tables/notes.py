@@ -1,25 +1,20 @@
 """The title, notes and footnotes of a table, the same in every format."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from string import ascii_lowercase
 
 from analysis.tables.command_line import command
 from analysis.tables.fill import TICK, Filled
-from wbc_model.datasets.dataset import Dataset, letters
+from wbc_model.datasets.dataset import Dataset, is_built_in, letters
 
-REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn images. These numbers say nothing about the paper."
+REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn or small images. These numbers say nothing about the paper."
 
 MEANINGS = {
     "OA": "accuracy",
     "AP": "macro precision",
     "AR": "macro recall",
     "AF1": "macro F1",
-    "B": "basophil",
-    "M": "monocyte",
-    "E": "eosinophil",
-    "N": "neutrophil",
-    "L": "lymphocyte",
     "RM": "ResNet module",
     "DM": "DenseNet module",
     "TL": "transfer learning",
@@ -85,14 +80,20 @@ def _images(filled: Filled) -> str:
         if unknown := tuple(cell for cell in on.classes if cell not in own.classes):
             fewer[own, unknown][on] = f"{on.title} {sum(images.values())}"
         else:
-            numbers = "/".join(str(images[cell]) for cell in on.classes)
-            sizes[on] = f"{on.title} {numbers} {'/'.join(letters(on.classes))}, {sum(images.values())} in all"
+            sizes[on] = f"{on.title} {_by_class(on, images)}, {sum(images.values())} in all"
     excluded = [
         f" A model trained on {own.title} knows no {_list(f'{cell}s' for cell in unknown)} "
         f"and is tested without them, on {_list(left.values())}."
         for (own, unknown), left in fewer.items()
     ]
     return f"Test images: {'; '.join(sizes.values())}.{''.join(excluded)}"
+
+
+def _by_class(dataset: Dataset, images: Mapping[str, int]) -> str:
+    """`1/2 B/M` for a dataset of the paper, whose letters every reader knows; `1 band, 2 monocyte` for another."""
+    if is_built_in(dataset):
+        return f"{'/'.join(str(images[cell]) for cell in dataset.classes)} {'/'.join(letters(dataset.classes))}"
+    return _list(f"{images[cell]} {cell}" for cell in dataset.classes)
 
 
 def _list(items: Iterable[object]) -> str:
@@ -103,7 +104,9 @@ def _headings(filled: Filled) -> str:
     """The abbreviations of the headings: `OA accuracy, AP macro precision, ...`."""
     headings = (*filled.table.stub, *(column.label for column in filled.table.columns))
     words = dict.fromkeys(word for heading in headings for word in heading.split())
-    return f"{', '.join(f'{word} {MEANINGS[word]}' for word in words if word in MEANINGS)}."
+    cells = {c.label: c.key.removeprefix("recall/") for c in filled.table.columns if c.key.startswith("recall/")}
+    meanings = MEANINGS | cells
+    return f"{', '.join(f'{word} {meanings[word]}' for word in words if word in meanings)}."
 
 
 def repeats(filled: Filled) -> list[bool]:

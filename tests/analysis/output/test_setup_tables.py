@@ -57,4 +57,6 @@ def test_a_rehearsal_says_so(lisc):
     rows = {labels: config.override({"images": "drawn"}) for labels, config in ELEVEN.rows.items()}
     (three,) = setting(replace(lisc, tables=[fill(replace(ELEVEN, rows=rows), [])], overrides=REHEARSAL))
     assert three.title.startswith("REHEARSAL. ")
-    assert three.notes == ("Rehearsal: tiny networks on drawn images. These numbers say nothing about the paper.",)
+    assert three.notes == (
+        "Rehearsal: tiny networks on drawn or small images. These numbers say nothing about the paper.",
+    )

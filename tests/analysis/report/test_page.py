@@ -161,7 +161,7 @@ def test_labels_are_text_never_markup():
 def test_a_rehearsal_is_told_in_title_banner_and_every_caption():
     rehearsal, paper = page(overrides={"images": "drawn", "trunks": "tiny"}), page()
     assert "<title>REHEARSAL: " in rehearsal
-    assert '<p class="warning" role="alert">Rehearsal: tiny networks on drawn images.' in rehearsal
+    assert '<p class="warning" role="alert">Rehearsal: tiny networks on drawn or small images.' in rehearsal
     assert rehearsal.count(". REHEARSAL. ") == 9
     assert "rehearsal" not in paper.lower()
 
