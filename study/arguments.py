@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   study/run.py --data ~/wbc --tables 5 6 --seeds 0 1 2
   study/run.py --data ~/wbc --tables E1         beyond the paper: how much do its unstated choices matter?
   study/run.py --data ~/wbc --tables E6         ... trained on one dataset, tested on each of the four
+  study/run.py --data ~/wbc --tables E7         ... newer networks from timm
   study/run.py --data ~/wbc --tables 11 --datasets bccd --set epochs=2 image_size=96
   study/run.py --dataset ~/cells                the compared models on your own folder of class folders
   study/run.py --data ~/wbc --doctor                              is every node of the cluster fit for it?
@@ -53,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 def _what(group: argparse._ArgumentGroup) -> None:
     names = ", ".join(BUILT_IN)
     group.add_argument(
-        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E6)"
+        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E7)"
     )
     group.add_argument(
         "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help=f"only rows on these: {names}"

@@ -1,5 +1,6 @@
 """What a config can choose from. Needs no torch."""
 
+import re
 from enum import StrEnum
 
 CELLS = ("basophil", "monocyte", "eosinophil", "neutrophil", "lymphocyte")
@@ -7,7 +8,8 @@ CELLS = ("basophil", "monocyte", "eosinophil", "neutrophil", "lymphocyte")
 
 
 class Init(StrEnum):
-    """The weights a branch or baseline starts from."""
+    """The weights that a branch or baseline starts from. IMAGENET stands for pre-trained weights of any kind: those of
+    a `timm:` model are what its tag says."""
 
     IMAGENET = "imagenet"
     RANDOM = "random"
@@ -27,13 +29,18 @@ class Attention(StrEnum):
 
 
 class Network(StrEnum):
-    """The networks the proposed model is compared with (Tables 10-12)."""
+    """The networks that the paper compares the proposed model with (Tables 10-12)."""
 
     RESNET50 = "resnet50"
     DENSENET121 = "densenet121"
     INCEPTION_V3 = "inception_v3"
     JIANG = "jiang"
     SHARMA = "sharma"
+
+
+TIMM_NAME = re.compile(r"timm:(?P<model>\w+(\.\w+)?)(@(?P<revision>[0-9a-f]{40}))?")
+"""A model of timm with the tag of its pre-trained weights, and optionally the commit of its repository on the hub:
+`timm:convnext_tiny.fb_in1k`. Only a model of which timm has no weights is named without a tag."""
 
 
 class Cut(StrEnum):
@@ -66,7 +73,11 @@ class ParallelBy(StrEnum):
 
 
 class Normalisation(StrEnum):
-    """Of the input pixels, from [0, 1]: by ImageNet's mean and deviation, to [-1, 1], or not at all."""
+    """How input pixels in [0, 1] are normalised.
+
+    IMAGENET: by the mean and standard deviation that the network's pre-trained weights expect. These are ImageNet's for
+    the paper's networks, and those of timm's configuration for a `timm:` model. UNIT: to [-1, 1]. NONE: not at all.
+    """
 
     IMAGENET = "imagenet"
     UNIT = "unit"

@@ -9,10 +9,11 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Discriminator, Field, StrictBool, Tag, TypeAdapter
+from pydantic import ConfigDict, Discriminator, Field, PlainValidator, StrictBool, Tag, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from wbc_model.choices import (
+    TIMM_NAME,
     Attention,
     AttentionAt,
     Augmentation,
@@ -62,11 +63,24 @@ class TwoBranch:
             raise ValueError("a two-branch model needs at least one branch: resnet and densenet are both None")
 
 
+def _network(value: Any) -> Network | str:
+    if isinstance(value, str) and value in set(Network):
+        return Network(value)
+    if isinstance(value, str) and TIMM_NAME.fullmatch(value):
+        return value
+    raise ValueError(f"no network {value!r}: there are {', '.join(Network)}, and any model of timm as timm:NAME.TAG")
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Baseline:
-    """One of the five compared networks."""
+    """A network with one trunk: one of the paper's five, or any model of timm.
 
-    network: Network
+    A model of timm is named `timm:NAME.TAG`, or `timm:NAME.TAG@COMMIT` to choose the revision of its weights. The tag
+    is required because timm may change which one is its default. Whether timm has the model is checked by `build`, and
+    before a study starts; planning does not load timm.
+    """
+
+    network: Annotated[Network | str, PlainValidator(_network)]
     init: Init = Init.IMAGENET
 
     def __post_init__(self) -> None:

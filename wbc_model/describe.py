@@ -1,6 +1,11 @@
-"""Parameters and arithmetic of every model: `python -m wbc_model.describe`."""
+"""Parameters and multiply-adds of the paper's models, or of models of timm: `python -m wbc_model.describe`.
+
+torch counts the backward pass of a grouped convolution as if it were dense, so the last column is too large for
+networks that have many of them, such as EfficientNet and ConvNeXt.
+"""
 
 import argparse
+import sys
 
 import torch
 from torch import nn
@@ -8,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from wbc_model.choices import Cut, Fuse, Init, Network
 from wbc_model.config import Baseline, TrialConfig, TwoBranch
+from wbc_model.errors import reports_input_errors, validating
 from wbc_model.networks.build import build
 
 RANDOM = {"resnet": Init.RANDOM, "densenet": Init.RANDOM}
@@ -23,7 +29,7 @@ MODELS = {
 
 
 def measure(config: TrialConfig) -> tuple[float, float, float]:
-    """Million parameters; billion multiply-adds an image, forward, and forward with backward."""
+    """Parameters in millions; multiply-adds per image in billions, of the forward pass and of forward and backward."""
     model = build(config, seed=0)
     forward = _multiply_adds(model, config.image_size, backward=False)
     both = _multiply_adds(model, config.image_size, backward=True)
@@ -39,14 +45,24 @@ def _multiply_adds(model: nn.Module, image_size: int, *, backward: bool) -> floa
     return counter.get_total_flops() / 2 / len(x) / 1e9
 
 
-def main() -> None:
-    """Print the table."""
-    argparse.ArgumentParser(prog="python -m wbc_model.describe", description=__doc__).parse_args()
-    print(f"{'':34}{'pixels':>8}{'M parameters':>14}{'GMAC forward':>14}{'GMAC training':>15}")
-    for name, config in MODELS.items():
+@reports_input_errors
+def main() -> int:
+    """Print the table; the exit status."""
+    p = argparse.ArgumentParser(prog="python -m wbc_model.describe", description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    p.add_argument("networks", nargs="*", metavar="timm:NAME.TAG", help="these models of timm instead")
+    p.add_argument("--image-size", type=int, default=224, metavar="PIXELS", help="their input (224)")
+    args = p.parse_args()
+    with validating():
+        named = {n: TrialConfig.from_json({"model": {"network": n, "init": "random"}, "image_size": args.image_size})
+                 for n in args.networks}  # fmt: skip
+    width = max(34, *(len(name) + 1 for name in (named or MODELS)))
+    print(f"{'':{width}}{'pixels':>8}{'M parameters':>14}{'GMAC forward':>14}{'GMAC training':>15}")
+    for name, config in (named or MODELS).items():
         parameters, forward, both = measure(config)
-        print(f"{name:34}{config.image_size:8}{parameters:14.2f}{forward:14.2f}{both:15.2f}")
+        print(f"{name:{width}}{config.image_size:8}{parameters:14.2f}{forward:14.2f}{both:15.2f}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

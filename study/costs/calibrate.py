@@ -17,6 +17,7 @@ from study.tracking.wandb_run import tracked
 from study.trial.checkpoints import snapshot
 from study.trial.device_memory import gpu_share
 from study.trial.inputs import prepared
+from study.trial.pretrained import weights_source
 from wbc_model.networks.build import build
 from wbc_model.preparation.cache import Prepared
 from wbc_model.preparation.image_set import ImageSet
@@ -73,7 +74,7 @@ def shortened(trial: Trial, settings: Settings, *, epochs: int, device: str) -> 
     """Set up a trial's training, with its data and weights, for shortened epochs."""
     config = replace(trial.config, epochs=epochs)
     data = prepared(config.data, settings)
-    model = build(config, seed=trial.seed, weights=settings.weights)
+    model = build(config, seed=trial.seed, weights=weights_source(settings))
     train, none = _part(data.sets["train"], STEPS * config.batch_size), _part(data.sets["validation"], 1)
     reports = fit(model, train, none, config, seed=trial.seed, device=device, capture=not settings.eager)
     return Shortened(data, model, len(train) // config.batch_size, reports)

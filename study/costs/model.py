@@ -175,7 +175,7 @@ def shape(config: TrialConfig) -> str:
     """The knobs that a trial's time and memory depend on, as text; attention and initial weights hardly matter."""
     model = config.model
     if isinstance(model, Baseline):
-        network = model.network.value
+        network = str(model.network)
     else:
         branches = "+".join(n for n in ("resnet", "densenet") if getattr(model, n) is not None)
         network = f"{branches}-{model.cut}-{model.fuse}{'-frozen' * model.frozen}"

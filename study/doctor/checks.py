@@ -118,7 +118,7 @@ def look_at_weights(trials: Iterable[Trial], settings: Settings, compared: dict[
     Raises:
         WeightsError: weights are missing.
     """
-    from study.trial.inputs import weights_of
+    from study.trial.pretrained import weights_of
 
     for trial in trials:
         for trunk, weights in weights_of(trial.config, settings).items():

@@ -174,7 +174,7 @@ def _family(trial: Trial, failure: Failure | None = None) -> str:
     if failure is not None and failure.kind is Kind.STORAGE:
         return ALL_FAMILIES
     model = trial.config.model
-    return model.network.value if isinstance(model, Baseline) else "two_branch"
+    return str(model.network) if isinstance(model, Baseline) else "two_branch"
 
 
 def by_reason(jobs: Mapping[str, Job]) -> dict[tuple[Kind, str, str], list[Job]]:

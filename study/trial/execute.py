@@ -19,7 +19,8 @@ from study.tracking.wandb_run import tracked
 from study.trial.checkpoints import Checkpoint
 from study.trial.device_memory import gpu_share
 from study.trial.final_test import make_record, npz_files
-from study.trial.inputs import prepared, weights_of
+from study.trial.inputs import prepared
+from study.trial.pretrained import weights_of, weights_source
 from wbc_model.config import TrialConfig, TwoBranch
 from wbc_model.datasets.dataset import is_built_in
 from wbc_model.networks.build import build
@@ -47,7 +48,7 @@ def run_trial(trial: Trial, settings: Settings) -> Generator[EpochRow, None, Non
     with tracked(trial, settings) as run:
         data = prepared(trial.config.data, settings)
         others = {} if settings.search else {c.dataset.name: prepared(c.data, settings) for c in trial.config.elsewhere}
-        model = build(trial.config, seed=trial.seed, weights=settings.weights)
+        model = build(trial.config, seed=trial.seed, weights=weights_source(settings))
         provenance = code() | _provenance(trial.config, data, others, settings, device=device)
         log_provenance(run, provenance)
         state = yield from _train(trial, model, data, files, run, settings, provenance=provenance, device=device)

@@ -7,14 +7,12 @@ from typing import Any
 from study.plan import Trial
 from study.settings import Settings
 from study.storage import Storage
-from wbc_model.choices import Init
+from study.trial.pretrained import check_networks, weights_of
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import DataError
 from wbc_model.datasets.find import require
 from wbc_model.datasets.spec import DataSpec
-from wbc_model.networks.backbones import build_trunk
-from wbc_model.networks.build import trunks_of
-from wbc_model.networks.weights import WeightsError, find_weights
+from wbc_model.networks.weights import WeightsError
 from wbc_model.preparation.cache import Prepared, prepare
 
 
@@ -68,8 +66,7 @@ def check_inputs(trials: Iterable[Trial], settings: Settings) -> list[str]:
     everywhere = {each for config in configs for each in config.everywhere}
     datasets = sorted({config.dataset for config in everywhere}, key=str)
     require({dataset: settings.folder_of(dataset) for dataset in datasets})
-    for spec in {spec for config in configs for spec, init in trunks_of(config).values() if init is Init.IMAGENET}:
-        build_trunk(spec, init=Init.IMAGENET, seed=0, weights=settings.weights)
+    check_networks(configs, settings)
     notes = {}
     for spec in {config.data for config in everywhere}:
         data = prepared(spec, settings)
@@ -90,10 +87,3 @@ def prepared(spec: DataSpec, settings: Settings, *, may_build: bool = True) -> P
         limit=settings.cache_limit,
         may_build=may_build,
     )
-
-
-def weights_of(config: TrialConfig, settings: Settings) -> dict[str, dict[str, str]]:
-    """Origin and hash of the ImageNet weights of each trunk that starts from such."""
-    trunks = {name: spec for name, (spec, init) in trunks_of(config).items() if init is Init.IMAGENET}
-    found = {name: find_weights(spec, settings.weights) for name, spec in trunks.items()}
-    return {name: {"origin": weights.origin, "sha256": weights.sha256} for name, weights in found.items()}

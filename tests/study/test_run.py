@@ -88,7 +88,7 @@ def test_missing_weights_stop_the_study_before_it_starts_and_a_damaged_image_is_
     empty.mkdir()
     done = run(*words, "--weights", str(empty), cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "wanted one file tiny_" in done.stderr
+    assert "expected one file tiny_" in done.stderr
     assert not (tmp_path / "runs").exists()
     damaged = tmp_path / "damaged"
     subprocess.run(["cp", "-r", str(drawn), str(damaged)], check=True)

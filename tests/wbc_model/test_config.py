@@ -12,6 +12,8 @@ VARIED = [
     TrialConfig(dataset="bccd", model=Baseline(Network.JIANG, Init.RANDOM)),
     TrialConfig(model=TwoBranch(resnet=None, attention="se")),
     TrialConfig(model=Baseline(Network.RESNET50)),
+    TrialConfig(model=Baseline("timm:resnet50.tv_in1k")),
+    TrialConfig(model=Baseline(f"timm:resnet50.tv_in1k@{'0' * 40}")),
 ]
 
 
@@ -62,6 +64,8 @@ def test_only_the_difference_need_be_given():
         ({"image_size": 50}, "50 is no multiple of 32"),
         ({"model": {"resnet": None, "densenet": None}}, "at least one branch"),
         ({"model": {"network": "jiang"}}, "no ImageNet weights"),
+        ({"model": {"network": "resnet51"}}, "no network 'resnet51': there are resnet50, .* timm:NAME.TAG"),
+        ({"model": {"network": "timm:resnet18.a1_in1k@main"}}, "no network 'timm:resnet18.a1_in1k@main'"),
         ({"model": {"network": "inception_v3"}, "image_size": 64}, "at least 75 pixels"),
     ],
 )

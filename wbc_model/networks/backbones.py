@@ -1,6 +1,5 @@
-"""The convolutional trunks, with ImageNet weights or random ones. The only file that imports timm."""
+"""The trunks of the paper's networks, with ImageNet weights or random ones."""
 
-from pathlib import Path
 from typing import Any
 
 import timm
@@ -11,29 +10,24 @@ from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
 
 from wbc_model.choices import Cut, Init, Network, Trunks
-from wbc_model.networks.weights import TrunkSpec, find_weights, load
+from wbc_model.networks.timm_trunk import build_timm_trunk
+from wbc_model.networks.trunk import Trunk
+from wbc_model.networks.weights import NEWEST, Source, TrunkSpec, find_weights, load
 from wbc_model.seeding import torch_seeded
 
 
-class Trunk(nn.Module):
-    """Images (B, 3, H, W), normalised, to a feature map (B, `channels`, H / 32, W / 32), or / 16 for a cut one."""
-
-    def __init__(self, body: nn.Module, *, channels: int) -> None:
-        super().__init__()
-        self.body, self.channels = body, channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.body(x)
-
-
-def build_trunk(spec: TrunkSpec, *, init: Init, seed: int, weights: Path | None = None) -> Trunk:
-    """A trunk on its own random stream: the same seed gives the same weights whatever is built beside it.
+def build_trunk(spec: TrunkSpec, *, init: Init, seed: int, weights: Source = NEWEST) -> Trunk:
+    """A trunk with pre-trained or random weights. It has a random stream of its own: the same seed gives the same
+    weights, whatever else is built.
 
     Raises:
-        WeightsError: ImageNet weights are asked for and missing, or do not fit the network.
+        WeightsError: there is no such model of timm, or pre-trained weights are missing or do not fit the network.
     """
-    with torch_seeded(seed, "trunk", spec.architecture):
-        body = _TINY[spec.architecture]() if spec.trunks is Trunks.TINY else _full(spec.architecture)
+    if spec.timm_model:
+        return build_timm_trunk(spec, init=init, seed=seed, weights=weights)
+    network = Network(spec.architecture)
+    with torch_seeded(seed, "trunk", network):
+        body = _TINY[network]() if spec.trunks is Trunks.TINY else _full(network)
     if init is Init.IMAGENET:
         load(body, find_weights(spec, weights))
     if spec.cut is Cut.BLOCK3:

@@ -1,36 +1,34 @@
-"""The proposed network: two branches -> 1x1 convolutions -> fuse -> attention -> GAP -> FC -> dropout -> FC."""
-
-from pathlib import Path
+"""From a config to its network."""
 
 from wbc_model.choices import Init, Network
 from wbc_model.config import Baseline, TrialConfig
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.baselines import BaselineNet, build_baseline
 from wbc_model.networks.two_branch import WIDTH, TwoBranchNet
-from wbc_model.networks.weights import TrunkSpec
+from wbc_model.networks.weights import NEWEST, Source, TrunkSpec
 
 
 def trunks_of(config: TrialConfig) -> dict[str, tuple[TrunkSpec, Init]]:
-    """The trunks a config's network is made of, and the weights each starts from."""
+    """The trunks of a config's network by name, and the weights that each starts from."""
     model = config.model
     if isinstance(model, Baseline):
-        return {model.network.value: (TrunkSpec(model.network, config.trunks), model.init)}
+        return {str(model.network): (TrunkSpec(model.network, config.trunks, image_size=config.image_size), model.init)}
     branches = {Network.RESNET50: model.resnet, Network.DENSENET121: model.densenet}
     return {
-        network.value: (TrunkSpec(network, config.trunks, model.cut), init)
+        network.value: (TrunkSpec(network, config.trunks, model.cut, config.image_size), init)
         for network, init in branches.items()
         if init is not None
     }
 
 
-def build(config: TrialConfig, *, seed: int, weights: Path | None = None) -> TwoBranchNet | BaselineNet:
-    """The network of a config. Every part has its own random stream: variants differ in nothing but what they vary.
+def build(config: TrialConfig, *, seed: int, weights: Source = NEWEST) -> TwoBranchNet | BaselineNet:
+    """The network of a config. Every part has a random stream of its own, so variants share the parts that they share.
 
     Args:
-        weights: folder of ImageNet weights; None fetches them from timm's hub.
+        weights: a folder of pre-trained weights, or the hub.
 
     Raises:
-        WeightsError: ImageNet weights are asked for and missing.
+        WeightsError: there is no such model of timm, or pre-trained weights are missing or do not fit.
     """
     trunks = {
         name: build_trunk(spec, init=init, seed=seed, weights=weights)

@@ -1,24 +1,31 @@
-"""New."""
+"""Pixels in [0, 1] to what a network's weights expect."""
 
 import torch
 from torch import Tensor, nn
 
 from wbc_model.choices import Normalisation
 
-STATISTICS = {
-    Normalisation.IMAGENET: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    Normalisation.UNIT: ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    Normalisation.NONE: ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-}
-"""Per-channel mean and deviation of RGB in [0, 1]."""
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each RGB channel, of pixels in [0, 1]."""
+
+IMAGENET: Statistics = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+UNIT: Statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+NONE: Statistics = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 class Normalise(nn.Module):
-    """RGB in [0, 1] to what the trunks are used to. Affine, so it commutes with mixup."""
+    """Subtracts the mean of RGB images (B, 3, H, W) in [0, 1] and divides by their standard deviation.
 
-    def __init__(self, normalisation: Normalisation) -> None:
+    It is affine, so it commutes with mixup.
+
+    Args:
+        trained_on: statistics of the images on which the network's weights were trained; for `Normalisation.IMAGENET`.
+    """
+
+    def __init__(self, normalisation: Normalisation, *, trained_on: Statistics = IMAGENET) -> None:
         super().__init__()
-        mean, deviation = torch.tensor(STATISTICS[normalisation]).view(2, 1, 3, 1, 1)
+        statistics = {Normalisation.IMAGENET: trained_on, Normalisation.UNIT: UNIT, Normalisation.NONE: NONE}
+        mean, deviation = torch.tensor(statistics[normalisation]).view(2, 1, 3, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("deviation", deviation, persistent=False)
 

@@ -1,4 +1,4 @@
-"""New."""
+"""The proposed network: two branches -> 1x1 convolutions -> fuse -> attention -> GAP -> FC -> dropout -> FC."""
 
 from functools import partial, reduce
 
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from wbc_model.choices import Attention, AttentionAt, Fuse, Normalisation, Trunks
 from wbc_model.config import TwoBranch
 from wbc_model.networks.attention import ATTENTIONS, ParallelAttention
-from wbc_model.networks.backbones import Trunk
 from wbc_model.networks.normalise import Normalise
+from wbc_model.networks.trunk import Trunk
 from wbc_model.seeding import torch_seeded
 
 WIDTH = {Trunks.FULL: 512, Trunks.TINY: 64}
@@ -17,7 +17,7 @@ WIDTH = {Trunks.FULL: 512, Trunks.TINY: 64}
 
 
 class TwoBranchNet(nn.Module):
-    """Images (B, 3, H, W) in [0, 1] to logits (B, classes). Fig. 3, as far as the text tells it."""
+    """Images (B, 3, H, W) in [0, 1] to logits (B, classes). Fig. 3 with the choices of docs/paper.md."""
 
     def __init__(self, branches: dict[str, Trunk], *, model: TwoBranch, normalisation: Normalisation,
                  width: int, classes: int, dropout: float, seed: int) -> None:  # fmt: skip
@@ -49,8 +49,12 @@ class TwoBranchNet(nn.Module):
             return self._fuse([self.attention[name](branch) for name, branch in maps.items()])
         return self.attention(self._fuse(list(maps.values())))
 
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, classes) of what `features` gave."""
+        return self.head(features)
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x))
+        return self.classify(self.features(x))
 
     def _fuse(self, maps: list[Tensor]) -> Tensor:
         return torch.cat(maps, dim=1) if self.fuse is Fuse.CONCAT else reduce(torch.add, maps)

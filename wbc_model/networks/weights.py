@@ -1,7 +1,8 @@
-"""ImageNet weights: which file, where from, and into which trunk."""
+"""Pre-trained weights: which file, from where, and into which trunk."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -12,13 +13,13 @@ from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import DenseNet121_Weights, Inception_V3_Weights, ResNet50_Weights
 
-from wbc_model.choices import Cut, Network, Trunks
-from wbc_model.errors import InputError
+from wbc_model.choices import TIMM_NAME, Cut, Network, Trunks
 from wbc_model.files import sha256_of
+from wbc_model.networks.timm_registry import WeightsError, configuration
 
 HUB_FILE = "model.safetensors"
 TORCHVISION = "timm/{name}.tv_in1k"
-"""torchvision's ImageNet-1k weights as timm's hub keeps them."""
+"""The repository on the hub in which timm keeps torchvision's ImageNet-1k weights of a network."""
 
 PUBLISHED = {
     Network.RESNET50: ResNet50_Weights.IMAGENET1K_V1,
@@ -27,30 +28,64 @@ PUBLISHED = {
 }
 
 ARCHITECTURE = {Network.SHARMA: Network.DENSENET121}
-"""Networks that use another's trunk, and so its weights."""
+"""Networks that use the trunk, and so the weights, of another."""
 
 
-class WeightsError(InputError):
-    """ImageNet weights that were asked for and cannot be had, or do not fit. The message is for the user."""
+@dataclass(frozen=True)
+class Hub:
+    """The Hugging Face hub, where timm publishes weights."""
+
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    """The commit to use of each repository; the newest of those that are not named."""
+
+
+NEWEST = Hub()
+Source = Path | Hub
+"""Where weights come from: a folder of files, or the hub."""
 
 
 @dataclass(frozen=True)
 class TrunkSpec:
-    """Everything about a trunk but its random seed."""
+    """Everything that determines a trunk, except its random seed."""
 
-    network: Network
+    network: Network | str
     trunks: Trunks = Trunks.FULL
     cut: Cut = Cut.FULL
+    image_size: int = 224
+    """Pixels; some models of timm are built for one input size."""
 
     @property
-    def architecture(self) -> Network:
+    def timm_model(self) -> str:
+        """`NAME.TAG` of a model of timm; empty for the paper's networks."""
+        match = TIMM_NAME.fullmatch(self.network)
+        return match["model"] if match else ""
+
+    @property
+    def architecture(self) -> str:
         """The network whose trunk, and so whose weights, it is."""
-        return ARCHITECTURE.get(self.network, self.network)
+        return self.timm_model or ARCHITECTURE.get(Network(self.network), self.network)
 
     @property
     def file_stem(self) -> str:
-        """How its weight file is named, before the suffix."""
+        """The name of its weight file, without the suffix."""
         return self.architecture if self.trunks is Trunks.FULL else f"{self.trunks}_{self.architecture}"
+
+    @property
+    def repository(self) -> str:
+        """Its repository on the hub; empty where timm names none.
+
+        Raises:
+            WeightsError: timm has no such model.
+        """
+        if self.timm_model:
+            return configuration(self.timm_model).hf_hub_id or ""
+        return TORCHVISION.format(name=self.file_stem)
+
+    @property
+    def revision(self) -> str:
+        """The commit of that repository that its name asks for; empty if it asks for none."""
+        match = TIMM_NAME.fullmatch(self.network)
+        return (match["revision"] or "") if match else ""
 
 
 @dataclass(frozen=True)
@@ -59,8 +94,8 @@ class Weights:
 
     path: Path
     spec: TrunkSpec
-    hub: str = ""
-    """Repository and revision on timm's hub, where it came from there."""
+    revision: str = ""
+    """The commit of its repository on the hub, if it was fetched from there."""
 
     @cached_property
     def sha256(self) -> str:
@@ -68,10 +103,10 @@ class Weights:
 
     @property
     def origin(self) -> str:
-        """Where it is from; of a file, whether torchvision's own: their names end in the first digits of its hash."""
-        published = PUBLISHED.get(self.spec.architecture)
-        if self.hub:
-            return f"hub {self.hub}"
+        """Where the file is from. torchvision's own files are recognised: their names end in digits of their hash."""
+        if self.revision:
+            return f"hub {self.spec.repository} at {self.revision}"
+        published = None if self.spec.timm_model else PUBLISHED.get(Network(self.spec.architecture))
         if self.spec.trunks is Trunks.TINY or published is None:
             return f"file {self.path.name}"
         if self.sha256.startswith(Path(published.url).stem.rpartition("-")[2]):
@@ -79,39 +114,48 @@ class Weights:
         return f"file {self.path.name}, not torchvision's {published}"
 
 
-def find_weights(spec: TrunkSpec, folder: Path | None) -> Weights:
-    """A trunk's ImageNet weights: `folder/<name>*.safetensors` (or .pth, .pt) where a folder is given, else timm's hub.
+def find_weights(spec: TrunkSpec, source: Source) -> Weights:
+    """The file of a trunk's pre-trained weights.
+
+    In a folder it is `<stem>.safetensors` (or .pth, .pt), where the stem may be followed by `-` and anything, as in
+    `resnet50-0676ba61.pth`. The stem is `resnet50`, or `convnext_tiny.fb_in1k` for a model of timm.
 
     Raises:
-        WeightsError: no such file, several, or no connection to the hub. There is no fall-back to random weights.
+        WeightsError: no such file, several of them, or none on the hub. Random weights never take their place.
     """
-    if folder is None:
-        return _from_hub(spec)
-    found = [f for suffix in ("safetensors", "pth", "pt") for f in sorted(folder.glob(f"{spec.file_stem}*.{suffix}"))]
+    if isinstance(source, Hub):
+        return _from_hub(spec, source)
+    suffixes = ("safetensors", "pth", "pt")
+    found = [f for s in suffixes for end in ("", "-*") for f in sorted(source.glob(f"{spec.file_stem}{end}.{s}"))]
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"
-        raise WeightsError(f"wanted one file {spec.file_stem}.safetensors (or .pth, .pt) in {folder}, found: {names}")
+        raise WeightsError(f"expected one file {spec.file_stem}.safetensors (or .pth, .pt) in {source}, found: {names}")
     return Weights(found[0], spec)
 
 
-def _from_hub(spec: TrunkSpec) -> Weights:
-    hub_logging.set_verbosity_error()  # its retries would be told one by one
-    repository = TORCHVISION.format(name=spec.file_stem)
+def _from_hub(spec: TrunkSpec, hub: Hub) -> Weights:
+    hub_logging.set_verbosity_error()  # otherwise each of its retries is reported
+    repository = spec.repository
+    if not repository:
+        raise WeightsError(f"timm names no repository on the hub with weights of {spec.timm_model}; use init=random, "
+                           f"or give a folder that holds {spec.file_stem}.safetensors with --weights DIR")  # fmt: skip
+    revision = spec.revision or hub.revisions.get(repository)
     try:
-        file = Path(hf_hub_download(repository, HUB_FILE))
-        return Weights(file, spec, hub=f"{repository} at {file.parent.name}")
+        file = Path(hf_hub_download(repository, HUB_FILE, revision=revision))
     except Exception as error:  # the hub's client raises a dozen kinds, of several libraries
         raise WeightsError(
-            f"ImageNet weights of {spec.file_stem} could not be fetched from the hub ({repository}: "
-            f"{type(error).__name__}); give a folder that holds {spec.file_stem}.safetensors with --weights DIR"
+            f"the pre-trained weights of {spec.file_stem} could not be fetched from the hub ({repository}"
+            f"{f' at {revision}' if revision else ''}: {type(error).__name__}); give a folder that holds "
+            f"{spec.file_stem}.safetensors with --weights DIR"
         ) from error
+    return Weights(file, spec, revision=file.parent.name)  # .../snapshots/<commit>/model.safetensors
 
 
 def load(body: nn.Module, weights: Weights) -> None:
-    """Load a whole network's file into a trunk; the file's classifier is left out.
+    """Load the file of a whole network into a trunk; the file's classifier is not used.
 
     Raises:
-        WeightsError: a missing or misshapen tensor.
+        WeightsError: a tensor is missing or has another shape.
     """
     state = (
         load_file(weights.path)

@@ -1,4 +1,4 @@
-"""Train a tiny trunk on another drawn task, so that transfer learning in a rehearsal is real."""
+"""Train a tiny trunk to classify drawn textures: the weights that a rehearsal of transfer learning starts from."""
 
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from wbc_model.synthetic.cells import TEXTURES, draw_texture_task
 from wbc_model.training.train import fit
 
 IMAGES, SIDE, EPOCHS = 1200, 48, 8
+"""Drawn textures; their side in pixels, except for models of timm, which are built for one size; epochs."""
 
 
 def pretrain(spec: TrunkSpec, folder: Path, *, seed: int) -> Path:
-    """Train a trunk to tell the textures apart and write its best weights where `find_weights` looks for them."""
-    pixels, labels = draw_texture_task(IMAGES, side=SIDE, seed=seed)
+    """Train a trunk to classify textures and write its best weights to the file that `find_weights` expects."""
+    side = spec.image_size if spec.timm_model else SIDE
+    pixels, labels = draw_texture_task(IMAGES, side=side, seed=seed)
     train, validation = (
         ImageSet(pixels[part], labels[part], tuple(map(str, part)), TEXTURES)
         for part in np.split(np.arange(IMAGES), [IMAGES * 4 // 5])

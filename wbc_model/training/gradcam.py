@@ -1,7 +1,8 @@
-"""Grad-CAM (Selvaraju et al. 2017; Fig. 10): which pixels speak for a class, at the map that enters the head.
+"""Grad-CAM (Selvaraju et al. 2017; Fig. 10): how much each pixel supports a class, from the map before pooling.
 
-In the proposed model that map is the attention module's output, as in the paper; in a baseline it is the trunk's. The
-head is all that lies between it and the logits, so its gradient needs no hooks and no pass through the trunks.
+In the proposed model that map is the output of the attention module, as in the paper; in a baseline it is the trunk's.
+Only the classifying layers lie between the map and the logits, so its gradient needs neither hooks nor another pass
+through the trunks.
 """
 
 import cv2
@@ -18,24 +19,30 @@ from wbc_model.training.predict import to_input
 TILE = 112
 """Side of one picture on a sheet, in pixels."""
 EACH = 2
-"""Right and wrong cells shown of each class."""
+"""Correct and wrong examples shown of each class."""
 
 
 def heat_maps(model: TwoBranchNet | BaselineNet, x: Tensor, classes: Tensor) -> Tensor:
-    """How much each pixel speaks for a class, (B, H, W) in [0, 1], each image's maximum 1 unless it is 0 throughout.
+    """How much each pixel supports a class, (B, H, W) in [0, 1]; the maximum of each image is 1, unless all are 0.
 
-    The model is evaluated (dropout off, running batch statistics) and left in the mode it was in.
+    The model runs in evaluation mode (no dropout, running batch statistics) and is put back into the mode it was in.
 
     Args:
         x: images (B, 3, H, W) in [0, 1].
-        classes: the class to explain of each, (B,).
+        classes: the class to explain in each image, (B,).
+
+    Raises:
+        ValueError: the network has no map, as most transformers.
     """
     was_training = model.training
     model.eval()
     with torch.no_grad():
         maps = model.features(x)
+    if maps.ndim != 4:
+        model.train(was_training)
+        raise ValueError(f"Grad-CAM needs a map (B, C, h, w) before pooling, and the network has {tuple(maps.shape)}")
     maps.requires_grad_()
-    logits = model.head(maps)
+    logits = model.classify(maps)
     (gradient,) = torch.autograd.grad(logits.gather(1, classes.unsqueeze(1)).sum(), maps)
     model.train(was_training)
     weights = gradient.mean((2, 3), keepdim=True)
@@ -57,10 +64,11 @@ def sheet(
     *,
     device: torch.device | str = "cpu",
 ) -> np.ndarray:
-    """Example cells of each class beside their heat maps, the surest right ones first and then the surest wrong ones.
+    """Example images of each class beside their heat maps: the most confident correct ones, then the most confident
+    wrong ones.
 
-    A heat map explains the class that the model chose, which is written above it. RGB uint8; one row a class; grey
-    where a class has fewer examples.
+    A heat map explains the predicted class, which is written above it. The result is RGB uint8 with one row per class,
+    grey where a class has fewer examples.
     """
     rows = [_row(model, images, probabilities, label, device=device) for label in range(len(images.cells))]
     return np.concatenate(rows)

@@ -57,6 +57,6 @@ def test_processes_side_by_side_are_measured_in_a_worker_of_ray(where: Where):
 def test_one_that_cannot_go_on_ends_all_with_its_error(where: Where):
     trial, settings = where
     with pytest.raises(
-        RuntimeError, match="resnet50.* cannot train on the device it would run on: WeightsError: wanted one file"
+        RuntimeError, match="resnet50.* cannot train on the device it would run on: WeightsError: expected one file"
     ):
         measure(trial, replace(settings, weights=settings.cache), [2], seconds=1)

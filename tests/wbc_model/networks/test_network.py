@@ -115,7 +115,7 @@ def test_transfer_is_per_branch_and_random_is_random(weights: Path):
 
 
 def test_missing_weights_are_an_error(tmp_path: Path):
-    with pytest.raises(WeightsError, match=r"wanted one file tiny_resnet50.safetensors .* found: none"):
+    with pytest.raises(WeightsError, match=r"expected one file tiny_resnet50.safetensors .* found: none"):
         build(tiny(TwoBranch()), seed=0, weights=tmp_path)
 
 

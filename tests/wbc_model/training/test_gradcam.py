@@ -7,9 +7,9 @@ from torch import nn
 
 from wbc_model.choices import Attention, AttentionAt, Init, Network, Normalisation, Trunks
 from wbc_model.config import Baseline, TrialConfig, TwoBranch
-from wbc_model.networks.backbones import Trunk
 from wbc_model.networks.baselines import BaselineNet
 from wbc_model.networks.build import build
+from wbc_model.networks.trunk import Trunk
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.training.gradcam import EACH, TILE, heat_maps, overlay, sheet
 from wbc_model.training.predict import predict

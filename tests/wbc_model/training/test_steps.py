@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from search_spaces.extensions import BACKBONES
 from wbc_model.choices import Attention, Init, Loss, LrSchedule, MixupPer, Network, Precision
 from wbc_model.config import Baseline, Model, TrialConfig, TwoBranch
 from wbc_model.networks.build import build
@@ -44,12 +45,18 @@ MODELS = [Baseline(network, Init.RANDOM) for network in Network] + [
     TwoBranch(resnet=Init.RANDOM, densenet=Init.RANDOM, attention=attention, frozen=attention is Attention.NONE)
     for attention in Attention
 ]
+NEWER = [config.model for config in BACKBONES.values() if str(getattr(config.model, "network", "")).startswith("timm:")]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: f"{getattr(m, 'network', '')}{getattr(m, 'attention', '')}")
 def test_a_step_neither_asks_the_device_nor_sends_it_anything(model: Model, tiny: TrialConfig, images: Images):
     config = replace(tiny, model=model, image_size=64)
     check_on_meta(config, images)
+
+
+@pytest.mark.parametrize("model", NEWER, ids=lambda m: m.network)
+def test_nor_does_a_step_of_a_miniature_of_timm(model: Baseline, tiny: TrialConfig, images: Images):
+    check_on_meta(replace(tiny, model=replace(model, init=Init.RANDOM), image_size=64), images)
 
 
 @pytest.mark.parametrize("loss", Loss)
@@ -111,7 +118,7 @@ class Taped(StepRunner):
             self._step()
 
 
-@pytest.mark.parametrize("model", [None, *MODELS[:5]], ids=str)
+@pytest.mark.parametrize("model", [None, *MODELS[:5], *(replace(m, init=Init.RANDOM) for m in NEWER)], ids=str)
 @pytest.mark.parametrize("precision", Precision)
 def test_a_step_that_is_played_back_is_one_that_runs(
     precision: Precision, model: Model | None, tiny: TrialConfig, images: Images, monkeypatch: pytest.MonkeyPatch
