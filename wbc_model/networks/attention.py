@@ -1,6 +1,6 @@
-"""Channel and spatial attention (Table 5). All map (B, C, H, W) to the same shape; the first argument is C.
+"""Channel and spatial attention (Table 5). Each module maps (B, C, H, W) to the same shape; its first argument is C.
 
-None of the maps has biases or batch norm: the equations of the papers have none.
+No module has biases or batch norm, as in the equations of the papers.
 """
 
 import math
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from wbc_model.choices import Attention, ParallelBy
 
 REDUCTION = 16
-"""Hidden channels are C / 16, the default of the papers that proposed SE and CBAM."""
+"""The hidden layer has C / 16 channels, the default of the papers that proposed SE and CBAM."""
 
 
 class SqueezeExcite(nn.Module):
-    """Which channels to look at, from their means (SE, Hu et al. 2018)."""
+    """Weights each channel, from the channels' means (SE, Hu et al. 2018)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class SqueezeExcite(nn.Module):
 
 
 class EfficientChannelAttention(nn.Module):
-    """One convolution along the channels' means, without bottleneck (ECA, Wang et al. 2020)."""
+    """Weights each channel, by one convolution along the channels' means (ECA, Wang et al. 2020)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -41,14 +41,14 @@ class EfficientChannelAttention(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Which channels to look at, from their means and maxima (CAM of CBAM, Woo et al. 2018)."""
+    """Weights each channel, from the channels' means and maxima (CAM of CBAM, Woo et al. 2018)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.mlp = _bottleneck(channels)
 
     def logits(self, x: Tensor) -> Tensor:
-        """(B, C, 1, 1)."""
+        """The weights before the sigmoid, (B, C, 1, 1)."""
         return self.mlp(x.mean((2, 3), keepdim=True)) + self.mlp(x.amax((2, 3), keepdim=True))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,14 +56,14 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Where to look, from the mean and the maximum over channels (SAM of CBAM, Woo et al. 2018)."""
+    """Weights each pixel, from the mean and the maximum over channels (SAM of CBAM, Woo et al. 2018)."""
 
-    def __init__(self, channels: int) -> None:  # noqa: ARG002 - all modules are made the same way
+    def __init__(self, channels: int) -> None:  # noqa: ARG002 - all modules are constructed the same way
         super().__init__()
         self.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
 
     def logits(self, x: Tensor) -> Tensor:
-        """(B, 1, H, W)."""
+        """The weights before the sigmoid, (B, 1, H, W)."""
         return self.conv(torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class SpatialAttention(nn.Module):
 
 
 class ParallelAttention(nn.Module):
-    """CAM // SAM: both maps from the raw input, unlike CSAM and SCAM, where the second sees the first's output."""
+    """CAM // SAM: both weights come from the input; in CSAM and SCAM the second module sees the first's output."""
 
     def __init__(self, channels: int, *, by: ParallelBy = ParallelBy.PRODUCT) -> None:
         super().__init__()

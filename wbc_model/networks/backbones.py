@@ -50,8 +50,8 @@ def _resnet(
     channels: tuple[int, ...] = (16, 24, 32, 48),
     act_layer: type[nn.Module] = nn.ReLU,
 ) -> nn.Module:
-    """A residual network of basic blocks; a tiny one unless told otherwise."""
-    block: Any = BasicBlock  # timm's annotation asks for an instance
+    """A residual network of basic blocks; the defaults are those of the tiny trunk."""
+    block: Any = BasicBlock  # timm's annotation wrongly asks for an instance
     return ResNet(
         block,
         layers,
@@ -65,7 +65,7 @@ def _resnet(
 
 
 class _TinyInception(nn.Module):
-    """A short stem and one Inception block with its four parallel paths."""
+    """The tiny Inception: a short stem and one Inception block with its four parallel paths."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ _TINY = {
 
 
 def _cut(body: nn.Module) -> nn.Module:
-    """End after the third of four blocks."""
+    """The trunk up to its third of four blocks."""
     if isinstance(body, ResNet):
         body.layer4 = nn.Identity()
         return body

@@ -1,4 +1,4 @@
-"""Where a training computes, and how bytes get there."""
+"""The device that a training runs on, and moving tensors to it."""
 
 import os
 
@@ -7,22 +7,22 @@ from torch import Tensor
 
 
 def choose() -> str:
-    """`cuda` if there is a GPU, else `cpu`. A GPU is told to compute what it is asked for, and each time the same.
+    """`cuda` if there is a GPU, else `cpu`. A GPU is configured for full fp32 precision and reproducible results.
 
-    So convolutions and products in fp32 are not done in TF32, and kernels that add up in varying order are left for
-    others; torch warns of an operation that has no other.
+    TF32 is turned off for convolutions and matrix products, and deterministic kernels are chosen; torch warns of
+    operations that have none.
     """
     if not torch.cuda.is_available():
         return "cpu"
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else its sums vary
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # otherwise cuBLAS is not deterministic
     torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyrefly: ignore[missing-attribute]
     return "cuda"
 
 
 def to_device(x: Tensor, device: torch.device | str) -> Tensor:
-    """A tensor on the device; a GPU fetches it by itself from pinned memory, while this process goes on."""
+    """A tensor on the device. The copy to a GPU is asynchronous, from pinned memory."""
     if torch.device(device).type == "cuda":
         return x.pin_memory().to(device, non_blocking=True)
     return x.to(device)

@@ -1,4 +1,4 @@
-"""The losses a config can choose: logits (B, K) and soft labels (B, K) to the batch's mean."""
+"""The losses that a config can choose. Each takes logits (B, K) and soft labels (B, K) and returns the batch's mean."""
 
 from collections.abc import Callable
 

@@ -9,7 +9,7 @@ from wbc_model.preparation.image_set import ImageSet
 from wbc_model.training.device import to_device
 
 BATCH = {"cpu": 64, "cuda": 128}
-"""Images at a time in evaluation. Batch norm uses its running statistics, so results depend on it in rounding alone."""
+"""Evaluation batch sizes by device. Batch norm uses its running statistics, so they affect only rounding."""
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -18,7 +18,7 @@ def to_unit(pixels: Tensor) -> Tensor:
 
 
 def to_input(pixels: np.ndarray, device: torch.device | str) -> Tensor:
-    """`to_unit` on the device, to which bytes travel."""
+    """Images as `to_unit` gives them, on the device; they are sent there as bytes."""
     return to_unit(to_device(torch.from_numpy(np.array(pixels)), device))
 
 

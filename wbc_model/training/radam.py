@@ -1,4 +1,4 @@
-"""RAdam (Liu et al. 2020), the paper's optimizer, in a form whose updates ask the host for nothing."""
+"""RAdam (Liu et al. 2020), the paper's optimizer, with updates that run on the device alone."""
 
 from collections.abc import Iterable
 
@@ -7,17 +7,17 @@ import torch
 from torch import Tensor, nn
 
 BETAS, EPS = (0.9, 0.999), 1e-8
-"""torch's."""
+"""torch's defaults."""
 MOMENTS = ("exp_avg", "exp_avg_sq")
-"""Names in the state, also torch's: moving averages of gradients and of their squares."""
+"""Keys of the state, as in torch: moving averages of the gradients and of their squares."""
 
 
 class RAdam(torch.optim.Optimizer):
-    """What `torch.optim.RAdam` computes, from factors that the host draws up for many steps at a time.
+    """The updates of `torch.optim.RAdam`, from factors that are computed on the host for many steps in advance.
 
-    Rectification depends on the number of the step alone, so all of it is done beforehand in double precision; in
-    fp32, as torch's own `capturable` has it, the first steps would lose digits of it. An update then is the same
-    kernels each time, and can be captured as a CUDA graph.
+    The rectification depends only on the step number, so it is computed beforehand in double precision; in fp32, as in
+    torch's `capturable` mode, the first steps would lose digits. Every update then runs the same kernels and can be
+    captured as a CUDA graph.
     """
 
     def __init__(self, params: Iterable[nn.Parameter], *, lr: float) -> None:
@@ -28,7 +28,7 @@ class RAdam(torch.optim.Optimizer):
             self.state[p] = {"step": torch.tensor(0.0)} | moments
 
     def factors(self, steps: int) -> Tensor:
-        """Of the coming steps, which count as done from now on: (steps, 2), float32, for `update`."""
+        """The factors (steps, 2), float32, that `update` takes in each of the next steps, which are counted as done."""
         (group,) = self.param_groups
         states = self.state.values()
         t = next(iter(states))["step"].item() + np.arange(1, steps + 1)
@@ -36,7 +36,7 @@ class RAdam(torch.optim.Optimizer):
             state["step"] += steps
         first, second = (1 - beta**t for beta in BETAS)
         longest = 2 / (1 - BETAS[1]) - 1
-        length = longest - 2 * t * (1 - second) / second  # of the moving average
+        length = longest - 2 * t * (1 - second) / second  # length of the moving average
         rectified = length > 5
         rho = np.where(rectified, length, longest)
         share = (rho - 4) * (rho - 2) * longest / ((longest - 4) * (longest - 2) * rho)
@@ -46,10 +46,10 @@ class RAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def update(self, factors: Tensor) -> None:
-        """One step, of the gradients there are.
+        """Update every parameter that has a gradient.
 
         Args:
-            factors: (2,), on the parameters' device: of momentum over root mean square, and of momentum alone.
+            factors: (2,), on the parameters' device: factors of momentum over root mean square, and of momentum.
         """
         (group,) = self.param_groups
         params = [p for p in group["params"] if p.grad is not None]
@@ -62,5 +62,5 @@ class RAdam(torch.optim.Optimizer):
         torch._foreach_add_(rates, EPS)
         torch._foreach_reciprocal_(rates)
         torch._foreach_mul_(rates, factors[0])
-        torch._foreach_add_(rates, factors[1], alpha=1)  # without alpha, torch would ask for the number
+        torch._foreach_add_(rates, factors[1], alpha=1)  # without alpha, torch would copy the factor to the host
         torch._foreach_addcmul_(params, means, rates)

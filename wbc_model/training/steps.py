@@ -1,7 +1,7 @@
-"""The updates of an epoch. All that they need lies on the device, so nothing is sent, asked or waited for in between.
+"""The training steps of an epoch. All their inputs are on the device beforehand, so the host and the device neither
+exchange data nor wait for each other within an epoch.
 
-On a GPU a step is captured as a CUDA graph once its kernels have run a few times, and is one launch from then on
-instead of some thousands.
+On a GPU a step is captured as a CUDA graph after a few steps. From then on it is one launch instead of thousands.
 """
 
 from collections.abc import Iterator
@@ -21,18 +21,19 @@ from wbc_model.training.predict import to_unit
 from wbc_model.training.radam import RAdam
 
 WARM_UP = 3
-"""Steps before the capture, in which libraries allocate and load what they need."""
+"""Steps before the capture, in which libraries allocate memory and load kernels."""
 
 Mixes = tuple[Tensor, Tensor]
-"""Of each step of an epoch: mixup's weights (steps, 1 or B), and partners (steps, B)."""
+"""Mixup's weights (steps, 1 or B) and partners (steps, B) for the steps of an epoch."""
 
 
 class StepRunner:
-    """Updates of a model on one training set, an epoch at a time.
+    """Trains a model on one training set, an epoch per call.
 
     Args:
-        model: on the device already.
-        capture: on a GPU, as a CUDA graph; else kernel by kernel. The kernels are the same.
+        model: already on the device.
+        capture: replay the step as a CUDA graph, on a GPU; otherwise launch it kernel by kernel. The kernels are the
+            same.
     """
 
     def __init__(
@@ -45,40 +46,43 @@ class StepRunner:
         self.cast = torch.autocast(self.device.type, torch.bfloat16) if bf16 else nullcontext()
         self.pixels = torch.from_numpy(train.pixels).to(device)
         self.labels = F.one_hot(torch.from_numpy(train.labels), len(train.cells)).float().to(device)
-        self.tables: dict[str, Tensor] = {}
-        """Of the steps of an epoch, by what they are of; one place each in all epochs."""
-        self.numbers = torch.arange(steps, device=device)
-        self.number = torch.zeros(1, dtype=torch.int64, device=device)
+        self.inputs: dict[str, Tensor] = {}
+        """Tensors with one row per step of an epoch. Their memory stays the same, because a CUDA graph reads it."""
+        self.steps = torch.arange(steps, device=device)
+        self.step = torch.zeros(1, dtype=torch.int64, device=device)
         self.tallies = torch.zeros(steps, 3, device=device)
         self.stream = torch.cuda.Stream() if capture and self.device.type == "cuda" else None
-        self.warm = 0
+        self.warm_up_steps = 0
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def epoch(self, order: Tensor, mixes: Mixes | None) -> Tensor:
-        """Every step once. Loss, accuracy and weighted accuracy of each batch, (steps, 3), on the device.
+        """Run the steps of one epoch.
 
         Args:
             order: indices (steps, B) of the images.
 
+        Returns:
+            Loss, accuracy and weighted accuracy of each batch, (steps, 3), on the device.
+
         Raises:
-            RuntimeError: a GPU's step that cannot be captured.
+            RuntimeError: the step cannot be captured as a CUDA graph.
         """
-        tables = {"order": order, "factors": self.optimizer.factors(len(order))}
+        inputs = {"order": order, "factors": self.optimizer.factors(len(order))}
         if mixes is not None:
-            tables |= dict(zip(("lam", "partners"), mixes, strict=True))
-        if not self.tables:
-            self.tables = {name: torch.empty_like(table, device=self.device) for name, table in tables.items()}
-        for name, table in tables.items():
-            self.tables[name].copy_(to_device(table, self.device))
-        self.number.zero_()
-        with self._aside():
+            inputs |= dict(zip(("lam", "partners"), mixes, strict=True))
+        if not self.inputs:
+            self.inputs = {name: torch.empty_like(rows, device=self.device) for name, rows in inputs.items()}
+        for name, rows in inputs.items():
+            self.inputs[name].copy_(to_device(rows, self.device))
+        self.step.zero_()
+        with self._on_capture_stream():
             for _ in order:
                 self._next()
         return self.tallies
 
     @contextmanager
-    def _aside(self) -> Iterator[None]:
-        """On the stream of the capture, after what was begun before; what comes later is after it."""
+    def _on_capture_stream(self) -> Iterator[None]:
+        """Run on the stream that is captured: after all work queued before, and before all work queued later."""
         if self.stream is None:
             yield
             return
@@ -88,31 +92,31 @@ class StepRunner:
         torch.cuda.current_stream().wait_stream(self.stream)
 
     def _next(self) -> None:
-        if self.stream is None or self.warm < WARM_UP:
-            self._step()
-            self.warm += 1
+        if self.stream is None or self.warm_up_steps < WARM_UP:
+            self._update()
+            self.warm_up_steps += 1
             return
         if self.graph is None:
-            self.graph = self._captured(self.stream)
+            self.graph = self._capture(self.stream)
         self.graph.replay()
 
-    def _captured(self, stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:
-        """A step that is written down and not done. Other threads, which save, may go on with what they do."""
+    def _capture(self, stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:
+        """Capture one training step as a CUDA graph without executing it. Other threads may use the GPU meanwhile."""
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-                self._step()
+                self._update()
         except RuntimeError as error:
-            for cause in (error, error.__context__):  # the capture ends with an error of its own
+            for cause in (error, error.__context__):  # ending the capture raises an error of its own
                 if isinstance(cause, torch.cuda.OutOfMemoryError):
                     raise cause from None
-            raise RuntimeError(f"the training step cannot be captured as a CUDA graph: {error}. study/run.py --eager "
-                               "trains without") from error  # fmt: skip
+            raise RuntimeError(f"the training step cannot be captured as a CUDA graph: {error}. Train without it: "
+                               "study/run.py --eager") from error  # fmt: skip
         return graph
 
-    def _step(self) -> None:
-        """One update, by the row of each table whose number it is."""
-        row = {name: table.index_select(0, self.number)[0] for name, table in self.tables.items()}
+    def _update(self) -> None:
+        """One training step, from the current step's row of each input."""
+        row = {name: rows.index_select(0, self.step)[0] for name, rows in self.inputs.items()}
         x, y = to_unit(self.pixels.index_select(0, row["order"])), self.labels.index_select(0, row["order"])
         if "lam" in row:
             x, y = mixup(x, y, lam=row["lam"], order=row["partners"])
@@ -125,5 +129,5 @@ class StepRunner:
         guess = logits.detach().argmax(1, keepdim=True)
         accuracy = (guess == y.argmax(1, keepdim=True)).float().mean()
         tally = torch.stack([loss.detach(), accuracy, y.gather(1, guess).mean()])
-        self.tallies.copy_(torch.where((self.numbers == self.number)[:, None], tally, self.tallies))
-        self.number += 1
+        self.tallies.copy_(torch.where((self.steps == self.step)[:, None], tally, self.tallies))
+        self.step += 1

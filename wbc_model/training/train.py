@@ -1,4 +1,4 @@
-"""`fit`: one training as a generator of epochs. It never sees test data, and nothing here knows of Ray or W&B."""
+"""`fit`: one training as a generator of epochs. It never sees test data, and depends on neither Ray nor W&B."""
 
 import math
 import time
@@ -24,49 +24,50 @@ State = dict[str, Any]
 
 
 class TrainingError(RuntimeError):
-    """A training that cannot go on; the message names the epoch and the step."""
+    """A training that cannot continue. The message says why, and where known in which epoch and step."""
 
 
 @dataclass(frozen=True)
 class TrainState:
-    """Everything needed to go on after an epoch as if there had been no stop.
+    """Everything needed to resume after an epoch as if there had been no interruption.
 
-    It refers to the live weights: save it, or copy it, before the next epoch. There are no random states in it,
-    because every epoch draws from streams of its own.
+    It refers to the live weights: save or copy it before the next epoch. It holds no random state, because every epoch
+    has random streams of its own.
     """
 
     epoch: int
-    """Epochs done."""
+    """The number of completed epochs."""
     model: State
     optimizer: State
     best_epoch: int
     best_accuracy: float
-    """Highest validation accuracy so far; the earliest epoch that reached it is the best."""
+    """The highest validation accuracy so far; `best_epoch` is the first epoch that reached it."""
     best_model: State
 
     def to_dict(self) -> dict[str, Any]:
-        """For `torch.save`."""
+        """The fields by name, for `torch.save`."""
         return dict(vars(self))
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What one epoch gave."""
+    """The results of one epoch."""
 
     epoch: int
-    """From 0."""
+    """Counted from 0."""
     train_loss: float
     train_accuracy: float
-    """Share of batches' images whose arg-max is that of the (mixed) soft label: what Figs. 6 and 8 must show."""
+    """Fraction of the training images whose predicted class has the largest weight in the (mixed) soft label; this is
+    what Figs. 6 and 8 show."""
     train_accuracy_weighted: float
-    """Each image counted by its soft label's weight on the predicted class; under mixup it cannot reach 1."""
+    """Mean weight of the predicted class in the soft labels; with mixup it cannot reach 1."""
     validation: ConfusionMatrix
     lr: float
     seconds: float
     state: TrainState
 
     def row(self) -> dict[str, float]:
-        """The numbers of this epoch, flat."""
+        """This epoch's numbers, with the validation accuracy and macro F1, by name."""
         names = ("epoch", "train_loss", "train_accuracy", "train_accuracy_weighted", "lr", "seconds")
         scores = self.validation.scores()
         return {name: getattr(self, name) for name in names} | {
@@ -86,15 +87,15 @@ def fit(
     resume: TrainState | None = None,
     capture: bool = True,
 ) -> Iterator[EpochReport]:
-    """Train for `config.epochs` epochs, one report each. The last report's state holds the best weights.
+    """Train for `config.epochs` epochs and yield a report after each. The last report's state holds the best weights.
 
     Args:
-        seed: of the batches' order, mixup and dropout; trials with one seed share the order.
-        resume: the state after some epoch; training goes on bit for bit as it would have.
-        capture: on a GPU, steps as one CUDA graph; else kernel by kernel.
+        seed: for the order of the images, mixup and dropout; trials with the same seed share the order.
+        resume: the state after an earlier epoch; training continues from it bit for bit.
+        capture: on a GPU, replay each step as a CUDA graph; otherwise launch it kernel by kernel.
 
     Raises:
-        TrainingError: a loss that is not finite, or a training set smaller than one batch.
+        TrainingError: the loss is not finite, or the training set is smaller than one batch.
     """
     if len(train) < config.batch_size:
         raise TrainingError(f"{len(train)} training images are fewer than one batch of {config.batch_size}")
@@ -117,14 +118,16 @@ def fit(
 
 
 def batches(n: int, *, batch_size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
-    """Indices (batch_size,) of one epoch, shuffled. A short last batch is dropped: batch norm cannot use one image."""
+    """Image indices (batch_size,) of each batch of an epoch, in random order. A last batch that is not full is dropped,
+    because batch norm cannot train on one image."""
     order = generator(seed, "order", epoch).permutation(n)
     for start in range(0, n - batch_size + 1, batch_size):
         yield np.sort(order[start : start + batch_size])
 
 
 def _layout(device: torch.device | str, precision: Precision) -> torch.memory_format:
-    """Of the weights, which all maps follow: channels last, but for fp32 on a GPU, whose kernels are the other's."""
+    """The memory layout of the weights, which the feature maps follow: channels last, except for fp32 on a GPU, whose
+    kernels use the other."""
     wants_channels_first = torch.device(device).type == "cuda" and precision is Precision.FP32
     return torch.contiguous_format if wants_channels_first else torch.channels_last
 
@@ -132,7 +135,7 @@ def _layout(device: torch.device | str, precision: Precision) -> torch.memory_fo
 def _train_epoch(
     steps: StepRunner, train: ImageSet, config: TrialConfig, *, seed: int, epoch: int
 ) -> tuple[float, float, float]:
-    """Loss, accuracy and weighted accuracy, means over the epoch's images."""
+    """Train for one epoch; the mean loss, accuracy and weighted accuracy over its images."""
     steps.model.train()
     order = np.stack(list(batches(len(train), batch_size=config.batch_size, seed=seed, epoch=epoch)))
     with torch_seeded(seed, "dropout", epoch):
@@ -145,7 +148,7 @@ def _train_epoch(
 
 
 def _mixes(config: TrialConfig, steps: int, *, seed: int, epoch: int) -> Mixes | None:
-    """An epoch's mixup, drawn before it."""
+    """The mixup of every step of an epoch; None without mixup."""
     if config.mixup_alpha == 0:
         return None
     rng = generator(seed, "mixup", epoch)
@@ -155,7 +158,7 @@ def _mixes(config: TrialConfig, steps: int, *, seed: int, epoch: int) -> Mixes |
 
 
 def _set_lr(optimizer: RAdam, config: TrialConfig, epoch: int) -> float:
-    """The learning rate of an epoch; a cosine falls from `lr` towards 0 over all epochs."""
+    """Set and return an epoch's learning rate; the cosine schedule decreases from `lr` towards 0 over all epochs."""
     share = (1 + math.cos(math.pi * epoch / config.epochs)) / 2 if config.schedule is LrSchedule.COSINE else 1.0
     for group in optimizer.param_groups:
         group["lr"] = config.lr * share

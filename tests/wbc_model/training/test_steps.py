@@ -76,7 +76,7 @@ def check_on_meta(config: TrialConfig, images: Images) -> None:
     lam, partners = (torch.stack(each) for each in zip(*mixed, strict=True))
     assert steps.epoch(order, (lam, partners) if config.mixup_alpha else None).shape == (2, 3)
     with OnMetaAlone() as seen:
-        steps._step()
+        steps._update()
     assert seen.operations > 100
 
 
@@ -110,12 +110,12 @@ class Taped(StepRunner):
             with torch.no_grad():
                 self.tape.play()
             return
-        self.warm += 1
-        if self.warm < 3:
-            self._step()
+        self.warm_up_steps += 1
+        if self.warm_up_steps < 3:
+            self._update()
             return
         with Tape() as self.tape:
-            self._step()
+            self._update()
 
 
 @pytest.mark.parametrize("model", [None, *MODELS[:5], *(replace(m, init=Init.RANDOM) for m in NEWER)], ids=str)
