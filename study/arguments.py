@@ -100,7 +100,7 @@ def _instead(group: argparse._ArgumentGroup) -> None:
 
 def _where(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--data", type=Path, metavar="DIR", help="folder of the published datasets (data)")
-    group.add_argument("--weights", type=Path, metavar="DIR", help="folder of ImageNet weights (default: timm's hub)")
+    group.add_argument("--weights", type=Path, metavar="DIR", help="folder of pre-trained weights (default: the hub)")
     add_storage(group, default=None, help="folder or URL of the results (runs; runs/rehearsal for a rehearsal)")
     group.add_argument(
         "--cache", type=Path, metavar="DIR", help=f"folder of prepared images on each machine ({default_cache()})"

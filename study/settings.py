@@ -30,7 +30,7 @@ class Settings:
     cache_limit: Annotated[float, Field(gt=0)] | None = None
     """Maximum size of the cache in GB; None: what the disk has."""
     weights: Path | None = None
-    """Folder of ImageNet weights; None: they are downloaded from timm's hub."""
+    """Folder of pre-trained weights; None: they are downloaded from the Hugging Face hub."""
     project: str = "wbc-study"
     entity: str | None = None
     tracking: Tracking = "offline"

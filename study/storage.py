@@ -15,6 +15,7 @@ wandb/<run folder>/                 the W&B files of each finished or failed tri
 doctor/<address>                    what each node of a cluster wrote for the others to read (study/doctor/examine.py)
 searches/<name>/                    a storage of its own for each search (study/search.py)
 plan.json, costs.json               the trials of the latest launch; what trials cost, by device
+weights.json                        the commit of each repository on the hub that pre-trained weights are taken from
 """
 
 import json
