@@ -32,7 +32,7 @@ from wbc_model.choices import (
     SplitBy,
     Trunks,
 )
-from wbc_model.datasets.dataset import BUILT_IN, Dataset, DatasetField, by_name
+from wbc_model.datasets.dataset import PAPER, Dataset, DatasetField, by_name
 from wbc_model.datasets.ldwbc import DATASET as LDWBC
 from wbc_model.datasets.spec import DataSpec
 from wbc_model.errors import InputError, validating
@@ -198,7 +198,7 @@ class TrialConfig:
     @property
     def tested(self) -> tuple[Dataset, ...]:
         """The datasets whose test sets its model sees, its own first."""
-        named = {EvaluateOn.OWN: (), EvaluateOn.ALL: map(by_name, BUILT_IN)}
+        named = {EvaluateOn.OWN: (), EvaluateOn.ALL: map(by_name, PAPER)}
         others = named[self.test_on] if isinstance(self.test_on, EvaluateOn) else self.test_on
         return tuple(dict.fromkeys((self.dataset, *others)))
 
