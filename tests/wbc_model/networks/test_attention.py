@@ -35,7 +35,7 @@ def test_contract(attention: Attention, x: torch.Tensor):
     assert (y.abs() <= x.abs()).all()
 
 
-@pytest.mark.parametrize("attention", Attention)
+@pytest.mark.parametrize("attention", PARAMETERS)
 def test_parameters(attention: Attention):
     assert sum(p.numel() for p in ATTENTIONS[attention](512).parameters()) == PARAMETERS[attention]
 
