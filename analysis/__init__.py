@@ -1,1 +1,19 @@
-"""Read the runs back and print them: the paper's tables as LaTeX, CSV and HTML."""
+"""Read the runs back and print them: the paper's tables as LaTeX, CSV and HTML.
+
+In a notebook, `analysis.read("runs")` gives the same numbers as DataFrames (docs/notebook.md).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.load import load as read
+
+__all__ = ["read"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "read":
+        from analysis.load import load  # statistics and pandas take seconds to load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,19 +1,21 @@
 """From runs to filled and tested tables: what every command begins with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from tqdm import tqdm
 from upath import UPath
 
+from analysis.output.frames import cell_lines, delta_lines, frame, run_lines, table_frame
 from analysis.runs.manifests import Manifest, read_manifests
 from analysis.runs.read import read
 from analysis.runs.reading import Reading
 from analysis.stats.compare import Photographs, PredictionLookup
-from analysis.stats.evidence import ComparedTable, gather
+from analysis.stats.evidence import ComparedTable, Line, gather, power_lines
 from analysis.tables.choose import choose, tables_under
 from analysis.tables.fill import Filled, fill
 from search_spaces.paper import PROPOSED
@@ -57,6 +59,36 @@ class Study:
         """The proposed model as this study trains it, on the dataset of its first row."""
         dataset = next(row.config.dataset for filled in self.tables for row in filled.rows)
         return replace(PROPOSED, dataset=dataset).override(self.overrides)
+
+    def table(self, number: str) -> pd.DataFrame:
+        """A table as in `table_<number>.csv`: a line a row, with mean and SD over the seeds of each score.
+
+        Raises:
+            InputError: the table is not one of the study's.
+        """
+        tables = {filled.table.number: filled for filled in self.tables}
+        if number not in tables:
+            raise InputError(f"no Table {number} among those read: {', '.join(tables)}")
+        return table_frame(tables[number])
+
+    def cells(self) -> pd.DataFrame:
+        """A line a cell of any table: its number, its 95 % intervals, and how far from the best of its column it is."""
+        return self._frame(line for one in self.compared for line in cell_lines(one))
+
+    def deltas(self) -> pd.DataFrame:
+        """A line a score of any row: the difference from the proposed model's row on the same dataset."""
+        return self._frame(line for one in self.compared for line in delta_lines(one, self.proposed))
+
+    def power(self) -> pd.DataFrame:
+        """A line a comparison of a score that is a share of images: the differences that it could have shown."""
+        return self._frame(line for one in self.compared for line in power_lines(one))
+
+    def runs(self) -> pd.DataFrame:
+        """A line a run: trial, dataset, what sets it apart, seed, device, hours, OA and AF1."""
+        return self._frame(run_lines(self.tables))
+
+    def _frame(self, lines: Iterable[Line]) -> pd.DataFrame:
+        return frame(list(lines), kind=self.kind)
 
     @cached_property
     def manifests(self) -> dict[Dataset, Manifest]:

@@ -5,15 +5,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import hypot
+from math import hypot, nan
 from pathlib import Path
 
 from analysis.arguments import add_arguments, parse
 from analysis.load import Study, load
-from analysis.output.csv_lines import Ends, intervals, to_csv
+from analysis.output.frames import Ends, frame, intervals, to_csv
 from analysis.published.audit import sets_tested
 from analysis.published.numbers import SOURCE, Printed, images_tested, printed
-from analysis.stats.evidence import ComparedTable, CsvRow
+from analysis.stats.evidence import ComparedTable, Line
 from analysis.stats.paired import share_interval
 from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Row
@@ -51,17 +51,19 @@ class Verdict:
     n: int
     verdict: str
 
-    def line(self) -> CsvRow:
-        named = {"table": self.row.table, "row": str(self.row).split(", ", 1)[1], "score": self.score}
-        ends = [f"{end:.2f}" for of in (self.printed_ends, self.measured_ends) for end in (of or ())]
-        low, high, ours_low, ours_high = ends if len(ends) == 4 else (*ends, *[""] * (4 - len(ends)))
-        return named | {
-            "printed": f"{self.printed:.2f}",
+    def line(self) -> Line:
+        low, high = self.printed_ends or (nan, nan)
+        measured_low, measured_high = self.measured_ends or (nan, nan)
+        return {
+            "table": self.row.table,
+            "row": str(self.row).split(", ", 1)[1],
+            "score": self.score,
+            "printed": self.printed,
             "printed low": low,
             "printed high": high,
-            "measured": "" if self.measured is None else f"{self.measured:.2f}",
-            "measured low": ours_low,
-            "measured high": ours_high,
+            "measured": nan if self.measured is None else self.measured,
+            "measured low": measured_low,
+            "measured high": measured_high,
             "n": self.n,
             "verdict": self.verdict,
         }
@@ -78,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     found = list(verify(study))
     departs = f"measured, --set {arguments(study.overrides)}" if study.overrides else "measured"
-    text = to_csv([one.line() for one in found], kind=departs)
+    text = to_csv(frame([one.line() for one in found], kind=departs))
     (out / "verify.csv").write_text(text, encoding="utf-8")
     print("\n".join(_summary(study, found)))
     print(f"Every cell with both intervals: {(out / 'verify.csv').absolute()}")

@@ -2,11 +2,10 @@
 
 from analysis.load import Study
 from analysis.output import latex
-from analysis.output.csv_lines import cell_lines, cost_lines, delta_lines, table_csv, to_csv
+from analysis.output.frames import to_csv
 from analysis.output.markup import to_html, to_markdown
 from analysis.output.rank_table import ranks
 from analysis.output.setup_tables import setting
-from analysis.stats.evidence import power_lines
 from analysis.tables.layout import TableLayout, lay_out
 
 SUFFIXES = ("tex", "csv", "md", "html")
@@ -28,13 +27,11 @@ def outputs(study: Study) -> dict[str, str]:
     """The text of every file, by name."""
     tables = layouts(study)
     files = {name: text for table in tables for name, text in _formats(table).items()}
-    files |= {f"table_{filled.table.number}.csv": table_csv(filled) for filled in study.tables}
+    numbers = [filled.table.number for filled in study.tables]
+    files |= {f"table_{number}.csv": to_csv(study.table(number)) for number in numbers}
     files["tables.tex"] = latex.document([table.number for table in tables])
-    cells = [line for one in study.compared for line in cell_lines(one)]
-    deltas = [line for one in study.compared for line in delta_lines(one, study.proposed)]
-    power = [line for one in study.compared for line in power_lines(one)]
-    lines = dict(zip(LINES, (cells, deltas, power, cost_lines(study.tables)), strict=True))
-    return files | {f"{name}.csv": to_csv(each, kind=study.kind) for name, each in lines.items() if each}
+    frames = dict(zip(LINES, (study.cells(), study.deltas(), study.power(), study.runs()), strict=True))
+    return files | {f"{name}.csv": to_csv(frame) for name, frame in frames.items() if len(frame)}
 
 
 def _formats(table: TableLayout) -> dict[str, str]:

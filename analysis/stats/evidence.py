@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from statistics import median
 from typing import Any
 
@@ -14,7 +15,8 @@ from analysis.tables.fill import TIED, Filled, Row
 from search_spaces.table import Column
 from wbc_model.datasets.dataset import Dataset
 
-CsvRow = dict[str, Any]
+Line = dict[str, Any]
+"""A line of a DataFrame, by column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +98,9 @@ def _power(filled: Filled, called: Mapping[Labels, RowPredictions], comparisons:
 
 def _by_score(
     filled: Filled, called: Mapping[Labels, RowPredictions], comparisons: Sequence[Comparison]
-) -> dict[tuple[Dataset, str], list[CsvRow]]:
+) -> dict[tuple[Dataset, str], list[Line]]:
     """By dataset and score, the power of each comparison of a score that is a share of images."""
-    groups: dict[tuple[Dataset, str], list[CsvRow]] = defaultdict(list)
+    groups: dict[tuple[Dataset, str], list[Line]] = defaultdict(list)
     for one in comparisons:
         column = filled.table.columns[one.column]
         if column.key == "accuracy" or column.key.startswith("recall/"):
@@ -107,7 +109,7 @@ def _by_score(
     return groups
 
 
-def _disagreement(a: RowPredictions, b: RowPredictions, one: Comparison, key: str) -> CsvRow:
+def _disagreement(a: RowPredictions, b: RowPredictions, one: Comparison, key: str) -> Line:
     """On how many images exactly one of two rows is right, and the differences that could be shown, in percent."""
     images = a.images
     part = images.truth == images.cells.index(key.split("/")[1]) if "/" in key else np.ones(len(images.truth), bool)
@@ -121,15 +123,15 @@ def _disagreement(a: RowPredictions, b: RowPredictions, one: Comparison, key: st
         "independent": units,
         "disagreement": round(100 * share, 2),
         "detectable": round(100 * detectable(units, disagreement=share), 2),
-        "smallest significant": "" if smallest is None else round(100 * smallest, 2),
+        "smallest significant": nan if smallest is None else round(100 * smallest, 2),
     }
 
 
-def power_lines(evidence: ComparedTable) -> list[CsvRow]:
+def power_lines(evidence: ComparedTable) -> list[Line]:
     """A line per comparison of a score that is a share of images: the differences that it could have shown."""
     filled = evidence.filled
     return [
-        {"table": filled.table.number, "dataset": dataset} | line
+        {"table": filled.table.number, "dataset": dataset.name} | line
         for (dataset, _), lines in _by_score(filled, evidence.called, evidence.comparisons).items()
         for line in lines
     ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.output.csv_lines import cell_lines, table_csv
+from analysis.output.frames import cell_lines, table_frame, to_csv
 from analysis.output.latex import render
 from analysis.runs.fingerprints import fingerprints
 from analysis.runs.predictions import of_record
@@ -88,7 +88,7 @@ def test_notes_say_what_a_model_was_not_shown(records):
 
 
 def test_a_row_without_a_run_is_dashes_and_every_column_has_a_name_of_its_own(records):
-    first, *others = csv.DictReader(table_csv(fill(E6, records[1:])).splitlines())
+    first, *others = csv.DictReader(to_csv(table_frame(fill(E6, records[1:]))).splitlines())
     assert (first["OA LISC"], others[0]["OA LISC"], others[0]["AF1 Raabin"]) == ("", "90.00", "60.00")
 
 

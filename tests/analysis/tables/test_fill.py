@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.output.csv_lines import table_csv
+from analysis.output.frames import table_frame, to_csv
 from analysis.tables.command_line import command
 from analysis.tables.fill import fill, percent
 from search_spaces.paper import PROPOSED, TABLES
@@ -123,7 +123,7 @@ def test_a_rehearsal_never_fills_a_table_of_the_paper(make_record, rehearsed):
 
 def test_csv_gives_mean_and_deviation_as_numbers_and_says_what_kind(make_record):
     records = [make_record(RAW, seed, counts=right(n, of=100)) for seed, n in enumerate((90, 92))]
-    first, second, _ = csv.DictReader(table_csv(fill(MIXUP, records)).splitlines())
+    first, second, _ = csv.DictReader(to_csv(table_frame(fill(MIXUP, records))).splitlines())
     assert first.pop("made from").startswith(f"trial {RAW.id}-s0, data unknown, weights none, code unknown, record ")
     assert first == {"kind": "measured", "overrides": "", "config": RAW.id, "α": "0", "seeds": "0 1"} | {
         "OA": "91.00",
@@ -133,7 +133,9 @@ def test_csv_gives_mean_and_deviation_as_numbers_and_says_what_kind(make_record)
 
 
 def test_csv_gives_af1_by_eq_6_too(make_record):
-    first, *_ = csv.DictReader(table_csv(fill(TABLES[0], [make_record(RAW, counts=right(90, of=100))])).splitlines())
+    first, *_ = csv.DictReader(
+        to_csv(table_frame(fill(TABLES[0], [make_record(RAW, counts=right(90, of=100))]))).splitlines()
+    )
     scores = make_record(RAW, counts=right(90, of=100)).test.scores()
     assert first["AF1"] == str(percent(scores["macro_f1"])) != first["AF1 by Eq. (6)"]
     assert first["AF1 by Eq. (6)"] == str(percent(scores["macro_f1_eq6"]))
@@ -141,7 +143,7 @@ def test_csv_gives_af1_by_eq_6_too(make_record):
 
 def test_csv_of_a_rehearsal_says_so_in_every_line():
     drawn = replace(MIXUP, rows={labels: replace(c, images=ImageSource.DRAWN) for labels, c in ROWS.items()})
-    lines = csv.DictReader(table_csv(fill(drawn, [], overrides={"images": "drawn"})).splitlines())
+    lines = csv.DictReader(to_csv(table_frame(fill(drawn, [], overrides={"images": "drawn"}))).splitlines())
     assert [line["kind"] for line in lines] == ["rehearsal"] * 3
 
 

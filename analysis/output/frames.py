@@ -1,13 +1,18 @@
-"""The study as lines of CSV: a line a row of a table, a cell, a difference, a trial."""
+"""A study as pandas DataFrames: a line a row of a table, a cell, a difference or a run. The CSV files are made of them.
 
-import csv
-import io
+Scores, differences and the ends of 95 % intervals are in percent, or percentage points; what does not exist is NaN.
+"""
+
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from decimal import Decimal
+from math import nan
+
+import pandas as pd
 
 from analysis.runs.fingerprints import provenance_line
 from analysis.stats.compare import Comparison, RowPredictions, differences
-from analysis.stats.evidence import ComparedTable, CsvRow
+from analysis.stats.evidence import ComparedTable, Line
 from analysis.stats.paired import interval, mean_interval, share_interval
 from analysis.tables.fill import Filled, Row, cells, percent, values
 from search_spaces.table import Column
@@ -17,29 +22,51 @@ EQ_6 = Column("macro_f1_eq6", "AF1 by Eq. (6)")
 
 Ends = tuple[float, float] | None
 
+FORMATS = {"p": "{:.4g}", "p Holm": "{:.4g}", "hours": "{:.4f}"}
+FORMATS |= dict.fromkeys(("disagreement", "detectable", "smallest significant"), "{}")
+"""How numbers of a column are written; all others: with two decimals."""
 
-def table_csv(filled: Filled) -> str:
-    """One line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score.
+
+def frame(lines: Sequence[Line], *, kind: str) -> pd.DataFrame:
+    """Lines as a DataFrame; `kind`, in the first column, says what numbers they are: measured, or a rehearsal's."""
+    found = pd.DataFrame(list(lines))
+    found.insert(0, "kind", kind)
+    return found
+
+
+def to_csv(found: pd.DataFrame) -> str:
+    """The text of a CSV file, with numbers written as the tables print them."""
+    columns = [_texts(column) for _, column in found.items()]  # by place: a table may have two of one name
+    return pd.concat(columns, axis=1).to_csv(index=False, lineterminator="\n")
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    if not pd.api.types.is_float_dtype(column):
+        return column
+    return column.map(FORMATS.get(str(column.name), "{:.2f}").format, na_action="ignore")
+
+
+def table_frame(filled: Filled) -> pd.DataFrame:
+    """A line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score.
 
     Beside AF1 stands what the paper's Eq. (6) would give for it, and last what the row's runs were made from.
     """
     stub = [heading or f"group {i}" for i, heading in enumerate(filled.table.stub, start=1)]
     columns = [*filled.table.columns, *([EQ_6] if any(c.key == "macro_f1" for c in filled.table.columns) else [])]
     scores = [name for column in columns for name in (column.label, f"{column.label} sd")]
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow(["kind", "overrides", "config", *stub, "seeds", *scores, "made from"])
+    names = ["kind", "overrides", "config", *stub, "seeds", *scores, "made from"]
     kind = "rehearsal" if filled.rehearsal else "measured"
     overrides = " ".join(f"{key}={value}" for key, value in filled.overrides.items())
+    lines = []
     for row in filled.rows:
         seeds = " ".join(map(str, row.seeds))
-        numbers = [number for cell in cells(columns, row.runs) for number in (cell.mean, cell.sd)]
+        numbers = [_number(number) for cell in cells(columns, row.runs) for number in (cell.mean, cell.sd)]
         made_from = "; ".join(map(provenance_line, row.runs))
-        out.writerow([kind, overrides, row.config.id, *row.labels, seeds, *numbers, made_from])
-    return text.getvalue()
+        lines.append([kind, overrides, row.config.id, *row.labels, seeds, *numbers, made_from])
+    return pd.DataFrame(lines, columns=names)
 
 
-def cell_lines(compared: ComparedTable) -> list[CsvRow]:
+def cell_lines(compared: ComparedTable) -> list[Line]:
     """One line a cell: its number, its intervals over seeds and over images, and its distance from the best."""
     filled = compared.filled
     against = {(one.row.labels, one.column): one for one in compared.comparisons}
@@ -48,7 +75,7 @@ def cell_lines(compared: ComparedTable) -> list[CsvRow]:
         for i, (column, cell) in enumerate(zip(filled.table.columns, row.cells, strict=True)):
             line = {"table": filled.table.number, "row": filled.describe(row), "score": column.label}
             seeds, images, by = intervals(row, compared.predictions_of(row, column), column)
-            line |= {"n": len(row.runs), "mean": cell.mean, "sd": cell.sd}
+            line |= {"n": len(row.runs), "mean": _number(cell.mean), "sd": _number(cell.sd)}
             line |= _ends("over seeds", seeds) | _ends("over images", images) | {"images by": by}
             line |= {"best": cell.best, "tied with the best": cell.tied}
             one = against.get((row.labels, i))
@@ -81,24 +108,28 @@ def _share(row: Row, column: Column) -> tuple[int, int] | None:
     return matrix.counts[i][i], sum(matrix.counts[i])
 
 
-def _compared(filled: Filled, one: Comparison) -> CsvRow:
+def _compared(filled: Filled, one: Comparison) -> Line:
     d = one.difference
     return {
         "best row": filled.describe(one.best),
-        "difference": f"{100 * d.value:.2f}",
+        "difference": 100 * d.value,
         **_ends("difference", (d.low, d.high)),
         "test": d.test,
-        "p": f"{d.p:.4g}",
-        "p Holm": f"{one.adjusted:.4g}",
+        "p": d.p,
+        "p Holm": one.adjusted,
     }
 
 
-def _ends(name: str, ends: Ends) -> CsvRow:
-    low, high = (f"{100 * end:.2f}" for end in ends) if ends else ("", "")
-    return {f"{name} low": low, f"{name} high": high}
+def _ends(name: str, ends: Ends) -> Line:
+    low, high = ends or (nan, nan)
+    return {f"{name} low": 100 * low, f"{name} high": 100 * high}
 
 
-def delta_lines(compared: ComparedTable, proposed: TrialConfig) -> list[CsvRow]:
+def _number(score: Decimal | None) -> float:
+    return nan if score is None else float(score)
+
+
+def delta_lines(compared: ComparedTable, proposed: TrialConfig) -> list[Line]:
     """Every row less the proposed model's row on its dataset: what leaving out or changing one thing costs."""
     filled, lines = compared.filled, []
     ours = {
@@ -112,27 +143,22 @@ def delta_lines(compared: ComparedTable, proposed: TrialConfig) -> list[CsvRow]:
         for column in filled.table.columns:
             if d := each.get(column.key):
                 line = {"table": filled.table.number, "row": filled.describe(row), "less": filled.describe(reference)}
-                line |= {"score": column.label, "n": len(seeds), "difference": f"{100 * d.value:.2f}"}
-                lines.append(line | _ends("difference", (d.low, d.high)) | {"test": d.test, "p": f"{d.p:.4g}"})
+                line |= {"score": column.label, "n": len(seeds), "difference": 100 * d.value}
+                lines.append(line | _ends("difference", (d.low, d.high)) | {"test": d.test, "p": d.p})
     return lines
 
 
-def cost_lines(tables: Iterable[Filled]) -> list[CsvRow]:
+def run_lines(tables: Iterable[Filled]) -> list[Line]:
     """One line a trial: what it cost and how well it did, for a plot of accuracy against GPU-hours."""
     runs = {run.trial.id: run for filled in tables for row in filled.rows for run in row.runs}
     return [
-        {"trial": run.trial.id, "dataset": run.trial.config.dataset, "name": run.trial.name, "seed": run.trial.seed}
-        | {"device": run.provenance.get("device", ""), "hours": f"{run.seconds / 3600:.4f}"}
-        | {"OA": percent(run.test.accuracy), "AF1": percent(run.test.scores()["macro_f1"])}
+        {
+            "trial": run.trial.id,
+            "dataset": run.trial.config.dataset.name,
+            "name": run.trial.name,
+            "seed": run.trial.seed,
+        }
+        | {"device": run.provenance.get("device", ""), "hours": run.seconds / 3600}
+        | {"OA": _number(percent(run.test.accuracy)), "AF1": _number(percent(run.test.scores()["macro_f1"]))}
         for run in runs.values()
     ]
-
-
-def to_csv(lines: Sequence[CsvRow], *, kind: str) -> str:
-    """Lines of equal or fewer columns than the longest; what kind of numbers they are stands first."""
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    text = io.StringIO()
-    out = csv.DictWriter(text, ["kind", *names], restval="", lineterminator="\n")
-    out.writeheader()
-    out.writerows({"kind": kind} | line for line in lines)
-    return text.getvalue()
