@@ -50,3 +50,15 @@ def test_a_worked_example_does_what_it_says(title: str, project: Path):
         if "--plan" in command:
             number = command.split("--tables ")[-1].split()[0] if "--tables" in command else "D1"
             assert re.search(rf"^Table {number}: .* [1-9]\d* ", done.stdout, re.M), done.stdout
+
+
+def test_every_file_that_the_docs_name_exists():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"`((?:wbc_model|search_spaces|study|analysis|tests|cluster)/[^` ]*)`", page.read_text())
+    }
+    assert [
+        name for name in sorted(named) if not list(ROOT.glob(name.rstrip("/").replace("{", "[").replace("}", "]")))
+    ] == []
