@@ -78,8 +78,8 @@ def test_af1_is_possible_only_as_the_mean_of_f1():
 def test_the_audit_finds_the_published_numbers_consistent_and_eq_6_nowhere(capsys):
     assert main([]) == 0
     told = capsys.readouterr().out
-    assert "48/48 accuracies are shares of whole images" in told
-    assert "36/36 rows of recalls are whole images of it, sum to OA, and average to AR" in told
+    assert "48/48 accuracies are shares of whole numbers of images" in told
+    assert "36/36 rows of recalls are whole numbers of its images, sum to OA, and average to AR" in told
     assert "36/36 of these rows have an AF1 that can be the mean of per-class F1" in told
     assert "0/51 rows have the AF1 of Eq. (6)" in told
     assert "LDWBC B 42, M 208, E 95, N 2146, L 2038;" in told

@@ -192,14 +192,17 @@ def opened(chromium, tmp_path, make_record, request) -> Iterator:
     """The page of a few runs in the browser, from disk; a message on its console fails the test."""
     epochs = [{"train_accuracy": a, "validation_accuracy": a, "train_loss": 1.0} for a in (0.2, 0.6, 0.9)]
     wrong = [[9, 1, 0, 0, 0], *([10 * (i == j) for j in range(5)] for i in range(1, 5))]
-    configs = (PROPOSED, vary(mixup_alpha=0.4))
-    records = [replace(make_record(c, s), curves=epochs) for c in configs for s in (0, 1, 2)]
-    elsewhere = {"lisc": records[0].test}
-    records.append(replace(make_record(vary(mixup_alpha=0.0), counts=wrong), curves=epochs, elsewhere=elsewhere))
-    lost = {f"{vary(mixup_alpha=0.6).id}-s0": "code: ZeroDivisionError: division by zero"}
+    everywhere = {"test_on": "all"}
+    best, other, worst, failed = (vary(mixup_alpha=a).override(everywhere) for a in (0.2, 0.4, 0.0, 0.6))
+    elsewhere = {on.name: make_record(PROPOSED).test for on in best.tested[1:]}
+    records = [make_record(config, seed) for config in (best, other) for seed in (0, 1, 2)]
+    records = [
+        replace(record, curves=epochs, elsewhere=elsewhere) for record in (*records, make_record(worst, counts=wrong))
+    ]
+    lost = {f"{failed.id}-s0": "code: ZeroDivisionError: division by zero"}
     figure = Figure("6", "Figure 6", "Effect of mixup", "Lines.", data_url(png(), "image/png"))
     file = tmp_path / "report.html"
-    file.write_text(page(records, seeds=(0, 1, 2), unfinished=lost, figures=[figure]), encoding="utf-8")
+    file.write_text(page(records, everywhere, seeds=(0, 1, 2), unfinished=lost, figures=[figure]), encoding="utf-8")
     width, scheme = getattr(request, "param", (1200, "light"))
     tab = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     said: list[str] = []
