@@ -36,15 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         folders={dataset.name: folder for dataset, folder in own.items() if folder}, cache_limit=args.cache_limit,
         project=args.project, entity=args.entity, cpus=args.cpus, gpus=args.gpus, eager=args.eager,
     )  # fmt: skip
-    options = LaunchOptions(
-        rehearse=args.rehearse, budget=None if args.budget is None else 3600 * args.budget,
-        rerun_stale=args.rerun_stale, leave_out_unfit=args.leave_out_unfit, quiet=args.quiet,
-    )  # fmt: skip
+    options = LaunchOptions(rehearse=args.rehearse, budget_hours=args.budget, rerun_stale=args.rerun_stale,
+                            leave_out_unfit=args.leave_out_unfit, quiet=args.quiet)  # fmt: skip
     if args.search:
         return _search(args.search, settings, options, samples=args.samples, seed=args.seeds[0], overrides=overrides,
                        asha=args.asha)  # fmt: skip
-    offered = catalogue(args.tables, own=tuple(own))
-    tables = select(offered, numbers=args.tables, datasets=args.datasets, overrides=overrides)
+    tables = select(catalogue(args.tables, own=tuple(own)), numbers=args.tables, datasets=args.datasets,
+                    overrides=overrides)  # fmt: skip
     trials = plan(tables, seeds=args.seeds, overrides=overrides)
     if args.plan and not args.calibrate:
         return _plan(tables, trials, settings, gpu_price=args.gpu_price, as_json=args.json)
@@ -53,10 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.calibrate:
         return _calibrate(tables, trials, settings, options, gpu_price=args.gpu_price)
     status = _run(trials, settings, options)
-    if not args.rehearse:
-        return status
-    return max(status, _print_tables(settings.storage, tables=args.tables, datasets=args.datasets, seeds=args.seeds,
-                                     overrides=overrides))  # fmt: skip
+    chosen = {"tables": args.tables, "datasets": args.datasets, "seeds": args.seeds, "overrides": overrides}
+    return max(status, _print_tables(settings.storage, **chosen) if args.rehearse else 0)
 
 
 def _usual(*, rehearse: bool, own: Sequence[str]) -> dict[str, Any]:
@@ -102,7 +98,9 @@ def _doctor(trials: Sequence[Trial], settings: Settings, options: LaunchOptions)
     from study.session import doctor  # torch, ray and wandb load only when something runs
 
     if options.rehearse:
-        _set_up_rehearsal(trials, settings)
+        from study.rehearsal import set_up
+
+        set_up(trials, settings)
     return doctor(trials, _tracked(settings, options))
 
 
@@ -178,19 +176,14 @@ def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool
 
     check(settings)
     if rehearse:
-        _set_up_rehearsal(trials, settings)
+        from study.rehearsal import set_up
+
+        set_up(trials, settings)
     try:
         for note in check_inputs(trials, settings):
             print(note, file=sys.stderr)
     except DataError as error:
         raise DataError(f"{error}\nPoint --data at the folder of the datasets; --rehearse needs none.") from error
-
-
-def _set_up_rehearsal(trials: Sequence[Trial], settings: Settings) -> None:
-    """Draw the data and train the weights of a rehearsal, where they are missing."""
-    from study.rehearsal import set_up
-
-    set_up(trials, settings)
 
 
 def _print_tables(storage: str, **chosen: Any) -> int:

@@ -91,11 +91,11 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     if not to_run:
         return 0
     costs = _costs(settings)
-    if options.budget is not None and (unknown := costs.unknown(to_run)):
+    if options.budget_hours is not None and (unknown := costs.unknown(to_run)):
         raise InputError(f"--budget needs the cost of every trial, and {len(unknown)} kinds of trials have not been "
                          f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
     unfit = _unfit(to_run, settings, costs, leave_out=options.leave_out_unfit)
-    schedule = _schedule(costs.in_order(to_run), settings, costs, budget=options.budget)
+    schedule = _schedule(costs.in_order(to_run), settings, costs, budget_hours=options.budget_hours)
     progress = Progress(trials, finished=done, seconds=costs.seconds, quiet=options.quiet)
     began = time.monotonic()
     launch(schedule, progress, costs, settings, avoid=unfit)
@@ -115,7 +115,7 @@ def run_search(search: Search, settings: Settings, options: LaunchOptions, *, as
           f"{settings.storage}. W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
     costs = _costs(settings)
     unfit = _unfit([search.example()], settings, costs, leave_out=options.leave_out_unfit)
-    schedule = _schedule([], settings, costs, budget=options.budget, search=search)
+    schedule = _schedule([], settings, costs, budget_hours=options.budget_hours, search=search)
     progress = Progress([], finished={}, seconds=costs.seconds, quiet=options.quiet)
     launch(schedule, progress, costs, settings, avoid=unfit, asha=asha)
     missing = [job.trial for job in (*schedule.failed.values(), *schedule.waiting.values())]
@@ -171,11 +171,17 @@ def _unfit(trials: Sequence[Trial], settings: Settings, costs: Costs, *, leave_o
 
 
 def _schedule(
-    trials: Sequence[Trial], settings: Settings, costs: Costs, *, budget: float | None, search: Search | None = None
+    trials: Sequence[Trial],
+    settings: Settings,
+    costs: Costs,
+    *,
+    budget_hours: float | None,
+    search: Search | None = None,
 ) -> TrialQueue:
     def gpus(trial: Trial) -> float:
         return settings.gpus if settings.gpus is not None else costs.gpu_fraction(trial, cpus=settings.cpus)
 
+    budget = None if budget_hours is None else 3600 * budget_hours
     sample_next = search.next if search else None
     return TrialQueue(trials, gpus=gpus, seconds=costs.seconds, budget=budget, sample_next=sample_next)
 

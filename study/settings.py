@@ -61,8 +61,8 @@ class LaunchOptions:
     """How a launch behaves; the nodes need not know."""
 
     rehearse: bool = False
-    budget: float | None = None
-    """Seconds of whole GPUs (of cores, without GPUs) beyond which no trial is started; None: no limit."""
+    budget_hours: float | None = None
+    """Hours of whole GPUs (of cores, without GPUs) beyond which no trial is started; None: no limit."""
     rerun_stale: bool = False
     """Retrain finished trials whose data or weights have changed."""
     leave_out_unfit: bool = False
