@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     own = all_of(args.dataset)
     settings = settings_for(
         rehearse=args.rehearse, storage=args.storage, data=args.data, weights=args.weights, cache=args.cache,
-        folders={dataset.name: folder for dataset, folder in own.items() if folder}, cache_limit=args.cache_limit,
+        own=tuple((dataset.name, folder) for dataset, folder in own.items() if folder), cache_limit=args.cache_limit,
         project=args.project, entity=args.entity, cpus=args.cpus, gpus=args.gpus, eager=args.eager,
     )  # fmt: skip
     options = LaunchOptions(rehearse=args.rehearse, budget_hours=args.budget, rerun_stale=args.rerun_stale,

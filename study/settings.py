@@ -1,6 +1,5 @@
 """Where and with what resources a study runs, but not what is trained: settings change no id. No torch, no ray."""
 
-from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,8 +20,8 @@ class Settings:
 
     data: Path
     """Folder of the paper's datasets."""
-    folders: dict[str, Path] = field(default_factory=dict)
-    """Where each of the user's own datasets lies, by its name: its folder, or the declaration in it (`.toml`)."""
+    own: tuple[tuple[str, Path], ...] = ()
+    """The user's own datasets: name, and where it lies, as its folder or the declaration in it (`.toml`)."""
     storage: str
     """Folder or URL of records, epoch logs, checkpoints and W&B files."""
     cache: Path
@@ -45,7 +44,7 @@ class Settings:
 
     def folder_of(self, dataset: Dataset) -> Path:
         """The folder below which a dataset is found."""
-        place = self.folders.get(dataset.name, self.data)
+        place = dict(self.own).get(dataset.name, self.data)
         return place.parent if place.suffix == ".toml" else place
 
     def to_json(self) -> dict[str, Any]:

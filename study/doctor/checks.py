@@ -86,7 +86,7 @@ def look_at_data(trials: Iterable[Trial], settings: Settings, compared: dict[str
         DataError: a dataset is missing.
     """
     for dataset in sorted({dataset for trial in trials for dataset in trial.config.tested}, key=str):
-        if declared := settings.folders.get(dataset.name):
+        if declared := dict(settings.own).get(dataset.name):
             _compare_declarations(dataset, declared)
         compared[f"data of {dataset}"] = _digest(dataset, settings.folder_of(dataset))
 

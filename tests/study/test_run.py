@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from analysis import __main__ as printing
+from search_spaces.paper import TABLES
+from search_spaces.table import select
+from study import reconcile, status
+from study.plan import RunRecord, plan
 from study.run import main
+from wbc_model.metrics import ConfusionMatrix
 
 RUN = Path(__file__).parents[2] / "study" / "run.py"
 
@@ -145,3 +151,23 @@ def test_a_failed_trial_is_told_and_the_others_finish(tmp_path: Path):
     assert "145 training images are fewer than one batch of 160" in done.stderr
     assert "6 of 12 trials are missing" in done.stderr
     assert len(finished(tmp_path / "runs" / "rehearsal")) == 6
+
+
+def test_a_storage_of_a_newer_version_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Its records hold a knob that this version does not know; no command drops a trial or shows pydantic's words."""
+    (trial,) = plan(select(TABLES, numbers=["4"], datasets=[], overrides={}))[:1]
+    matrix = ConfusionMatrix(trial.config.dataset.classes, ((1,) * 5,) * 5)
+    record = RunRecord(trial=trial, best_epoch=0, validation=matrix, test=matrix, curves=[], seconds=1, provenance={})
+    content = record.to_json()
+    content["trial"]["config"]["sharpness"] = 3
+    folder = tmp_path / "trials" / trial.id
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text(json.dumps(content))
+    (tmp_path / "plan.json").write_text(json.dumps([content["trial"]]))
+    where = ["--storage", str(tmp_path)]
+    for command, words in ((main, ["--plan"]), (status.main, []), (reconcile.main, []), (printing.main, [])):
+        assert command([*words, *where]) == 2
+        told = capsys.readouterr().err.strip()
+        assert "that this version cannot read" in told
+        assert "sharpness=3: Unexpected keyword argument" in told
+        assert "pydantic" not in told
