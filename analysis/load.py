@@ -1,4 +1,4 @@
-"""From runs to filled and tested tables: what every command begins with."""
+"""Load a study: read its runs, fill its tables and compare their rows. Every command starts with it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -31,20 +31,20 @@ from wbc_model.preparation.cache_folder import default_cache
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A study's tables, and what they come from."""
+    """A study's tables, and the runs that they come from."""
 
     tables: Sequence[Filled]
     compared: Sequence[ComparedTable]
-    """Of each table."""
+    """The comparisons of each table's cells, in the order of `tables`."""
     reading: Reading
-    """The runs, of this study and of others."""
+    """Everything that was read: runs of this study and of others, and problems."""
     left_out: dict[str, str]
-    """Number of each table that cannot be printed under the overrides, and why."""
+    """By number, why a table cannot be printed under the overrides."""
     overrides: dict[str, Any]
     storage: UPath | None
-    """None: a W&B server."""
+    """Where the runs were read from; None: a W&B server."""
     whole: bool = True
-    """Whether no tables were picked, so that those round them (1-3, ranks) are wanted too."""
+    """Whether no tables were chosen, so that Tables 1-3 and the ranks are printed too."""
 
     @property
     def rehearsal(self) -> bool:
@@ -61,7 +61,7 @@ class Study:
         return replace(PROPOSED, dataset=dataset).override(self.overrides)
 
     def table(self, number: str) -> pd.DataFrame:
-        """A table as in `table_<number>.csv`: a line a row, with mean and SD over the seeds of each score.
+        """A table as in `table_<number>.csv`: one line per row, with mean and SD over the seeds of each score.
 
         Raises:
             InputError: the table is not one of the study's.
@@ -72,19 +72,19 @@ class Study:
         return table_frame(tables[number])
 
     def cells(self) -> pd.DataFrame:
-        """A line a cell of any table: its number, its 95 % intervals, and how far from the best of its column it is."""
+        """One line per cell of any table: its number, 95 % intervals, and difference from the best of its column."""
         return self._frame(line for one in self.compared for line in cell_lines(one))
 
     def deltas(self) -> pd.DataFrame:
-        """A line a score of any row: the difference from the proposed model's row on the same dataset."""
+        """One line per score of any row: the difference from the proposed model's row on the same dataset."""
         return self._frame(line for one in self.compared for line in delta_lines(one, self.proposed))
 
     def power(self) -> pd.DataFrame:
-        """A line a comparison of a score that is a share of images: the differences that it could have shown."""
+        """One line per comparison of a score that is a share of images: the differences that it could have shown."""
         return self._frame(line for one in self.compared for line in power_lines(one))
 
     def runs(self) -> pd.DataFrame:
-        """A line a run: trial, dataset, what sets it apart, seed, device, hours, OA and AF1."""
+        """One line per run: trial, dataset, difference from the proposed model, seed, device, hours, OA and AF1."""
         return self._frame(run_lines(self.tables))
 
     def _frame(self, lines: Iterable[Line]) -> pd.DataFrame:
@@ -147,7 +147,7 @@ def load(
 def _fill(
     tables: Sequence[Table], records: Sequence[RunRecord], *, seeds: Sequence[int] | None, overrides: dict[str, Any]
 ) -> list[Filled]:
-    """Every table, with the seeds that are asked for, or else all that any row of any of them has."""
+    """Every table, with the requested seeds, or else all seeds that any of their rows has."""
     ids = {config.id for config in configs(tables)}
     seeds = seeds or sorted({record.trial.seed for record in records if record.trial.config.id in ids}) or [0]
     return [fill(table, records, seeds=seeds, overrides=overrides) for table in tables]

@@ -1,4 +1,4 @@
-"""A study as pandas DataFrames: a line a row of a table, a cell, a difference or a run. The CSV files are made of them.
+"""A study as pandas DataFrames: one line per table row, cell, difference or run. The CSV files are made of them.
 
 Scores, differences and the ends of 95 % intervals are in percent, or percentage points; what does not exist is NaN.
 """
@@ -24,11 +24,11 @@ Ends = tuple[float, float] | None
 
 FORMATS = {"p": "{:.4g}", "p Holm": "{:.4g}", "hours": "{:.4f}"}
 FORMATS |= dict.fromkeys(("disagreement", "detectable", "smallest significant"), "{}")
-"""How numbers of a column are written; all others: with two decimals."""
+"""Number formats by column; all other columns have two decimals."""
 
 
 def frame(lines: Sequence[Line], *, kind: str) -> pd.DataFrame:
-    """Lines as a DataFrame; `kind`, in the first column, says what numbers they are: measured, or a rehearsal's."""
+    """Lines as a DataFrame, whose first column `kind` says whether the numbers are measured or a rehearsal's."""
     found = pd.DataFrame(list(lines))
     found.insert(0, "kind", kind)
     return found
@@ -47,7 +47,7 @@ def _texts(column: pd.Series) -> pd.Series:
 
 
 def table_frame(filled: Filled) -> pd.DataFrame:
-    """A line a row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score.
+    """One line per row: kind (measured or rehearsal), overrides, config id, labels, seeds, mean and SD of each score.
 
     Beside AF1 stands what the paper's Eq. (6) would give for it, and last what the row's runs were made from.
     """
@@ -67,7 +67,7 @@ def table_frame(filled: Filled) -> pd.DataFrame:
 
 
 def cell_lines(compared: ComparedTable) -> list[Line]:
-    """One line a cell: its number, its intervals over seeds and over images, and its distance from the best."""
+    """One line per cell: its number, its intervals over seeds and over images, and its difference from the best."""
     filled = compared.filled
     against = {(one.row.labels, one.column): one for one in compared.comparisons}
     lines = []
@@ -84,7 +84,7 @@ def cell_lines(compared: ComparedTable) -> list[Line]:
 
 
 def intervals(row: Row, called: RowPredictions | None, column: Column) -> tuple[Ends, Ends, str]:
-    """Of a score in [0, 1]: 95 % over the seeds, 95 % over the test images, and how the latter was found."""
+    """The 95 % intervals of a score in [0, 1] over the seeds and over the test images, and the method of the latter."""
     scores = values(column, row.runs)
     seeds = mean_interval(scores) if len(scores) > 1 else None
     if not scores:
@@ -98,7 +98,7 @@ def intervals(row: Row, called: RowPredictions | None, column: Column) -> tuple[
 
 
 def _share(row: Row, column: Column) -> tuple[int, int] | None:
-    """Hits and images behind a score of one run that is a share of images."""
+    """Hits and images of a score that is a share of images, for a row of one run; None for other scores."""
     key, matrix = column.key, row.runs[0].tests[(column.on or row.config.dataset).name]
     if key == "accuracy":
         return sum(line[i] for i, line in enumerate(matrix.counts)), sum(map(sum, matrix.counts))
@@ -130,7 +130,7 @@ def _number(score: Decimal | None) -> float:
 
 
 def delta_lines(compared: ComparedTable, proposed: TrialConfig) -> list[Line]:
-    """Every row less the proposed model's row on its dataset: what leaving out or changing one thing costs."""
+    """One line per score of each row: its difference from the proposed model's row on the same dataset."""
     filled, lines = compared.filled, []
     ours = {
         row.config.dataset: row for row in filled.rows if row.config == replace(proposed, dataset=row.config.dataset)
@@ -149,7 +149,7 @@ def delta_lines(compared: ComparedTable, proposed: TrialConfig) -> list[Line]:
 
 
 def run_lines(tables: Iterable[Filled]) -> list[Line]:
-    """One line a trial: what it cost and how well it did, for a plot of accuracy against GPU-hours."""
+    """One line per trial: its cost and its scores, for a plot of accuracy against GPU-hours."""
     runs = {run.trial.id: run for filled in tables for row in filled.rows for run in row.runs}
     return [
         {
