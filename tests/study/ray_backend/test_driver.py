@@ -62,7 +62,7 @@ def test_each_kind_of_failure_has_its_policy(place: Place, undisturbed: dict[str
     assert first.returncode == 1, first.stderr
     names = {name.split(" ")[0] for name in place.records()}
     assert names == {"model.network=resnet50", "model.network=densenet121", "dataset=lisc"}, first.stderr
-    assert "code: mend the code it shows" in first.stderr
+    assert "code: fix the code that the traceback shows" in first.stderr
     assert "ZeroDivisionError: division by zero" in first.stderr
     assert "the loss is nan in epoch 1, step 0" in first.stderr
     assert "it does not fit a whole GPU" in first.stderr
@@ -97,7 +97,7 @@ def test_one_ctrl_c_ends_epochs_and_the_same_command_goes_on(place: Place, undis
     first.send_signal(signal.SIGINT)
     told = first.communicate(timeout=300)[0]
     assert first.returncode == 130, told
-    assert "each trial ends with its epoch and is saved; again to stop at once" in told
+    assert "each trial finishes its epoch and is saved; press again to stop at once" in told
     assert "Run the same command again: it runs only these" in told
     assert "Traceback" not in told
     place.rules.clear()
@@ -139,7 +139,7 @@ def test_a_full_disk_stops_the_study_with_the_reason_and_more_room_lets_it_go_on
     first = place.run(*LISC)
     assert first.returncode == 1, first.stderr
     assert "No space left on device" in first.stderr
-    assert "make room, or let the place be written, or choose another" in first.stderr
+    assert "free some space, make the folder writable, or choose another" in first.stderr
     assert len(place.records()) < 6
     subprocess.run(["mount", "-o", "remount,size=300m", str(small_disk)], check=True)
     second = place.run(*LISC)
@@ -170,7 +170,7 @@ def test_a_search_survives_a_kill_sees_no_test_data_and_names_its_winner(place: 
     assert second.returncode == 0, second.stderr
     root = place.storage / "searches" / "resnet_lisc"
     assert len(list(root.glob("samples/*.json"))) == len(list(root.glob("trials/*"))) == 4
-    assert "as a row, in search_spaces/extensions.py, TUNED:" in second.stdout
+    assert "as a row for TUNED in search_spaces/extensions.py:" in second.stdout
     assert not list(root.rglob("record.json"))
     assert not list(root.rglob("predictions.npz"))
     assert b"test/" not in b"".join(log.read_bytes() for log in root.rglob("*.wandb"))
@@ -190,7 +190,7 @@ def test_costs_are_learnt_and_a_budget_is_kept(place: Place):
     none = place.run(*LISC, "--budget", "0.000001")
     assert none.returncode == 1
     assert "not started, because they exceed the remaining budget: 6 trials" in none.stderr
-    assert "Tables that lack cells: 11." in none.stderr
+    assert "Incomplete tables: 11." in none.stderr
     enough = place.run(*LISC, "--budget", "1", "--quiet")
     assert enough.returncode == 0, enough.stderr
     assert "[1/6]" not in enough.stderr
