@@ -17,6 +17,7 @@ def tool(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.lint
 def test_each_package_imports_only_from_those_on_its_left():
     done = tool("lint-imports", "--no-cache")
     assert done.returncode == 0, done.stdout
@@ -35,12 +36,14 @@ def test_no_floor_has_more_than_20_entries(package: str):
         assert len(entries) <= 20, (folder, sorted(entries))
 
 
+@pytest.mark.lint
 def test_style():
     for words in (("ruff", "check", "--no-cache"), ("ruff", "format", "--check", "--no-cache")):
         done = tool(*words)
         assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.lint
 def test_types():
     done = tool("pyrefly", "check")
     assert done.returncode == 0, done.stdout

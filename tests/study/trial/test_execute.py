@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 ALONE = """
 import json, sys, torch
-from study.attempt import attempt
+from study.trial.attempt import attempt
 from study.plan import Trial
 from study.settings import Settings
 torch.set_num_threads(1)
