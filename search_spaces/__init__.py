@@ -1,1 +1,1 @@
-"""Which trainings are to be done: the paper's tables, as data."""
+"""Which trainings to run: the tables of the paper and of its extensions, as data."""

@@ -1,4 +1,4 @@
-"""All the tables there are, to choose from by their numbers."""
+"""All tables, from which a command selects by their numbers."""
 
 from collections.abc import Collection, Sequence
 
@@ -10,10 +10,10 @@ from wbc_model.datasets.dataset import Dataset
 
 
 def catalogue(numbers: Collection[str], *, own: Sequence[Dataset] = ()) -> tuple[Table, ...]:
-    """Every table where some are named; else the paper's, or for own datasets the compared models on them.
+    """All tables if numbers are given; otherwise Tables 4 to 12, or D1 and D2 if there are datasets of the user's own.
 
     Args:
-        own: datasets that tables D1 to D3 are about, the user's or also some of the paper's.
+        own: the datasets of Tables D1 to D3: the user's, and any of the paper's to compare with them.
     """
     about = own_tables(own) if own else ()
     if numbers:

@@ -1,4 +1,4 @@
-"""Tables the paper lacks. E1: how much do the choices matter that it leaves open (docs/paper.md)?"""
+"""Tables that the paper does not have. E1 measures how much the choices matter that it leaves open (docs/paper.md)."""
 
 from search_spaces.paper import BCCD, DATASETS, LISC, MACRO_F1, MODELS, PROPOSED, RIVALS, SHARMA, vary
 from search_spaces.table import OVERALL, Column, Rows, Table
@@ -48,7 +48,7 @@ OPEN_CHOICES: Rows = {
     ("Sharma", "from scratch"): vary(model=Baseline(Network.SHARMA, Init.RANDOM)),
 }
 
-UNIT = "Inception v3 from ImageNet weights sees pixels in [-1, 1], as these weights were trained."
+UNIT = "Inception v3 with ImageNet weights takes pixels in [-1, 1], the range that these weights were trained with."
 
 INPUT_SIZE: Rows = {
     (f"{size} x {size}",): vary(model=Baseline(Network.INCEPTION_V3), image_size=size, normalisation=Normalisation.UNIT)
@@ -71,8 +71,7 @@ SPLIT: Rows = {
 }
 
 TUNED: Rows = {}
-"""Winners of searches (`study/run.py --search`), each by the line that its search ended with: Table E5, if there are
-any."""
+"""Winners of searches: a row is the line that `study/run.py --search` prints at its end. Table E5, if there are any."""
 
 CROSS: Rows = {(dataset.title,): vary(dataset=dataset, test_on=EvaluateOn.ALL) for dataset in DATASETS}
 ON_EACH = tuple(
@@ -81,9 +80,9 @@ ON_EACH = tuple(
     for dataset in DATASETS
 )
 CROSS_NOTE = (
-    "A row is one trained model, a column a test set: where both have one name, the ordinary result. Cell types are "
-    "matched by name; a call of any type that the model knows counts, and nothing adapts it to the other images. "
-    "AF1 is over the cell types that occur among the images."
+    "Each row is one trained model and each column one test set; if both are of one dataset, it is the usual test. "
+    "Classes are matched by name, predictions of all classes that the model knows count, and the model is not adapted "
+    "to the other images. AF1 is the mean over the classes that occur in the test set."
 )
 
 BACKBONES: Rows = {
@@ -97,9 +96,9 @@ BACKBONES: Rows = {
     ("ViT-S/14, DINOv2", "LVD-142M"): vary(model=Baseline("timm:vit_small_patch14_dinov2.lvd142m")),
 }
 BACKBONES_NOTE = (
-    "Every model is trained as in Table 3, whose learning rate was chosen for none of the newer ones; these have no "
-    "dropout and no stochastic depth. LVD-142M was collected from the web by similarity to public photographs: whether "
-    "it holds images of the test set is not known."
+    "All models are trained as in Table 3, whose learning rate was not tuned for the newer ones; these have no dropout "
+    "and no stochastic depth. LVD-142M was collected from the web by similarity to images of public datasets; whether "
+    "it contains test images is unknown."
 )
 
 EXTENSIONS = (

@@ -1,4 +1,4 @@
-"""Tables for a user's own datasets: what Tables 11 and 12 show, and models tested on each other's images."""
+"""Tables for a user's own datasets: the models of Tables 11 and 12, and tests across datasets."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ from wbc_model.datasets.dataset import Dataset
 
 
 def own_tables(datasets: Sequence[Dataset]) -> tuple[Table, ...]:
-    """D1: the compared models; D2: their recalls by class; D3, for datasets that share classes: each on the others."""
+    """D1: the compared models. D2: their recall by class. D3, if datasets share classes: each model on the others."""
     named = ", ".join(dict.fromkeys(dataset.title for dataset in datasets))
     classes = tuple(dict.fromkeys(cell for dataset in datasets for cell in dataset.classes))
     titles = _titles(datasets)
@@ -35,13 +35,13 @@ def own_tables(datasets: Sequence[Dataset]) -> tuple[Table, ...]:
 
 
 def _cross(titles: Mapping[Dataset, str]) -> Rows:
-    """The proposed model on each dataset that shares classes with another, tested there too."""
+    """The proposed model on each dataset that shares classes with others, tested on those too."""
     shared = {own: tuple(on for on in titles if on != own and set(on.classes) & set(own.classes)) for own in titles}
     return {(titles[own],): vary(dataset=own, test_on=others) for own, others in shared.items() if others}
 
 
 def _titles(datasets: Sequence[Dataset]) -> dict[Dataset, str]:
-    """What tables call each: two declarations of one title are told apart by their fingerprints."""
+    """Each dataset's title in tables; titles that occur twice get the beginning of the dataset's fingerprint."""
     titles = [dataset.title for dataset in datasets]
     return {
         dataset: dataset.title if titles.count(dataset.title) == 1 else f"{dataset.title} ({dataset.fingerprint[:6]})"

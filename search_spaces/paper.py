@@ -1,6 +1,6 @@
 """Tables 4-12 of Chen et al. 2022 as data: 87 rows, 46 distinct trainings.
 
-To add an ablation of a knob, add a row set and a table: two lines.
+An ablation of a knob takes two lines: its rows, and its table (docs/extending.md).
 """
 
 from dataclasses import replace
@@ -50,14 +50,14 @@ TRANSFER: Rows = {
 MODELS = {
     "ResNet": Baseline(Network.RESNET50),
     "DenseNet": Baseline(Network.DENSENET121),
-    # The paper does not say how Inception started; 88.67 % and 62.80 % look like random weights at this learning rate.
+    # The paper does not say how Inception is initialised; 88.67 % and 62.80 % suggest random weights at this rate.
     "Inception v3": Baseline(Network.INCEPTION_V3, init=Init.RANDOM),
     "Jiang": Baseline(Network.JIANG, init=Init.RANDOM),
     "Sharma": Baseline(Network.SHARMA),
     "Our model": PROPOSED.model,
 }
 DATASETS = (LDWBC, LISC, BCCD, RAABIN)
-"""The paper's four, in the order of its Table 1."""
+"""The paper's four datasets, in the order of its Table 1."""
 
 RAW_OR_VIRTUAL: Rows = {
     (name, kind): vary(model=model, mixup_alpha=alpha)
@@ -67,7 +67,7 @@ RAW_OR_VIRTUAL: Rows = {
 
 
 def every_model(*datasets: Dataset) -> Rows:
-    """The six compared models on some datasets, trained on virtual samples."""
+    """Rows for the six compared models on some datasets, trained with mixup (the paper's virtual samples)."""
     return {
         (dataset.title, name): vary(model=model, dataset=dataset)
         for dataset in datasets
@@ -76,21 +76,21 @@ def every_model(*datasets: Dataset) -> Rows:
 
 
 DIMENSIONS = (
-    "CD, SD, TD: attention over the channel dimension, the spatial dimension, and the two together; "
-    "// in parallel, + one after the other."
+    "CD, SD, TD: attention over the channel dimension, the spatial dimension, and both; "
+    "// means in parallel, + one after the other."
 )
-BRANCHES_LOST = "Which branch rows 1 and 2 keep is inferred: the paper's tick marks did not survive in its text."
+BRANCHES_LOST = "Which branch rows 1 and 2 keep is inferred, because the tick marks are missing from the paper's text."
 TICKS_LOST = (
-    "Which branch of rows 1 and 2 is transferred is inferred: the tick marks did not survive in the paper's text."
+    "Which branch is transferred in rows 1 and 2 is inferred, because the tick marks are missing from the paper's text."
 )
 MACRO_F1 = "AF1 is the mean of the per-class F1 scores, which reproduces the paper's numbers; its Eq. (6) does not."
 RECALL = "Each column is the recall of one cell type."
 STARTS = (
-    "ResNet, DenseNet and Sharma start from ImageNet weights, Inception v3 and Jiang from random ones: an assumption."
+    "ResNet, DenseNet and Sharma are assumed to start from ImageNet weights, Inception v3 and Jiang from random ones."
 )
-JIANG = "Jiang: an approximation of WBCNet from its published description."
+JIANG = "Jiang is an approximation of WBCNet, built from its published description."
 SHARMA = (
-    "Sharma: DenseNet121 transfer learning under this study's protocol; the article that proposed it "
+    "Sharma is DenseNet121 transfer learning under this study's protocol; the article that proposed it "
     "(Comput Intell Neurosci 2022:7384131) has been retracted."
 )
 RIVALS = (STARTS, JIANG, SHARMA)

@@ -1,4 +1,4 @@
-"""The whole study in miniature: what a rehearsal sets for every row."""
+"""The knobs that a rehearsal, the whole study in miniature, sets in every row."""
 
 from typing import Any
 
@@ -12,4 +12,4 @@ REHEARSAL: dict[str, Any] = {
     "epochs": 6,
     "lr": 3e-3,
 }
-"""Tiny networks learn from a few hundred drawn cells in seconds; the paper's rate would need its 100 epochs."""
+"""Tiny networks learn from a few hundred drawn cells in seconds; the paper's learning rate would need 100 epochs."""

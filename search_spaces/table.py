@@ -1,4 +1,4 @@
-"""A table is rows x columns, declared before there are results."""
+"""A table: rows (labels and configs) and columns (scores), declared before there are results."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,17 +13,17 @@ from wbc_model.errors import InputError
 
 @dataclass(frozen=True)
 class Column:
-    """One score of `ConfusionMatrix.scores()` and its label in the paper. Higher is better for all of them."""
+    """One score of `ConfusionMatrix.scores()` and its heading in the paper. Higher is better for all of them."""
 
     key: str
     label: str
     on: Dataset | None = None
-    """The dataset whose test images it is over; None: the row's own. Such a column has no best: models that know
-    other cell types see other images."""
+    """The dataset whose test images are scored; None: that of the row. A column with a dataset has no best value,
+    because models with other classes are tested on other images."""
 
     @property
     def path(self) -> str:
-        """`accuracy`, or `lisc/accuracy`: what W&B's summary has below `test/`."""
+        """`accuracy`, or `lisc/accuracy`: the key below `test/` in W&B's summary."""
         return f"{self.on}/{self.key}" if self.on else self.key
 
 
@@ -36,7 +36,7 @@ OVERALL = (
 
 
 def per_class(classes: Sequence[str]) -> tuple[Column, ...]:
-    """The recall of each class, under its letter."""
+    """A column for the recall of each class, headed by its letter."""
     return tuple(Column(f"recall/{name}", letter) for name, letter in zip(classes, letters(classes), strict=True))
 
 
@@ -47,19 +47,19 @@ Rows = Mapping[tuple[str, ...], TrialConfig]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows (labels -> config), columns (scores), and what a reader must be told beneath them."""
+    """Rows (labels -> config), columns (scores), and the notes below them."""
 
     number: str
     title: str
     stub: tuple[str, ...]
-    """Headings over the row labels, as many as each row has labels."""
+    """Headings of the row labels: one for each label of a row."""
     rows: Rows
     columns: tuple[Column, ...]
     notes: tuple[str, ...] = ()
     best_within: int = 0
-    """Rows compete for bold with the rows that share this many leading labels."""
+    """The best value is sought among the rows that share this many leading labels."""
     heads: tuple[tuple[str, ...], ...] = ()
-    """The headings over the row labels in several levels, outermost first, as the paper has them; none: `stub`."""
+    """Headings of the row labels in several levels, as in the paper, outermost first; empty: `stub` alone."""
 
     def __post_init__(self) -> None:
         for labels in (*self.rows, *self.heads):
@@ -68,7 +68,9 @@ class Table:
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
-    """`["epochs=2", "model.attention=se"]` as `{"epochs": 2, "model.attention": "se"}`: JSON where it parses.
+    """`["epochs=2", "model.attention=se"]` as `{"epochs": 2, "model.attention": "se"}`.
+
+    A value that is no JSON is taken as text.
 
     Raises:
         InputError: a pair without `=`, or a knob given twice.
@@ -88,11 +90,11 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
 
 
 _CAN_ALL = Dataset(name="any", classes=("a", "b"), groups=Groups(pattern="(.)"))
-"""A dataset on which every value of every knob is allowed; the rows of a table have their own to say."""
+"""A dataset that allows every value of every knob; whether a row's own dataset does is checked with the row."""
 
 
 def effective(overrides: dict[str, Any]) -> dict[str, Any]:
-    """Only what departs from the paper, as a config holds it: `{"epochs": 100, "lr": 1}` is `{"lr": 1.0}`.
+    """The overrides that differ from the defaults, as a config holds them: `{"epochs": 100, "lr": 1}` is `{"lr": 1.0}`.
 
     Raises:
         InputError: no such knob, or a bad value.
@@ -109,14 +111,14 @@ def effective(overrides: dict[str, Any]) -> dict[str, Any]:
 def select(
     tables: Iterable[Table], *, numbers: Collection[str], datasets: Collection[str], overrides: dict[str, Any]
 ) -> list[Table]:
-    """Some tables (all where `numbers` is empty), their rows on some datasets, every config overridden.
+    """The tables with these numbers and their rows on these datasets (empty: all), with every config overridden.
 
     Args:
-        overrides: flat knobs, `{"epochs": 2, "model.attention": "se"}`; one of `model.` applies where the model has it.
+        overrides: by knob, `{"epochs": 2, "model.attention": "se"}`; a `model.` knob is set in models that have it.
 
     Raises:
         InputError: no such table or dataset, no row of those tables on those datasets, no such knob, a bad value, or
-            an override of what a table varies, which would make its rows equal.
+            an override of the knob that a table varies, which would make its rows equal.
     """
     known = {table.number: table for table in tables}
     if unknown := [number for number in numbers if number not in known]:
@@ -145,5 +147,5 @@ def _override(table: Table, overrides: dict[str, Any]) -> Table:
 
 
 def configs(tables: Iterable[Table]) -> list[TrialConfig]:
-    """The distinct trainings behind some tables, in order of first use."""
+    """The distinct configs in the rows of some tables, in order of first use."""
     return list(dict.fromkeys(config for table in tables for config in table.rows.values()))

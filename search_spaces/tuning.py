@@ -1,7 +1,7 @@
-"""Hyper-parameter spaces round a config: what `study/run.py --search NAME` samples. Loads optuna, no torch.
+"""Hyper-parameter search spaces, which `study/run.py --search NAME` samples. Loads optuna, no torch.
 
-A space is a function of an Optuna trial, so that what one choice leads to (a reduction only where there is channel
-attention) is an `if`. Its objective is validation accuracy, always.
+A space is a function from an Optuna trial to a config, so a knob that depends on another one (how the maps of CAM and
+SAM are combined, only with parallel attention) is an `if`. The objective is always validation accuracy.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,14 +17,14 @@ from wbc_model.datasets.dataset import Dataset
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """A named space."""
+    """A title, and the function that samples a config."""
 
     title: str
     space: Callable[[Trial], TrialConfig]
 
 
 def training(trial: Trial, base: TrialConfig) -> TrialConfig:
-    """How a network is trained: the same for every one, so that all are tuned alike."""
+    """Sample the knobs of training, which are the same for all networks, so that all are tuned alike."""
     return replace(
         base,
         lr=trial.suggest_float("lr", 1e-6, 1e-3, log=True),
@@ -35,7 +35,7 @@ def training(trial: Trial, base: TrialConfig) -> TrialConfig:
 
 
 def architecture(trial: Trial) -> TrialConfig:
-    """The proposed network's own choices, and how it is trained."""
+    """Sample the attention of the proposed network, and its training."""
     attention = Attention(trial.suggest_categorical("attention", [str(a) for a in Attention]))
     model = TwoBranch(attention=attention)
     if attention is not Attention.NONE:
@@ -47,6 +47,7 @@ def architecture(trial: Trial) -> TrialConfig:
 
 
 def tune(label: str, dataset: Dataset) -> SearchSpace:
+    """The search space for the training of a compared model on a dataset."""
     base = TrialConfig(model=MODELS[label], dataset=dataset)
     return SearchSpace(f"Training of {label} on {dataset}", lambda trial: training(trial, base))
 
@@ -57,4 +58,4 @@ SEARCHES: Mapping[str, SearchSpace] = {
         f"{label.lower().replace(' ', '_')}_{dataset}": tune(label, dataset) for label in MODELS for dataset in DATASETS
     },
 }
-"""The compared models have one space each, of equal size: with equal `--samples` they have equal budgets."""
+"""The spaces of the compared models have the same knobs: with equal `--samples`, all models are tuned equally well."""
