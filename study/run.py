@@ -21,6 +21,8 @@ from wbc_model.datasets.dataset import BUILT_IN, DataError
 from wbc_model.datasets.declare import all_of
 from wbc_model.errors import InputError, reports_input_errors
 
+WHERE_DATA_IS = "Point --data at the folder of the datasets; --rehearse needs none."
+
 
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     options = LaunchOptions(rehearse=args.rehearse, budget_hours=args.budget, rerun_stale=args.rerun_stale,
                             leave_out_unfit=args.leave_out_unfit, quiet=args.quiet)  # fmt: skip
+    if args.data and not args.data.is_dir() and not args.doctor:  # which reports it of each node
+        raise InputError(f"--data {args.data}: no such folder\n{WHERE_DATA_IS}")
     if args.search:
         return _search(args.search, settings, options, samples=args.samples, seed=args.seeds[0], overrides=overrides,
                        asha=args.asha)  # fmt: skip
@@ -80,17 +84,22 @@ def _require_installed(script: Path) -> None:
 def _plan(
     tables: Sequence[Table], trials: Sequence[Trial], settings: Settings, *, gpu_price: float | None, as_json: bool
 ) -> int:
-    """Print what is to run, what it costs, and which records were made from other data or weights."""
+    """Print what is to run, what it costs, and which records are stale; the exit status is that of a launch."""
     storage = Storage(settings.storage)
     finished = storage.finished()
     found = estimate(tables, trials, finished, Costs.read(storage), cpus=settings.cpus, gpus=settings.gpus,
                      gpu_price=gpu_price)  # fmt: skip
+    remarks, status = [], 0
     if recorded := [trial for trial in trials if trial.id in finished]:
-        from study.trial.inputs import stale  # torch loads only where there is something to compare
+        from study.trial.stale import compare  # torch loads only where there is something to compare
 
-        found["stale"] = stale(recorded, settings)
-    print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else show(found))
-    return 0
+        compared = compare(recorded, settings)
+        found |= {"stale": compared.stale, "not_compared": compared.not_compared}
+        remarks, status = compared.lines(), int(not compared.good)
+    if found.get("stale"):
+        remarks.append(f"{len(found['stale'])} finished trials are stale: --rerun-stale retrains them.")
+    print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join([show(found), *remarks]))
+    return status
 
 
 def _doctor(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> int:
@@ -129,12 +138,16 @@ def _run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) ->
 
 
 def _check_and_set_aside(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> bool:
-    """Check what the unfinished trials need, and the records of the others; whether stale records are left."""
+    """Check what trials need that are to be trained, and the records of the others; whether these leave a problem."""
     from study.session import set_stale_aside
+    from study.trial.stale import compare
 
     finished = Storage(settings.storage).finished()
     _check_inputs(remaining(trials, finished), settings, rehearse=options.rehearse)
-    return set_stale_aside([t for t in trials if t.id in finished], settings, rerun=options.rerun_stale)
+    compared = compare([trial for trial in trials if trial.id in finished], settings)
+    if options.rerun_stale and compared.stale:
+        _check_inputs([t for t in trials if t.id in compared.stale], settings, rehearse=options.rehearse)
+    return set_stale_aside(compared, settings, rerun=options.rerun_stale)
 
 
 def _list_searches() -> int:
@@ -183,7 +196,7 @@ def _check_inputs(trials: Sequence[Trial], settings: Settings, *, rehearse: bool
         for note in check_inputs(trials, settings):
             print(note, file=sys.stderr)
     except DataError as error:
-        raise DataError(f"{error}\nPoint --data at the folder of the datasets; --rehearse needs none.") from error
+        raise DataError(f"{error}\n{WHERE_DATA_IS}") from error
 
 
 def _print_tables(storage: str, **chosen: Any) -> int:

@@ -17,24 +17,23 @@ from study.scheduling.summary import summary
 from study.search import Search
 from study.settings import LaunchOptions, Settings
 from study.storage import Storage, write_plan
-from study.trial.inputs import stale
+from study.trial.stale import Comparison
 from wbc_model.errors import InputError
 
 STOPPED = 130
 """Exit status of a stopped study, as of any command after Ctrl-C."""
 
 
-def set_stale_aside(finished: Sequence[Trial], settings: Settings, *, rerun: bool) -> bool:
-    """Report records that were made from other data or weights, and set them aside if `rerun`; whether any are left."""
-    reasons = stale(finished, settings)
-    for name, reason in reasons.items():
-        print(f"stale: {name} was trained on {reason}", file=sys.stderr)
-        if rerun:
+def set_stale_aside(found: Comparison, settings: Settings, *, rerun: bool) -> bool:
+    """Report stale records and what could not be compared; set the records aside if `rerun`; whether any are left."""
+    print(*found.lines(), sep="\n", end="\n" * bool(found.lines()), file=sys.stderr)
+    if rerun:
+        for name in found.stale:
             Storage(settings.storage).trial(name).set_aside()
-    if reasons and not rerun:
-        print(f"{len(reasons)} finished trials are stale and are kept: --rerun-stale retrains them",
+    elif found.stale:
+        print(f"{len(found.stale)} finished trials are stale and are kept: --rerun-stale retrains them",
               file=sys.stderr)  # fmt: skip
-    return bool(reasons) and not rerun
+    return not (found.good or (rerun and found.complete))
 
 
 def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:

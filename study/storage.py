@@ -39,6 +39,11 @@ def predictions_file(on: str | None = None) -> str:
     return f"predictions-{on}.npz" if on else "predictions.npz"
 
 
+def manifest_file(dataset: str, fingerprint: str) -> str:
+    """Where a storage keeps the manifest of the images behind some trials."""
+    return f"data/{dataset}-{fingerprint}.csv"
+
+
 def place(text: str) -> str:
     """A storage as a user names it: a URL unchanged, a folder as an absolute path."""
     return text if "://" in text else str(Path(text).absolute())

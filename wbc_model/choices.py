@@ -143,10 +143,11 @@ class EvaluateOn(StrEnum):
 
 
 class SplitBy(StrEnum):
-    """How images are assigned to the sets: at random as in the paper; at random within each class; or, where the
-    dataset says what its images are of, whole groups (slides, patients, BCCD's photographed cells), so that no group
-    is in two sets."""
+    """How images are assigned to the sets: at random as in the paper; at random within each class; where the dataset
+    says what its images are of, in whole groups (slides, patients, BCCD's photographed cells), so that no group is in
+    two sets; or at random with files of equal bytes in one set."""
 
     RANDOM = "random"
     STRATIFIED = "stratified"
     SOURCE_GROUPED = "source_grouped"
+    DUPLICATES_GROUPED = "duplicates_grouped"

@@ -12,7 +12,7 @@ from wbc_model.datasets.dataset import BUILT_IN, Dataset, by_name
 from wbc_model.datasets.find import kind_of
 from wbc_model.datasets.spec import DataSpec
 from wbc_model.errors import InputError, reports_input_errors
-from wbc_model.preparation.cache import Prepared, damage, prepare
+from wbc_model.preparation.cache import Prepared, corrupt_arrays, prepare
 from wbc_model.preparation.cache_folder import default_cache
 from wbc_model.preparation.splits import SPLITS
 
@@ -68,7 +68,7 @@ def _one(dataset: Dataset, args: argparse.Namespace) -> int:
     print(summary(dataset, prepared))
     print(f"{len(prepared.manifest)} files in {seconds:.1f} s, {len(prepared.manifest) / seconds:.0f} a second")
     print(f"cache: {prepared.folder}\n")
-    bad = damage(prepared.folder) if args.check else []
+    bad = corrupt_arrays(prepared.folder) if args.check else []
     if bad:
         print(f"error: {', '.join(bad)} in {prepared.folder} are damaged: delete that folder, and it is made anew",
               file=sys.stderr)  # fmt: skip

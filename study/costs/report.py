@@ -69,8 +69,4 @@ def _remarks(found: dict[str, Any], *, known: bool) -> list[str]:
     if found["to_run"] and found["cost"]["unknown"]:
         lines.append(f"{found['cost']['unknown']} trials of unknown cost are not counted: --calibrate times a few "
                      "steps of each model and dataset.")  # fmt: skip
-    reasons = found.get("stale", {})
-    if reasons:
-        lines += [f"stale: {name} was trained on {why}" for name, why in reasons.items()]
-        lines.append(f"{len(reasons)} finished trials are stale: --rerun-stale retrains them.")
     return lines

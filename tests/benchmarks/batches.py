@@ -20,7 +20,7 @@ from wbc_model.choices import Augmentation, ImageSource
 from wbc_model.datasets.ldwbc import DATASET as LDWBC
 from wbc_model.datasets.ldwbc import DRAWN
 from wbc_model.datasets.spec import DataSpec
-from wbc_model.preparation.augment import SHAKE
+from wbc_model.preparation.augment import AUGMENT
 from wbc_model.preparation.cache import prepare
 from wbc_model.synthetic.folders import counts, write
 from wbc_model.training.train import batches
@@ -39,7 +39,7 @@ class OnTheFly(Dataset):
 
     def __getitem__(self, index: int) -> np.ndarray:
         image = cv2.resize(cv2.imread(str(self.files[index])), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-        return SHAKE(image=image[..., ::-1].copy())["image"]
+        return AUGMENT(image=image[..., ::-1].copy())["image"]
 
 
 def rate(batches: Iterable[np.ndarray]) -> float:

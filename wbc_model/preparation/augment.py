@@ -1,4 +1,4 @@
-"""Copies for the rarer cell types of a training set (Fig. 4). The only file that imports albumentations."""
+"""Augmented copies of the rarer cell types in a training set (Fig. 4). Only this file imports albumentations."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from wbc_model.datasets.dataset import Dataset
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
 import albumentations as A  # noqa: E402
 
-SHAKE = A.Compose(
+AUGMENT = A.Compose(
     [
         A.HorizontalFlip(p=0.5),
         A.VerticalFlip(p=0.5),
@@ -28,10 +28,11 @@ SHAKE = A.Compose(
 )
 
 
-def parents(labels: NDArray[np.int64], *, dataset: Dataset, how: Augmentation) -> list[int]:
-    """Indices, ascending, of the images to make copies of, so that every class has as many images as `how` says.
+def images_to_copy(labels: NDArray[np.int64], *, dataset: Dataset, how: Augmentation) -> list[int]:
+    """Indices of the images to copy, in ascending order, so that every class has as many images as `how` asks for.
 
-    Copies are spread evenly: no image has two more than another of its class.
+    An image that is to be copied several times occurs as often. The copies are spread evenly: within a class, the
+    numbers of copies per image differ by one at most.
     """
     wanted = dataset.copies if how is Augmentation.PAPER else str(how)
     if wanted == "none":
@@ -45,7 +46,10 @@ def parents(labels: NDArray[np.int64], *, dataset: Dataset, how: Augmentation) -
 
 
 def copies(pixels: NDArray[np.uint8], chosen: list[int]) -> Iterator[NDArray[np.uint8]]:
-    """Turned, flipped, shifted and scaled copies of images (N, S, S, 3), each drawn from a stream of its own."""
+    """Yield a rotated, flipped, shifted and scaled copy (S, S, 3) of each chosen image of `pixels` (N, S, S, 3).
+
+    The n-th copy is drawn with the seed n, so it is the same every time.
+    """
     for number, parent in enumerate(chosen):
-        SHAKE.set_random_seed(number)
-        yield SHAKE(image=np.ascontiguousarray(pixels[parent]))["image"]
+        AUGMENT.set_random_seed(number)
+        yield AUGMENT(image=np.ascontiguousarray(pixels[parent]))["image"]

@@ -1,9 +1,9 @@
-"""Make what the cache holds: decode, crop and resize every file once, split, and augment the training set."""
+"""Write a cache folder: decode, crop and resize every file once, split, and augment the training set."""
 
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from wbc_model.choices import SplitBy
 from wbc_model.datasets.dataset import DataError, Dataset
 from wbc_model.datasets.find import ImageFile
 from wbc_model.datasets.images import read_rgb, resized
@@ -19,18 +20,31 @@ from wbc_model.datasets.spec import DataSpec
 from wbc_model.files import sha256_of
 from wbc_model.preparation.crop import NoCell, crop
 from wbc_model.preparation.manifest import Entry, write_manifest
-from wbc_model.preparation.splits import Split
-
-Assign = Callable[[Sequence[ImageFile]], Mapping[Split, Sequence[ImageFile]]]
-"""Samples -> the sets they are in."""
+from wbc_model.preparation.splits import Split, joined, split
 
 WORTH_PROCESSES = 1000
-"""Pictures to segment: Python's lock lets threads segment hardly faster than one, and fewer are done before processes
-have started. Decoders work beside each other in threads."""
+"""From this many pictures on, segmentation runs in processes, because Python's lock leaves threads little faster than
+one; fewer are done before processes have started. Decoding alone runs well in threads."""
+
+NOT_SPLIT = {
+    SplitBy.SOURCE_GROUPED: "is of a group that is in the test set",
+    SplitBy.DUPLICATES_GROUPED: "equals a file of the test set",
+}
+"""Why a usable image is in no set, beside a test set that the authors fixed."""
 
 
-def build(spec: DataSpec, samples: Sequence[ImageFile], draft: Path, *, assign: Assign, workers: int | None) -> None:
-    """Write a dataset's arrays, their hashes and the manifest into an empty folder."""
+def build(
+    spec: DataSpec, samples: Sequence[ImageFile], draft: Path, *, groups: Mapping[str, str], workers: int | None
+) -> None:
+    """Write a dataset's arrays, their hashes and the manifest into an empty folder.
+
+    Args:
+        groups: the group of each image by its id; empty where that is not known.
+        workers: images examined at a time; None: one a core.
+
+    Raises:
+        DataError: the images do not suffice for the split.
+    """
     every = _array(draft / "all.npy", len(samples), image_size=spec.image_size)
     entries: dict[str, Entry] = {}
     backend = "loky" if spec.dataset.crop != "none" and len(samples) >= WORTH_PROCESSES else "threading"
@@ -43,39 +57,42 @@ def build(spec: DataSpec, samples: Sequence[ImageFile], draft: Path, *, assign: 
                 every[i] = pixels
             bar.update()
     at = {sample.id: i for i, sample in enumerate(samples)}
-    for name, members in _split(assign, samples, entries).items():
+    for name, members in _split(spec, samples, entries, groups).items():
         kept = sorted(members, key=lambda sample: sample.id)  # the manifest's order
-        chosen = _parents(spec, kept) if name == "train" else []
+        chosen = _to_copy(spec, kept) if name == "train" else []
         _write_set(draft / f"{name}.npy", every, [at[sample.id] for sample in kept], chosen)
         copies = Counter(chosen)
         for i, sample in enumerate(kept):
             entries[sample.id] = replace(entries[sample.id], split=name, copies=copies[i])
     for entry in entries.values():
         if not entry.split and not entry.excluded:
-            entries[entry.id] = replace(entry, excluded="is of a group that is in the test set")
+            entries[entry.id] = replace(entry, excluded=NOT_SPLIT[spec.split])
     del every
     (draft / "all.npy").unlink()
     (draft / "sha256.json").write_text(json.dumps({file.name: sha256_of(file) for file in draft.glob("*.npy")}))
-    write_manifest(draft / "manifest.csv", entries.values())
+    write_manifest(draft / "manifest.csv", (replace(e, group=groups.get(e.id, "")) for e in entries.values()))
 
 
 def _split(
-    assign: Assign, samples: Sequence[ImageFile], entries: Mapping[str, Entry]
+    spec: DataSpec, samples: Sequence[ImageFile], entries: Mapping[str, Entry], groups: Mapping[str, str]
 ) -> Mapping[Split, Sequence[ImageFile]]:
-    """Of the files that are not left out. If these are too few, the error says why the others are."""
+    """The sets of the files that are not left out. If these are too few, the error says why the others are."""
     left_out = [entry for entry in entries.values() if entry.excluded]
+    hashes = {entry.id: entry.sha256 for entry in entries.values()}
+    together = {SplitBy.DUPLICATES_GROUPED: hashes, SplitBy.SOURCE_GROUPED: joined(groups, hashes)}
     try:
-        return assign([sample for sample in samples if not entries[sample.id].excluded])
+        usable = [sample for sample in samples if not entries[sample.id].excluded]
+        return split(spec.dataset, usable, by=spec.split, groups=together.get(spec.split))
     except DataError as error:
         why = "".join(f"\n{len(left_out)} left out, the first, {entry.id}: {entry.excluded}" for entry in left_out[:1])
         raise DataError(f"{error}{why}") from error
 
 
 def _examine(sample: ImageFile, *, dataset: Dataset, image_size: int) -> tuple[Entry, np.ndarray | None]:
-    """A file's entry, not yet in a set, and the pixels (S, S, 3) of its cell, unless it is left out."""
-    cv2.setNumThreads(1)  # the pool's are enough
+    """The entry of a file, not yet in a set, and the pixels (S, S, 3) of its cell; None for a file that is left out."""
+    cv2.setNumThreads(1)  # the pool's workers are enough
     sha256 = sha256_of(sample.path)
-    entry = Entry(sample.id, sample.cell, "", 0, sha256, "")
+    entry = Entry(sample.id, sample.cell, "", 0, sha256, "", size=sample.path.stat().st_size)
     try:
         rgb = read_rgb(sample.path, at_least=image_size if dataset.crop == "none" else None)
         return entry, resized(crop(sample, rgb, dataset=dataset), side=image_size)
@@ -83,17 +100,17 @@ def _examine(sample: ImageFile, *, dataset: Dataset, image_size: int) -> tuple[E
         return replace(entry, excluded=str(error)), None
 
 
-def _parents(spec: DataSpec, members: Sequence[ImageFile]) -> list[int]:
-    from wbc_model.preparation.augment import (
-        parents,  # albumentations takes seconds to load: not where a cache is only read
-    )
+def _to_copy(spec: DataSpec, members: Sequence[ImageFile]) -> list[int]:
+    """Indices of the training images to make copies of."""
+    # albumentations takes seconds to load: not where a cache is only read
+    from wbc_model.preparation.augment import images_to_copy
 
     labels = np.array([spec.dataset.classes.index(sample.cell) for sample in members])
-    return parents(labels, dataset=spec.dataset, how=spec.augmentation)
+    return images_to_copy(labels, dataset=spec.dataset, how=spec.augmentation)
 
 
 def _write_set(path: Path, every: np.ndarray, rows: list[int], chosen: list[int]) -> None:
-    """The images of a set, which are some rows of all, and after them the copies of the chosen ones."""
+    """Write a set's images, which are some rows of `every`, and after them copies of the chosen ones of these."""
     from wbc_model.preparation.augment import copies
 
     array = _array(path, len(rows) + len(chosen), image_size=every.shape[1])

@@ -1,9 +1,9 @@
-"""Decode, crop and augment the images once per machine; every trial then reads the same memory-mapped bytes."""
+"""The cache of prepared images: written once per machine, then memory-mapped by every trial that reads it."""
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from wbc_model.choices import SplitBy
 from wbc_model.datasets.dataset import DataError, Dataset
-from wbc_model.datasets.find import find, kind_of
+from wbc_model.datasets.find import ImageFile, find, kind_of
 from wbc_model.datasets.groups import groups_of
 from wbc_model.datasets.spec import DataSpec
 from wbc_model.files import sha256_of, whole_folder
@@ -19,7 +19,7 @@ from wbc_model.preparation.build import build
 from wbc_model.preparation.cache_folder import folder_name, require_room
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.preparation.manifest import Entry, read_manifest
-from wbc_model.preparation.splits import SPLITS, Split, split
+from wbc_model.preparation.splits import SPLITS, Split
 
 
 @dataclass(frozen=True)
@@ -41,44 +41,67 @@ def prepare(
     cache: Path,
     workers: int | None = None,
     limit: float | None = None,
-    may_build: bool = True,
 ) -> Prepared:
     """The images of a spec from the cache, which is built first where it is missing.
 
-    One process builds, with as many workers as asked for (one a core), others wait for it; a killed builder leaves
-    nothing that could be taken for a cache.
+    One process builds, others wait for it; a killed builder leaves nothing that could be taken for a cache.
 
     Args:
         data: the folder that the dataset lies in.
+        workers: images examined at a time; None: one a core.
         limit: what all caches in the folder may take, in GB; None: what the disk has.
-        may_build: False: only what is cached already is opened.
 
     Raises:
         DataError: data that is missing, of the other kind (published or drawn), wrongly laid out, or too large for
-            the limit or the disk, or that is not prepared and may not be.
+            the limit or the disk.
     """
-    if data.is_dir() and kind_of(data) is not spec.images:
-        raise DataError(f"{data} holds {kind_of(data)} images, and images={spec.images} was asked for")
-    samples = find(spec.dataset, data)
+    samples = files_of(spec, data=data)
     folder = cache / folder_name(spec, samples)
-    if not folder.exists() and not may_build:
-        raise DataError(f"{spec} is not prepared in {cache}")
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
                 require_room(cache, images=len(samples), image_size=spec.image_size, limit=limit)
-                groups = None
-                if spec.split is SplitBy.SOURCE_GROUPED:
-                    groups = groups_of(spec.dataset, samples, data=data, cache=cache, workers=workers)
-                assign = partial(split, spec.dataset, by=spec.split, groups=groups)
+                groups = _groups(spec, samples, data=data, cache=cache, workers=workers)
                 with whole_folder(folder) as draft:
-                    build(spec, samples, draft, assign=assign, workers=workers)
+                    build(spec, samples, draft, groups=groups, workers=workers)
     return _open(spec.dataset, folder)
 
 
-def damage(folder: Path) -> list[str]:
-    """Names of the arrays of a cache whose bytes are not those that were written."""
+def files_of(spec: DataSpec, *, data: Path) -> list[ImageFile]:
+    """The image files of a spec, sorted by id.
+
+    Raises:
+        DataError: data that is missing, of the other kind (published or drawn), or wrongly laid out.
+    """
+    if data.is_dir() and kind_of(data) is not spec.images:
+        raise DataError(f"{data} holds {kind_of(data)} images, and images={spec.images} was asked for")
+    return find(spec.dataset, data)
+
+
+def open_if_prepared(spec: DataSpec, files: Sequence[ImageFile], *, cache: Path) -> Prepared | None:
+    """What is cached of a spec and its files; None if these files, as they are now, were not prepared yet."""
+    folder = cache / folder_name(spec, files)
+    return _open(spec.dataset, folder) if folder.exists() else None
+
+
+def _groups(
+    spec: DataSpec, files: Sequence[ImageFile], *, data: Path, cache: Path, workers: int | None
+) -> Mapping[str, str]:
+    """The group of each image, for the split or, where it is told by names or a table, for the manifest alone."""
+    rule = spec.dataset.groups
+    if spec.split is SplitBy.SOURCE_GROUPED:
+        return groups_of(spec.dataset, files, data=data, cache=cache, workers=workers)
+    if rule is None or rule.photographs:
+        return {}
+    try:
+        return groups_of(spec.dataset, files, data=data, cache=cache, workers=workers)
+    except DataError:  # a file whose name tells no group; only a split by groups needs to know
+        return {}
+
+
+def corrupt_arrays(folder: Path) -> list[str]:
+    """Names of the arrays in a cache folder whose bytes are not those that were written."""
     hashes = json.loads((folder / "sha256.json").read_text())
     return [name for name, sha256 in hashes.items() if sha256_of(folder / name) != sha256]
 

@@ -1,4 +1,4 @@
-"""Table 2: which sample trains, validates or tests. Frozen per dataset: no trial seed reaches it. Needs no torch."""
+"""Which image trains, validates or tests (Table 2). Fixed per dataset, whatever a trial's seed. Needs no torch."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -27,7 +27,8 @@ def split(
     are. Not stratified unless asked for: the paper's test counts are those of a plain random split.
 
     Args:
-        groups: for `SplitBy.SOURCE_GROUPED`, the group of each id; groups of the given test set are in no other set.
+        groups: for `SOURCE_GROUPED` and `DUPLICATES_GROUPED`, the group of each id; images of groups that the authors'
+            test set shows are in no set.
 
     Raises:
         DataError: too few images for all three sets, or too few groups to train on every class.
@@ -36,6 +37,9 @@ def split(
     if by is SplitBy.SOURCE_GROUPED:
         assert groups is not None
         sets = _grouped(shuffled, groups)
+    elif by is SplitBy.DUPLICATES_GROUPED:
+        assert groups is not None
+        sets = _reunited(_cut(shuffled, partial(_sizes, dataset)), groups)
     elif by is SplitBy.STRATIFIED:
         classes = [[s for s in shuffled if s.cell == cell] for cell in dataset.classes]
         each = [_cut(of_class, _floors) for of_class in classes]
@@ -43,11 +47,28 @@ def split(
     else:
         sets = _cut(shuffled, partial(_sizes, dataset))
     trained = {sample.cell for sample in sets["train"]}
-    if by is SplitBy.SOURCE_GROUPED and (lacking := [cell for cell in dataset.classes if cell not in trained]):
-        raise DataError(f"{dataset}: split=source_grouped leaves no {', '.join(lacking)} to train on: too few groups")
+    if groups and (lacking := [cell for cell in dataset.classes if cell not in trained]):
+        raise DataError(f"{dataset}: split={by} leaves no {', '.join(lacking)} to train on: too few groups")
     if empty := [name for name, members in sets.items() if not members]:
         raise DataError(f"{dataset}: {len(samples)} images are too few: none left for {', '.join(empty)}")
     return sets
+
+
+def joined(groups: Mapping[str, str], hashes: Mapping[str, str]) -> dict[str, str]:
+    """Groups by id, where groups that have files of equal bytes are one, named after the first of them.
+
+    Args:
+        hashes: of each id's bytes.
+    """
+    of_hash: dict[str, set[str]] = defaultdict(set)
+    for name, group in groups.items():
+        of_hash[hashes[name]].add(group)
+    one = {group: group for group in groups.values()}
+    for same in of_hash.values():
+        first, *others = sorted({one[group] for group in same})
+        if others:
+            one = {group: first if name in others else name for group, name in one.items()}
+    return {name: one[group] for name, group in groups.items()}
 
 
 def _order(name: str) -> bytes:
@@ -87,6 +108,23 @@ def _grouped(shuffled: Sequence[ImageFile], groups: Mapping[str, str]) -> dict[S
         if short:
             wanted[short] = {cell: n - shown.get(cell, 0) for cell, n in wanted[short].items()}
     return sets
+
+
+def _reunited(sets: Mapping[Split, Sequence[ImageFile]], groups: Mapping[str, str]) -> dict[Split, list[ImageFile]]:
+    """The same sets, but whole groups are in the set of one of their images: testing comes before validating.
+
+    The authors' test set stays as it is: what shows one of its groups is then in no set.
+    """
+    home: dict[str, Split] = {}
+    for name in reversed(SPLITS):
+        home = {groups[sample.id]: name for sample in sets[name]} | home
+    fixed = any(sample.part == "test" for sample in sets["test"])
+    found: dict[Split, list[ImageFile]] = {name: [] for name in SPLITS}
+    for sample in (sample for members in sets.values() for sample in members):
+        name = home[groups[sample.id]]
+        if sample.part == "test" or not (fixed and name == "test"):
+            found[name].append(sample)
+    return found
 
 
 def _mostly_wanted(shown: Mapping[str, int], wanted: Mapping[str, float]) -> bool:

@@ -14,7 +14,8 @@ from study.plan import Trial
 from study.settings import Settings
 from study.storage import Storage
 from study.trial.execute import run_trial
-from study.trial.inputs import check_inputs, stale
+from study.trial.inputs import check_inputs
+from study.trial.stale import compare
 from tests.study.conftest import QUICK
 from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
@@ -93,10 +94,10 @@ def test_a_trial_that_is_tested_on_all_leaves_each_test_and_both_readings_have_t
         assert kept
         assert not [name for name in kept.ids if "#" in name or "baso" in name.lower()]
         assert len(kept.ids) == sum(map(sum, test.counts))
-    assert stale([trial], settings) == {}
+    assert compare([trial], settings).stale == {}
     next((all_four / "LISC Database" / "Main Dataset" / "neut").iterdir()).unlink()
     check_inputs([trial], settings)
-    assert stale([trial], settings) == {trial.id: "other images of lisc"}
+    assert compare([trial], settings).stale == {trial.id: "other images of lisc"}
 
 
 @pytest.mark.slow

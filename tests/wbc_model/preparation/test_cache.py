@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from wbc_model.choices import CELLS, Augmentation, ImageSource, SplitBy
 from wbc_model.datasets import groups
 from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.datasets.dataset import DataError, Dataset
-from wbc_model.datasets.find import DRAWN_MARK, ImageFile, find, require
+from wbc_model.datasets.find import DRAWN_MARK, ImageFile, find, require, unused
 from wbc_model.datasets.ldwbc import DATASET as LDWBC
 from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.datasets.lisc import FOLDERS as LISC_FOLDERS
@@ -27,9 +28,10 @@ from wbc_model.datasets.photographs import PhotographOrigins
 from wbc_model.datasets.raabin import DATASET as RAABIN
 from wbc_model.datasets.spec import DataSpec
 from wbc_model.preparation import cache
-from wbc_model.preparation.augment import parents
-from wbc_model.preparation.cache import Prepared, damage, prepare
-from wbc_model.preparation.splits import split
+from wbc_model.preparation.augment import images_to_copy
+from wbc_model.preparation.cache import Prepared, corrupt_arrays, prepare
+from wbc_model.preparation.manifest import read_manifest
+from wbc_model.preparation.splits import joined, split
 from wbc_model.synthetic.cells import draw_cell
 
 LDWBC_FOLDERS = ("Basophil", "monocyte_crops", "EOSINOPHIL", "neutrophils", "Lymphocyte")
@@ -152,6 +154,66 @@ def test_groups_of_several_classes_give_every_set_its_share_of_each():
         assert each == {"train": 24 * n, "validation": 8 * n, "test": 8 * n}
 
 
+def test_files_of_equal_bytes_are_in_one_set_and_all_others_where_chance_puts_them(ldwbc: Path):
+    """Two labels or not."""
+    pairs = [("Basophil/0.png", "neutrophils/3.png"), ("EOSINOPHIL/1.png", "EOSINOPHIL/4.png")]
+    for a, b in pairs:
+        (ldwbc / "LDWBC" / b).write_bytes((ldwbc / "LDWBC" / a).read_bytes())
+    sets = {}
+    for by in (SplitBy.RANDOM, SplitBy.DUPLICATES_GROUPED):
+        spec = DataSpec(dataset=LDWBC, image_size=32, augmentation=Augmentation.NONE, split=by)
+        sets[by] = {entry.id: entry.split for entry in prepare(spec, data=ldwbc, cache=ldwbc.parent / "c").manifest}
+    chance, together = sets.values()
+    assert any(chance[a] != chance[b] for a, b in pairs)
+    assert all(together[a] == together[b] for a, b in pairs)
+    paired = {name for pair in pairs for name in pair}
+    assert {name for name in chance if chance[name] != together[name]} <= paired
+    assert set(together.values()) == {"train", "validation", "test"}
+
+
+def test_beside_a_given_test_set_what_equals_one_of_its_files_is_left_out(tmp_path: Path):
+    for n, part in enumerate(("Train", "TestA")):
+        for i, cell in enumerate(CELLS):
+            for k in range(8):
+                paint(
+                    tmp_path / "Raabin" / part / cell.capitalize() / f"95-{k}-{part}_1_1.png", (40 * i, 20 * k, 99 * n)
+                )
+    copied = tmp_path / "Raabin" / "TestA" / "Monocyte" / "95-0-TestA_1_1.png"
+    (tmp_path / "Raabin" / "Train" / "Basophil" / "95-3-Train_1_1.png").write_bytes(copied.read_bytes())
+    spec = DataSpec(dataset=RAABIN, image_size=32, augmentation=Augmentation.NONE, split=SplitBy.DUPLICATES_GROUPED)
+    prepared = prepare(spec, data=tmp_path, cache=tmp_path / "cache")
+    left_out = {entry.id: entry.excluded for entry in prepared.manifest if entry.excluded}
+    assert left_out == {"Train/Basophil/95-3-Train_1_1.png": "equals a file of the test set"}
+    assert len(prepared.sets["test"]) == 40
+
+
+def test_groups_with_files_of_equal_bytes_are_one_group():
+    groups, hashes = dict(zip("abcde", "11234", strict=True)), dict(zip("abcde", "vwwxx", strict=True))
+    assert joined(groups, hashes) == dict(zip("abcde", "11133", strict=True))
+    assert joined(groups, dict(zip("abcde", "vwwxw", strict=True))) == dict(zip("abcde", "11131", strict=True))
+    assert joined(groups, dict.fromkeys("abcde", "v")) == dict.fromkeys("abcde", "1")
+    assert joined(groups, {name: name for name in "abcde"}) == groups
+
+
+def test_the_manifest_knows_sizes_and_groups_and_is_read_without_them(tmp_path: Path):
+    for part in ("Train", "TestA"):
+        for cell in CELLS:
+            for k in range(5):
+                paint(tmp_path / "Raabin" / part / cell.capitalize() / f"95-{k}-{part}_7_1.png")
+    prepared = load(tmp_path, into=tmp_path / "cache", dataset=RAABIN)
+    sizes = {sample.id: sample.path.stat().st_size for sample in find(RAABIN, tmp_path)}
+    assert {entry.id: entry.size for entry in prepared.manifest} == sizes
+    assert {entry.group for entry in prepared.manifest} == {
+        f"95-{k}-{part}" for k in range(5) for part in ("Train", "TestA")
+    }
+    manifest = prepared.folder / "manifest.csv"
+    assert read_manifest(manifest) == prepared.manifest
+    manifest.write_text("\n".join(line.rsplit(",", 2)[0] for line in manifest.read_text().splitlines()))
+    assert read_manifest(manifest) == tuple(replace(entry, size=None, group="") for entry in prepared.manifest)
+    again = load(tmp_path, into=tmp_path / "cache", dataset=RAABIN)
+    assert again.fingerprint == prepared.fingerprint
+
+
 def test_a_class_whose_groups_are_all_in_the_given_test_set_is_an_error():
     samples = fake({"train": dict.fromkeys(CELLS, 20), "test": dict.fromkeys(CELLS, 10)})
     groups = {sample.id: "shared" if sample.cell == "basophil" else sample.id for sample in samples}
@@ -160,10 +222,10 @@ def test_a_class_whose_groups_are_all_in_the_given_test_set_is_an_error():
 
 
 def test_prepared_by_cells_lists_what_the_test_set_shows_as_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for part in ("TRAIN", "TEST"):
+    for n, part in enumerate(("TRAIN", "TEST")):
         for i, cell in enumerate(CELLS[1:]):
             for k in range(8):
-                pixels = draw_cell(cell, np.random.default_rng(i), height=240, width=320, fill=0.6).pixels
+                pixels = draw_cell(cell, np.random.default_rng([i, k, n]), height=240, width=320, fill=0.6).pixels
                 file = tmp_path / "images" / part / cell.upper() / f"{k}.png"
                 file.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels).save(file)
@@ -214,6 +276,14 @@ def test_every_missing_dataset_is_named_at_once(ldwbc: Path):
     lines = str(caught.value).splitlines()
     assert [line.split(":")[0] for line in lines[::2]] == ["lisc", "bccd", "raabin"]
     assert all("Download it from" in line for line in lines[1::2])
+
+
+def test_folders_of_other_words_are_told_as_unused_and_not_merged(ldwbc: Path):
+    for folder, n in {"lymphoblast": 3, "Monoblasts": 2, "promonocyte": 1, "monocytes 2": 4}.items():
+        for k in range(n):
+            paint(ldwbc / "LDWBC" / folder / f"{k}.png")
+    assert unused(LDWBC, ldwbc) == {"lymphoblast": 3, "Monoblasts": 2, "promonocyte": 1}
+    assert Counter(sample.cell for sample in find(LDWBC, ldwbc)) == dict.fromkeys(CELLS, 5) | {"monocyte": 9}
 
 
 def test_an_empty_class_is_an_error(ldwbc: Path):
@@ -304,11 +374,11 @@ def test_the_manifest_says_which_file_is_where(ldwbc: Path):
 
 def test_a_damaged_cache_is_found_out(ldwbc: Path):
     folder = load(ldwbc).folder
-    assert damage(folder) == []
+    assert corrupt_arrays(folder) == []
     with (folder / "test.npy").open("r+b") as file:
         file.seek(500)
         file.write(b"\x00\x01")
-    assert damage(folder) == ["test.npy"]
+    assert corrupt_arrays(folder) == ["test.npy"]
 
 
 def test_a_full_disk_is_told_before_it_is_full(ldwbc: Path, monkeypatch: pytest.MonkeyPatch):
@@ -367,7 +437,7 @@ def test_raabins_published_file_names(shared: Path, tmp_path: Path):
 
 
 def test_balanced_counts_are_exact_and_copies_stay_in_training(ldwbc: Path):
-    """Check 12 of the largest class never copied; 1 and 2: parents train, the other sets are the same bytes."""
+    """Check 12 of the largest class never copied; 1 and 2: originals train, the other sets are the same bytes."""
     plain = load(ldwbc)
     prepared = load(ldwbc, augmentation=Augmentation.LARGEST)
     train = prepared.sets["train"]
@@ -401,11 +471,11 @@ def test_copies_are_of_their_class_are_not_their_parents_and_are_the_same_every_
 
 def test_lisc_has_a_thousand_a_class_and_bccd_no_copies():
     labels = np.repeat(np.arange(5), (30, 28, 24, 31, 32))
-    chosen = parents(labels, dataset=LISC, how=Augmentation.PAPER)
+    chosen = images_to_copy(labels, dataset=LISC, how=Augmentation.PAPER)
     assert np.bincount(np.concatenate([labels, labels[chosen]])).tolist() == [1000] * 5
     assert max(Counter(chosen).values()) == 1000 // 24
-    assert parents(labels, dataset=BCCD, how=Augmentation.PAPER) == []
-    assert len(parents(labels, dataset=LISC, how=Augmentation.LARGEST)) == 2 + 4 + 8 + 1
+    assert images_to_copy(labels, dataset=BCCD, how=Augmentation.PAPER) == []
+    assert len(images_to_copy(labels, dataset=LISC, how=Augmentation.LARGEST)) == 2 + 4 + 8 + 1
 
 
 def test_lisc_is_cropped_by_its_masks(tmp_path: Path):
