@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from study.storage import place
 from wbc_model.datasets.dataset import Dataset
+from wbc_model.datasets.declare import folder_of
 from wbc_model.errors import InputError, validating
 from wbc_model.preparation.cache_folder import default_cache
 
@@ -44,8 +45,7 @@ class Settings:
 
     def folder_of(self, dataset: Dataset) -> Path:
         """The folder below which a dataset is found."""
-        place = dict(self.own).get(dataset.name, self.data)
-        return place.parent if place.suffix == ".toml" else place
+        return folder_of(dict(self.own).get(dataset.name), data=self.data)
 
     def to_json(self) -> dict[str, Any]:
         return _SETTINGS.dump_python(self, mode="json")

@@ -1,4 +1,4 @@
-"""`python -m wbc_model.audit`: does a dataset's test set leak? Duplicates, shared cells and sources across the sets."""
+"""`python -m wbc_model.audit`: does a dataset's test set leak? Finds duplicates and shared groups across the sets."""
 
 import argparse
 import sys
@@ -9,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from wbc_model.choices import Augmentation, SplitBy
-from wbc_model.datasets.dataset import BUILT_IN, Dataset, by_name
+from wbc_model.choices import Augmentation, ImageSource, SplitBy
+from wbc_model.datasets.dataset import BUILT_IN, Dataset
+from wbc_model.datasets.declare import declare, folder_of
 from wbc_model.datasets.find import find, kind_of
 from wbc_model.datasets.groups import groups_of
 from wbc_model.datasets.photographs import origins
@@ -22,9 +23,9 @@ from wbc_model.preparation.manifest import Entry
 from wbc_model.preparation.splits import SPLITS
 
 SIDE, ALIKE = 16, 0.99
-"""Near duplicates correlate as much as this, as thumbnails of so many pixels, turned or mirrored or not."""
+"""Two images look alike if their thumbnails of SIDE x SIDE pixels, turned or mirrored or not, correlate above ALIKE."""
 SHOWN = 8
-"""Lines of each kind that are printed in full."""
+"""How many pairs across sets are printed; pairs with two labels are all printed."""
 
 Pair = tuple[Entry, Entry]
 
@@ -33,14 +34,16 @@ Pair = tuple[Entry, Entry]
 def main(argv: Sequence[str] | None = None) -> int:
     """0: nothing leaks. 1: something does. 2: invalid arguments or data."""
     p = argparse.ArgumentParser(prog="python -m wbc_model.audit", description=(__doc__ or "").split(": ", 1)[1])
-    p.add_argument("dataset", type=str.lower, choices=BUILT_IN, metavar="DATASET", help=", ".join(BUILT_IN))
-    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the datasets as published")
+    p.add_argument("dataset", metavar="NAME|[NAME=]DIR", help=f"{', '.join(BUILT_IN)}, or a folder of your own")
+    p.add_argument("--data", type=Path, metavar="DIR", help="folder of the paper's datasets as published")
     p.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="as the study's")
     p.add_argument("--split", type=SplitBy, choices=list(SplitBy), default=SplitBy.RANDOM,
                    help="how images are assigned to the sets (random)")  # fmt: skip
     p.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
     args = p.parse_args(argv)
-    lines, leaks = audit(by_name(args.dataset), by=args.split, data=args.data, cache=args.cache, workers=args.workers)
+    dataset, path = declare(args.dataset)
+    data = folder_of(path, data=args.data)
+    lines, leaks = audit(dataset, by=args.split, data=data, cache=args.cache, workers=args.workers)
     print("\n".join(lines))
     return 1 if leaks else 0
 
@@ -48,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def audit(
     dataset: Dataset, *, data: Path, cache: Path, by: SplitBy = SplitBy.RANDOM, workers: int | None = None
 ) -> tuple[list[str], int]:
-    """What there is to tell of the sets a study trains on, and how many ways of leaking were found.
+    """What the sets that a study trains on have in common: lines to print, and how many ways of leaking were found.
 
     Raises:
         DataError: data that is missing, or in another layout.
@@ -56,25 +59,21 @@ def audit(
     spec = DataSpec(dataset=dataset, images=kind_of(data), augmentation=Augmentation.NONE, split=by)
     prepared = prepare(spec, data=data, cache=cache, workers=workers)
     entries = [entry for entry in prepared.manifest if entry.split]
-    lines, leaks = [], 0
-    for title, pairs in (
-        ("files with equal bytes", exact_duplicates(entries)),
-        ("images that look alike", near_duplicates(prepared)),
-    ):
-        across = [pair for pair in pairs if pair[0].split != pair[1].split]
-        labels = [pair for pair in pairs if pair[0].cell != pair[1].cell]
-        lines.append(f"{title}: {len(pairs)} pairs, {len(across)} across sets, {len(labels)} with two labels")
-        lines += _some(f"  {_told(a)} = {_told(b)}" for a, b in dict.fromkeys([*across, *labels]))
-        leaks += bool(across)
+    exact, near = exact_duplicates(entries), near_duplicates(prepared)
+    lines = [*_pairs("files with equal bytes", exact), *_pairs("images that look alike", near)]
+    leaks = bool(_across(exact)) + bool(_across(near))
+    if _across(exact):
+        lines.append(f"--split {SplitBy.DUPLICATES_GROUPED} keeps files of equal bytes in one set; in a study it is "
+                     f"--set split={SplitBy.DUPLICATES_GROUPED}")  # fmt: skip
     sources, same_cell = _sources(dataset, entries, data=data, cache=cache, workers=workers)
     if not sources:
-        return [*lines, "sources: neither names nor pixels tell which images are of one slide or subject"], leaks
+        return [*lines, f"sources: {dataset} does not say which images are of one slide or patient"], leaks
     more, shared = source_lines(entries, sources, same_cell)
     return lines + more, leaks + shared
 
 
 def exact_duplicates(entries: Iterable[Entry]) -> list[Pair]:
-    """Files of the same bytes, each with the first of them."""
+    """Pairs of files with equal bytes: each further file with the first of them."""
     first: dict[str, Entry] = {}
     return [(first[e.sha256], e) for e in entries if first.setdefault(e.sha256, e) is not e]
 
@@ -95,7 +94,7 @@ def near_duplicates(prepared: Prepared) -> list[Pair]:
 
 
 def _thumbnail(pixels: np.ndarray) -> np.ndarray:
-    """(SIDE, SIDE) of mean 0 and length 1; nothing where the picture is of one colour."""
+    """Grey values (SIDE, SIDE) of mean 0 and Euclidean norm 1; all 0 if the picture has one colour only."""
     grey = cv2.cvtColor(np.asarray(pixels), cv2.COLOR_RGB2GRAY).astype(np.float32)
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     small = small - small.mean()
@@ -105,7 +104,15 @@ def _thumbnail(pixels: np.ndarray) -> np.ndarray:
 def source_lines(
     entries: Sequence[Entry], sources: Mapping[str, str], same_cell: Sequence[tuple[str, str]]
 ) -> tuple[list[str], int]:
-    """How many sources each class has in each set, which sources are in two sets, and which show one cell."""
+    """Lines on how many sources each class has in each set, which are in two sets and which show one cell.
+
+    Args:
+        sources: the photograph, slide or patient of each image, by id.
+        same_cell: pairs of sources that show one white cell.
+
+    Returns:
+        The lines, and how many ways of leaking were found: sources in two sets, and cells in the test set and another.
+    """
     sets: dict[str, set[str]] = defaultdict(set)
     cells: dict[str, set[str]] = defaultdict(set)
     for entry in entries:
@@ -142,15 +149,29 @@ def _cells(entries: Iterable[Entry]) -> list[str]:
 def _sources(
     dataset: Dataset, entries: Sequence[Entry], *, data: Path, cache: Path, workers: int | None
 ) -> tuple[Mapping[str, str], Sequence[tuple[str, str]]]:
-    """The source by image id, empty where it cannot be told, and pairs of sources that show one cell."""
+    """The source of each image by its id, empty if the dataset names none; and pairs of sources that show one cell."""
     if dataset.groups is None:
         return {}, ()
     kept = {entry.id for entry in entries}
     samples = [sample for sample in find(dataset, data) if sample.id in kept]
-    if not dataset.groups.photographs:
+    if not dataset.groups.photographs or kind_of(data) is ImageSource.DRAWN:
         return groups_of(dataset, samples, data=data, cache=cache, workers=workers), ()
     found = origins(samples, folders=dataset.groups.photographs, data=data, cache=cache, workers=workers)
     return found.photograph, found.same_cell
+
+
+def _pairs(title: str, pairs: Sequence[Pair]) -> list[str]:
+    """How many pairs there are, every pair with two labels, and some of the others that are across sets."""
+    across, labels = _across(pairs), [pair for pair in pairs if pair[0].cell != pair[1].cell]
+    return [
+        f"{title}: {len(pairs)} pairs, {len(across)} across sets, {len(labels)} with two labels",
+        *(f"  two labels: {_told(a)} is {a.cell}, {_told(b)} is {b.cell}" for a, b in labels),
+        *_some(f"  {_told(a)} = {_told(b)}" for a, b in across if a.cell == b.cell),
+    ]
+
+
+def _across(pairs: Sequence[Pair]) -> list[Pair]:
+    return [pair for pair in pairs if pair[0].split != pair[1].split]
 
 
 def _some(lines: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from wbc_model.audit import audit, main, source_lines
-from wbc_model.choices import CELLS, Augmentation
+from wbc_model.choices import CELLS, Augmentation, SplitBy
 from wbc_model.datasets.dataset import DataError
 from wbc_model.datasets.find import ImageFile
 from wbc_model.datasets.ldwbc import DATASET as LDWBC
@@ -68,6 +68,37 @@ def test_a_copy_that_was_changed_is_found(ldwbc: Path, turn):
     assert "images that look alike: 1 pairs, 1 across sets" in text
 
 
+def test_every_pair_with_two_labels_is_printed_and_the_split_that_keeps_duplicates_together(ldwbc: Path):
+    for name, copied in (("monocyte", "basophil"), ("neutrophil", "eosinophil")):
+        for k in range(6):
+            (ldwbc / "LDWBC" / name / f"{k}.png").write_bytes((ldwbc / "LDWBC" / copied / f"{k}.png").read_bytes())
+    text, leaks = run(ldwbc)
+    assert leaks
+    assert text.count("  two labels: ") == 12
+    assert "--set split=duplicates_grouped" in text
+    for a, b in (("basophil", "monocyte"), ("eosinophil", "neutrophil")):
+        assert all(f"two labels: {a}/{k}.png (" in text and f"{b}/{k}.png" in text for k in range(6))
+    lines, leaks = audit(LDWBC, data=ldwbc, cache=ldwbc.parent / "cache", by=SplitBy.DUPLICATES_GROUPED)
+    assert leaks == 0
+    assert lines[0] == "files with equal bytes: 12 pairs, 0 across sets, 12 with two labels"
+    assert "--set split" not in "".join(lines)
+
+
+@pytest.mark.parametrize("by", ["pattern", "csv"])
+def test_the_groups_of_any_dataset_are_audited(by: str, ldwbc: Path, capsys: pytest.CaptureFixture[str]):
+    """The patient is the number of each file: every patient has an image of each class."""
+    own = ldwbc / "LDWBC"
+    rule = r'pattern = "/([0-9])[.]png$"' if by == "pattern" else 'csv = "who.csv"\ncolumn = "patient"'
+    rows = [f"{cell}/{k}.png,{k}" for cell in CELLS for k in range(6)]
+    (own / "who.csv").write_text("\n".join(["file,patient", *rows]))
+    (own / "dataset.toml").write_text(f"[groups]\n{rule}\n")
+    words = [f"mine={own}", "--cache", str(own.parent / "cache")]
+    assert main(words) == 1
+    assert "sources in several sets: 6, in the test set and another: " in capsys.readouterr().out
+    assert main([*words, "--split", "source_grouped"]) == 0
+    assert "sources in several sets: 0, in the test set and another: 0" in capsys.readouterr().out
+
+
 def entry(name: str, cell: str, split: str) -> Entry:
     return Entry(name, cell, split, 0, name, "")
 
@@ -111,6 +142,13 @@ def test_origins_are_matched_once_and_kept(tmp_path: Path):
 def test_photographs_of_one_cell_have_one_name_however_they_are_paired():
     found = PhotographOrigins(dict(zip("abcd", "1234", strict=True)), (("2", "3"), ("1", "2"), ("3", "9")))
     assert found.cells() == {"a": "1", "b": "1", "c": "1", "d": "4"}
+
+
+def test_an_unknown_dataset_and_a_missing_folder_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["holiday", "--data", str(tmp_path)]) == 2
+    assert "the paper's are ldwbc, lisc, bccd, raabin" in capsys.readouterr().err
+    assert main(["lisc"]) == 2
+    assert "the paper's datasets need --data DIR" in capsys.readouterr().err
 
 
 def test_missing_data_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

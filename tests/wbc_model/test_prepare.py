@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.prepare import main
@@ -48,3 +50,50 @@ def test_data_that_would_not_do_is_told(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["lisc", "--data", str(tmp_path)]) == 2
     assert "error: lisc: wanted LISC Database/Main Dataset" in capsys.readouterr().err
     assert main(["holiday", "--data", str(tmp_path)]) == 2
+    assert "the paper's are ldwbc, lisc, bccd, raabin" in capsys.readouterr().err
+
+
+def test_without_names_what_is_there_is_prepared_and_the_others_are_named(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["--data", str(data), "--cache", str(tmp_path / "cache"), "--image-size", "32"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("published, Table 1") == 1
+    (told,) = out.split("Not prepared, because they are not in ")[1:]
+    assert [line.split(":")[0] for line in told.splitlines()[1::2]] == ["ldwbc", "lisc", "raabin"]
+    assert told.count("Download it from") == 3
+    assert main(["--data", str(tmp_path / "cache")]) == 2
+    assert capsys.readouterr().err.count("Download it from") == 4
+    assert main([]) == 2
+    assert "--data DIR" in capsys.readouterr().err
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Two classes of 20 images of five patients, and folders of other words."""
+    rng = np.random.default_rng(0)
+    for folder, n in {"Blasts": 20, "lymphocyte with vacuole": 20, "lymphoblast": 3, "blast_lookalike": 0}.items():
+        for k in range(n):
+            file = tmp_path / "cells" / folder / f"p{k % 5}_{k}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 255, (40, 40, 3), np.uint8)).save(file)
+    (tmp_path / "cells" / "dataset.toml").write_text(
+        """classes = ["blast", "lymphocyte with vacuole"]\n[groups]\npattern = "/(p[0-9])_"\n"""
+    )
+    return tmp_path / "cells"
+
+
+def test_an_own_dataset_is_told_with_its_groups_what_is_not_used_and_no_table_of_the_paper(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = [str(own), "--cache", str(tmp_path / "cache"), "--image-size", "32", "--split", "source_grouped"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "Table" not in out
+    assert "published" not in out
+    head, *_ = out.splitlines()
+    assert head.split() == ["cells", "blast", "lymphocyte", "with", "vacuole", "all"]
+    rows = {line[:20].strip(): line[20:].split() for line in out.splitlines()}
+    assert rows["found"] == ["20", "20", "40"]
+    assert [rows[f"groups, {name}"] for name in ("train", "validation", "test")] == [["3"] * 3, ["1"] * 3, ["1"] * 3]
+    assert "not used: the folder lymphoblast, of no class: 3 files" in out

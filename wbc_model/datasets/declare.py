@@ -28,16 +28,16 @@ def declare(given: str) -> tuple[Dataset, Path | None]:
     Raises:
         InputError: there is no such folder, or its declaration is wrong.
     """
-    if given in BUILT_IN:
-        return by_name(given), None
+    if given.lower() in BUILT_IN:
+        return by_name(given.lower()), None
     name, equals, path_text = given.rpartition("=")
     path = Path(path_text).expanduser().absolute()
     folder = path.parent if path.suffix == ".toml" else path
     if not folder.is_dir() or (path.suffix == ".toml" and not path.is_file()):
-        raise InputError(f"--dataset {given}: no such folder or declaration; the paper's are {', '.join(BUILT_IN)}")
+        raise InputError(f"dataset {given}: no such folder or declaration; the paper's are {', '.join(BUILT_IN)}")
     dataset = read(path, **({"name": name} if equals else {}))
     if dataset.name in BUILT_IN:
-        raise InputError(f"--dataset {given}: {dataset.name} is one of the paper's; call yours otherwise: NAME={path}")
+        raise InputError(f"dataset {given}: {dataset.name} is one of the paper's; call yours otherwise: NAME={path}")
     return dataset, path
 
 
@@ -68,6 +68,22 @@ def all_of(given: Sequence[str]) -> dict[Dataset, Path | None]:
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(f"two datasets are called {', '.join(sorted(twice))}: name them, --dataset NAME=PATH")
     return dict(found)
+
+
+def folder_of(path: Path | None, *, data: Path | None) -> Path:
+    """The folder below which a dataset lies that `declare` has read.
+
+    Args:
+        path: what `declare` returned with it; None: it is one of the paper's.
+        data: the folder of the paper's datasets.
+
+    Raises:
+        InputError: it is one of the paper's, and there is no `data`.
+    """
+    place = path or data
+    if place is None:
+        raise InputError("the paper's datasets need --data DIR, the folder that they are in")
+    return place.parent if place.suffix == ".toml" else place
 
 
 def _toml(file: Path) -> dict[str, Any]:
