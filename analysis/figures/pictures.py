@@ -17,7 +17,7 @@ from skimage.segmentation import find_boundaries
 from analysis.figures.style import COLOURS, SOFT, CannotDraw, Drawn, canvas, rows_of
 from analysis.runs.reading import Reading
 from analysis.tables.fill import Filled
-from search_spaces.paper import BCCD, DATASETS
+from search_spaces.paper import DATASETS
 from wbc_model.choices import CELLS, ImageSource
 from wbc_model.datasets.dataset import DataError, Dataset, letters
 from wbc_model.datasets.find import ImageFile, find, kind_of
@@ -146,11 +146,12 @@ def _show(axes: Axes, picture: NDArray, *, title: str) -> None:
 
 
 def _smear(data: Path | None) -> Shown:
-    """A BCCD picture that shows a whole cell, or a drawing if there is no data."""
-    for sample in _samples(BCCD, data):
+    """A picture of a whole cell from the first dataset that is cropped by segmentation; a drawing if there is no data."""
+    dataset = next(dataset for dataset in DATASETS if dataset.crop == "segment")
+    for sample in _samples(dataset, data):
         pixels = read_rgb(sample.path)
         if any(_is_whole(cell.box, pixels) for cell in find_cells(pixels)[:1]):
-            return Shown(pixels, f"BCCD, {sample.id}.")
+            return Shown(pixels, f"{dataset.title}, {sample.id}.")
     return Shown(draw_cell("neutrophil", np.random.default_rng(4), height=240, width=320, fill=0.5).pixels, DRAWING)
 
 
