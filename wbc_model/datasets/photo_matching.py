@@ -1,8 +1,8 @@
-"""Which photograph each image of BCCD shows, and which photographs show one cell, from pixels alone. Needs no torch.
+"""Find from pixels alone which photograph an image is a copy of, and which photographs show one cell. Needs no torch.
 
-BCCD's 12,444 images are turned, sheared, shifted, scaled and mirrored copies of 348 photographs, black where a
-photograph ends. The dust on the camera is at one place in all photographs, so that keypoints of wrong photographs
-agree too, up to some twenty: keypoints only propose where a photograph would lie, and the pixels decide.
+BCCD's 12,444 images are rotated, sheared, shifted, scaled and mirrored copies of 348 photographs, black outside the
+photograph. Dust on the camera is in the same place in all photographs, so up to about twenty keypoints of a wrong
+photograph agree as well: keypoints only propose an affine map from a photograph to an image, and the pixels decide.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,26 +17,26 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.floating]
 
 SIZE = (320, 240)
-"""Width and height that everything is compared at: the images'; half the photographs'."""
+"""Width and height at which everything is compared: those of the images, and half of those of the photographs."""
 BLACK = 40
-"""Pixels whose three channels are all below this are fill; the darkest nuclei have far more blue."""
+"""Pixels whose three channels are all darker are outside the photograph; the darkest nuclei have far more blue."""
 
 KEYPOINTS = 300
-"""The strongest that are compared, of a view."""
+"""How many keypoints of a view are compared, the strongest first."""
 INDEXED, VOTERS = 150, 64
-"""The strongest of a photograph that can be voted for, and the strongest of an image that vote."""
+"""How many of the strongest keypoints of a photograph are in the index, and how many of an image vote for them."""
 AXES = 32
-"""Principal axes of the descriptors that votes look at: 92 % of the variance, a third of the time."""
+"""Principal axes of the descriptors that voting uses: they hold 92 % of the variance, in a third of the time."""
 CANDIDATES, NEIGHBOURS = 4, 12
-"""Views that are laid over an image, and over another photograph, those with most votes first."""
+"""How many views are fitted to an image, and to another photograph, those with most votes first."""
 REACH = 2.5
-"""How far a keypoint may lie from where an affine map puts it, in pixels."""
+"""A keypoint agrees with an affine map if it lies within this distance, in pixels, of where the map puts it."""
 
-# Measured on BCCD, see `Photographs.match` and `Photographs.same_cell`.
+# Thresholds measured on BCCD, for `PhotoMatcher.match` and `PhotoMatcher.same_cell`.
 COPY_CORRELATION, COPY_OVERLAP, COPY_INLIERS = 0.9, 0.85, 12
 CELL_CORRELATION, CELL_INLIERS = 0.85, 8
 NUCLEUS = 1000
-"""Pixels of one nucleus that two photographs must share: less than the smallest, more than a platelet or a rim."""
+"""Area in pixels of one nucleus that two photographs must both show: below the smallest nucleus, above a platelet."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Match:
     inliers: int
     """Keypoints that agree on one affine map from the photograph to the image."""
     runner_up: int
-    """The same of the photograph that fits next best."""
+    """The same for the photograph that fits second best."""
 
 
 @dataclass(frozen=True)
 class _View:
-    """An image, a photograph or its mirror image, whose keypoints are the strongest first."""
+    """An image, a photograph or its mirror image, with its keypoints in order of their strength."""
 
     pixels: Pixels  # (240, 320, 3), RGB
     covered: Pixels  # (240, 320), 255 where there is a picture and 0 where there is fill
@@ -62,19 +62,19 @@ class _View:
 
 @dataclass(frozen=True)
 class _Fit:
-    """A photograph laid over a view. Masks and pixels are (240, 320) and in the view's frame."""
+    """A photograph mapped onto a view. Masks and pixels are (240, 320), in the view's coordinates."""
 
     inliers: int
     photograph: Pixels
     view: Pixels
     both: NDArray[np.bool_]
-    """Where both have a picture."""
+    """Pixels where both have a picture."""
     overlap: float
     """The area that both cover over the area that either covers."""
 
     @cached_property
     def correlation(self) -> float:
-        """Pearson's, where both have a picture, of grey values smoothed by a pixel, as copies are interpolated."""
+        """Pearson's, of grey values where both have a picture; smoothed by a pixel, because copies are interpolated."""
         x, y = (cv2.GaussianBlur(_grey(each), (0, 0), 1)[self.both] for each in (self.photograph, self.view))
         x, y = x - x.mean(), y - y.mean()
         return float(x @ y / max(np.sqrt((x @ x) * (y @ y)), 1.0))
@@ -85,17 +85,17 @@ class _Fit:
 
     @property
     def nucleus(self) -> int:
-        """Pixels of the largest piece of nucleus that both show."""
+        """Area in pixels of the largest connected piece of nucleus that both show."""
         shared = _violet(self.photograph) & _violet(self.view) & self.both
         areas = cv2.connectedComponentsWithStats(shared.astype(np.uint8))[2][1:, cv2.CC_STAT_AREA]
         return int(areas.max(initial=0))
 
 
 class PhotoMatcher:
-    """Photographs that can be recognised, as they are or mirrored (SIFT cannot tell that two mirror images match)."""
+    """Recognises copies of photographs, also mirrored ones: SIFT's descriptors do not match those of a mirror image."""
 
     def __init__(self, photographs: Mapping[str, Pixels]) -> None:
-        """Takes RGB photographs (H, W, 3) by the names to report them by; about 60 ms each."""
+        """Index RGB photographs (H, W, 3), given by their names; about 60 ms each."""
         self._names = tuple(photographs)
         self._views = [_view(side) for pixels in photographs.values() for side in (pixels, pixels[:, ::-1])]
         descriptors = [view.descriptors[:INDEXED] for view in self._views]
@@ -107,10 +107,7 @@ class PhotoMatcher:
         self._index = np.ascontiguousarray(self._project(indexed).T)
 
     def match(self, image: Pixels) -> Match | None:
-        """The photograph that an RGB image (H, W, 3) is a copy of; None where that is not certain. Thread-safe.
-
-        It must fit in grey values and in where it ends.
-        """
+        """The photograph that an RGB image (H, W, 3) is certainly a copy of, or None. Thread-safe."""
         view = _view(image)
         fits: dict[str, _Fit] = {}
         for candidate in self._candidates(view, CANDIDATES):
@@ -139,7 +136,7 @@ class PhotoMatcher:
         return projected / np.linalg.norm(projected, axis=1, keepdims=True)
 
     def _candidates(self, view: _View, number: int, *, besides: int | None = None) -> Iterator[int]:
-        """Indices of views, those that are most often nearest to a keypoint first."""
+        """Indices of at most `number` views: those with the nearest descriptor to most keypoints, without one's own."""
         near = self._project(view.descriptors[:VOTERS]) @ self._index  # (voters, indexed)
         if besides is not None:
             near[:, self._owners // 2 == besides] = -1
@@ -151,7 +148,7 @@ class PhotoMatcher:
 def _view(pixels: Pixels) -> _View:
     pixels = cv2.resize(np.ascontiguousarray(pixels), SIZE, interpolation=cv2.INTER_AREA).astype(np.uint8)
     covered = 255 * (cv2.medianBlur(pixels.max(axis=2), 5) >= BLACK).astype(np.uint8)
-    inside = cv2.erode(covered, np.ones((9, 9), np.uint8))  # the edge of the fill has keypoints of its own
+    inside = cv2.erode(covered, np.ones((9, 9), np.uint8))  # the photograph's edge has keypoints of its own
     sift = cv2.SIFT.create(nfeatures=KEYPOINTS, contrastThreshold=0.01)
     keypoints, descriptors = sift.detectAndCompute(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), inside)
     if descriptors is None:
@@ -164,7 +161,7 @@ def _view(pixels: Pixels) -> _View:
 
 
 def _lay(photograph: _View, view: _View) -> _Fit | None:
-    """The photograph laid over the view by the affine map that most keypoints agree on."""
+    """The photograph mapped onto the view by the affine map that most keypoints agree on; None if too few do."""
     alike = photograph.descriptors @ view.descriptors.T
     if min(alike.shape) == 0:
         return None
@@ -197,6 +194,6 @@ def _grey(pixels: Pixels) -> Floats:
 
 
 def _violet(pixels: Pixels) -> NDArray[np.bool_]:
-    """Nuclei, and platelets."""
+    """A mask (H, W) of the violet pixels of a picture: nuclei and platelets."""
     red, green, blue = np.moveaxis(cv2.GaussianBlur(pixels, (0, 0), 1.5).astype(np.int16), 2, 0)
     return (blue - green > 45) & (blue - red > 10)

@@ -1,4 +1,4 @@
-"""Which photograph each image is a copy of (BCCD), matched once and kept in the cache. Needs no torch."""
+"""Find the photograph that each image is a copy of (BCCD), once, and keep the result in the cache. Needs no torch."""
 
 import csv
 import hashlib
@@ -18,20 +18,20 @@ from wbc_model.datasets.photo_matching import PhotoMatcher
 from wbc_model.files import whole_file
 
 UNKNOWN = "unknown"
-"""The photograph of images that none of those published fits: 15 neutrophils of one that is not among them."""
+"""Stands for the photograph of images that match none; in BCCD, 15 images of one unpublished photograph."""
 
 
 @dataclass(frozen=True)
 class PhotographOrigins:
-    """What images were made of."""
+    """The photograph behind each image, and the photographs that show the same cell."""
 
     photograph: dict[str, str]
-    """Name of the photograph by sample id, or `UNKNOWN`."""
+    """Image id -> name of its photograph, or `UNKNOWN`."""
     same_cell: tuple[tuple[str, str], ...]
     """Pairs of photographs that show one white cell."""
 
     def cells(self) -> dict[str, str]:
-        """By sample id, a name for the cell that it shows: the first of the photographs of that cell."""
+        """Image id -> a name for the cell that it shows: that of the first photograph of the cell."""
         first = {name: name for name in self.photograph.values()}
         for a, b in sorted(self.same_cell):
             old, new = first.setdefault(b, b), first.setdefault(a, a)
@@ -42,13 +42,15 @@ class PhotographOrigins:
 def origins(
     samples: Sequence[ImageFile], *, folders: Sequence[str], data: Path, cache: Path, workers: int | None = None
 ) -> PhotographOrigins:
-    """Match images to the photographs they are copies of, with a progress bar; some minutes the first time.
+    """Match images to the photographs they are copies of; this takes minutes the first time, and is then cached.
 
     Args:
-        folders: where the photographs may lie, below `data` or one level deeper.
+        folders: where the photographs may lie, below `data` or one level deeper; the first that has any is used.
+        cache: the folder in which the result is kept, under a hash of the names and sizes of all files.
+        workers: images matched at a time; None: one a core.
 
     Raises:
-        DataError: the photographs are missing, or one is damaged.
+        DataError: there are no photographs, or one cannot be read.
     """
     files = _files(data, folders)
     stats = [(file.name, file.stat().st_size) for file in [*files, *(sample.path for sample in samples)]]
@@ -59,7 +61,7 @@ def origins(
 
 
 def read_origins(path: Path) -> PhotographOrigins:
-    """What `origins` keeps in the cache: `bccd-photographs-*.csv`."""
+    """Read a result that `origins` has kept in the cache, `bccd-photographs-*.csv`."""
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
     pairs = tuple((a, b) for kind, a, b in rows if kind == "same cell")
@@ -67,7 +69,7 @@ def read_origins(path: Path) -> PhotographOrigins:
 
 
 def _match(samples: Sequence[ImageFile], files: Sequence[Path], *, workers: int | None) -> PhotographOrigins:
-    cv2.setNumThreads(1)  # the pool's threads are enough
+    cv2.setNumThreads(1)  # the pool's threads suffice
     photographs = PhotoMatcher({file.stem: read_rgb(file) for file in files})
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         jobs = pool.map(lambda sample: _match_one(sample, photographs), samples)
@@ -79,7 +81,7 @@ def _match(samples: Sequence[ImageFile], files: Sequence[Path], *, workers: int 
 def _match_one(sample: ImageFile, photographs: PhotoMatcher) -> str:
     try:
         match = photographs.match(read_rgb(sample.path))
-    except DataError:  # `prepare` leaves it out, and says so
+    except DataError:  # cannot be decoded; `prepare` reports it
         return UNKNOWN
     return match.photograph if match else UNKNOWN
 

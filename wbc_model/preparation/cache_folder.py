@@ -31,7 +31,12 @@ def folder_name(spec: DataSpec, samples: Sequence[ImageFile]) -> str:
 
 
 def require_room(cache: Path, *, images: int, image_size: int, limit: float | None) -> None:
-    """Before anything is written: the arrays, as many copies, and a draft, are at most thrice the images.
+    """Check, before anything is written, that the cache may and can grow by what a dataset needs at most.
+
+    That is three times its images: the arrays, as many copies, and the draft of all images.
+
+    Args:
+        limit: what all caches in the folder may take, in GB; None: what the disk has.
 
     Raises:
         DataError: the limit or the disk allows less.

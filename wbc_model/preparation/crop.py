@@ -16,7 +16,10 @@ class NoCell(ValueError):
 
 
 def _by_mask(dataset: Dataset, sample: ImageFile, rgb: NDArray[np.uint8]) -> Box:
-    """What an expert painted, all that is not black. LISC's masks lack a margin, the same on opposite sides."""
+    """The bounding box of all that is not black in the image's mask.
+
+    A mask may be smaller than its picture, as LISC's are, if it lacks the same margin on opposite sides.
+    """
     path = dataset.mask_of(sample.path)
     if not path.exists():
         raise NoCell(f"its mask is missing: wanted {path}")
@@ -47,10 +50,10 @@ FINDERS: Mapping[str, Callable[[Dataset, ImageFile, NDArray[np.uint8]], Box]] = 
 
 
 def crop(sample: ImageFile, rgb: NDArray[np.uint8], *, dataset: Dataset) -> NDArray[np.uint8]:
-    """The cell of a picture (H, W, 3), as nearly square as the picture's border allows; or the whole picture.
+    """The cell cut out of a picture (H, W, 3), square where the picture is large enough; or the whole picture.
 
     Raises:
-        NoCell: there is none to be seen.
+        NoCell: no cell is found, or its mask is missing or unfit.
     """
     if dataset.crop == "none":
         return rgb
@@ -60,7 +63,10 @@ def crop(sample: ImageFile, rgb: NDArray[np.uint8], *, dataset: Dataset) -> NDAr
 
 
 def square(box: Box, *, height: int, width: int) -> Box:
-    """A box with its shorter side drawn out to the longer, shifted into the picture where it would leave it."""
+    """A box whose shorter side is extended to the longer, shifted where needed to stay within the picture.
+
+    A side longer than the picture is cut to the picture, and the box is then no square.
+    """
     left, top, right, bottom = box
     side = max(right - left, bottom - top)
     x, w = _stretch(left, right, side=side, limit=width)
@@ -69,6 +75,6 @@ def square(box: Box, *, height: int, width: int) -> Box:
 
 
 def _stretch(low: int, high: int, *, side: int, limit: int) -> tuple[int, int]:
-    """Start and length of an interval of `side` about the middle of [low, high), within [0, limit)."""
+    """Start and length of an interval of length `side`, centred on [low, high) as far as [0, limit) allows."""
     length = min(side, limit)
     return min(max(0, (low + high - length) // 2), limit - length), length

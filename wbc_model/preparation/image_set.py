@@ -7,12 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images of one set: uint8 RGB pixels (N, S, S, 3), usually a window on a file, and class indices (N,)."""
+    """Images of one set: RGB pixels (N, S, S, 3) of type uint8, usually memory-mapped, and class indices (N,)."""
 
     pixels: np.ndarray
     labels: np.ndarray
     ids: tuple[str, ...]
-    """Of a copy: its parent's id, #, and its number."""
+    """Ids of the images; a copy has the id of its original, `#`, and its number."""
     cells: tuple[str, ...]
     """Class names: `cells[label]`."""
 

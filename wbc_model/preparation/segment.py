@@ -1,5 +1,7 @@
-"""Find white cells and crop them, as the paper does: colour deconvolution, markers, watershed. Needs no torch.
+"""Find white cells by the paper's steps: nuclear stain, thresholds, markers, watershed. Needs no torch.
 
+The paper separates the stain by colour deconvolution; here it is a difference of two absorbances, that of red less half
+of that of blue.
 Lengths are in pixels of a picture 480 high, and are scaled to the picture at hand; a box is (left, top, right, bottom).
 """
 
@@ -16,17 +18,18 @@ Mask = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
 BLACK = 40
-"""Of 255, in the brightest channel: what is darker lies outside the picture, as at the corners of a turned one."""
+"""Of 255: a pixel whose brightest channel is darker is no part of the picture, as at the corners of a rotated one."""
 BLUR, OPENING, DILATION = 1.5, 5, 12
-"""Before binarisation; what is thinner is no nucleus; what is closer is one nucleus."""
+"""Standard deviation of the blur before binarisation; radius below which a shape is too thin for a nucleus; distance
+within which pieces are lobes of one nucleus."""
 LEAST = 0.01
-"""Of the picture: a smaller nucleus is a platelet, or a cell of which too little is in the picture."""
+"""Share of the picture's area; a smaller nucleus is a platelet, or of a cell that is mostly outside the picture."""
 DEPTH = 0.8
-"""Of a nucleus's radius: less deep notches do not divide it, so that its lobes stay one cell."""
+"""Share of a nucleus's radius: only deeper notches divide it, so that the lobes of a nucleus stay one cell."""
 CYTOPLASM = 0.3
-"""Where between background and nucleus the stain of cytoplasm begins."""
+"""Cytoplasm is stained more than this share of the way from background (0) to nucleus (1)."""
 PAD = 0.12
-"""Of a box's sides, added on each side."""
+"""Margin on each side of a box, as a share of the length of that side."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +46,25 @@ class BloodCell:
 
 @dataclass(frozen=True)
 class SegmentationSteps:
-    """What the segmentation makes of a picture (H, W), in order: what Fig. 2 shows."""
+    """The results of the segmentation's steps on a picture, in order, each (H, W); Fig. 2 shows them."""
 
     stain: NDArray[np.float32]
-    """Colour deconvolution: how much a nucleus's stain absorbs."""
+    """How much a nucleus's stain absorbs: the absorbance of red light less half of that of blue."""
     dark: Mask
-    """Binarised."""
+    """1 where the stain is above the higher of two Otsu thresholds."""
     nuclei: Mask
-    """Holes filled, opened."""
+    """The same with its holes filled and thin parts removed by opening."""
     markers: NDArray[np.int32]
-    """One a cell: dilation, distance transform, reconstruction."""
+    """One region per cell, numbered from 1, by dilation, distance transform and reconstruction."""
     cells: NDArray[np.int32]
-    """Of the watershed: 0, or which cell a pixel belongs to."""
+    """The watershed's result: the number of the cell that a pixel belongs to, or 0."""
 
 
 def find_cells(rgb: NDArray[np.uint8]) -> list[BloodCell]:
-    """White cells of a picture (H, W, 3), RGB, the most conspicuous first. Black, as at a turned picture's corners, is
-    no part of it."""
+    """White cells of an RGB picture (H, W, 3), the most conspicuous (by nucleus area times stain) first.
+
+    Black areas, as at the corners of a rotated picture, are ignored.
+    """
     if (found := segment(rgb)) is None:
         return []
     labels, stain = found.cells, found.stain
@@ -69,14 +74,14 @@ def find_cells(rgb: NDArray[np.uint8]) -> list[BloodCell]:
 
 
 def segment(rgb: NDArray[np.uint8]) -> SegmentationSteps | None:
-    """The segmentation of a picture (H, W, 3), RGB, step by step; None where it shows no nucleus."""
+    """The segmentation of an RGB picture (H, W, 3), step by step; None if no nucleus is found."""
     scale = min(rgb.shape[:2]) / 480
     valid = cv2.erode((rgb.max(2) >= BLACK).astype(np.uint8), _disk(6 * scale))
     stain = _nuclear_stain(rgb, blur=BLUR * scale)
     values = stain[valid > 0][::4]
     if len(np.unique(values)) < 3:
         return None
-    # A few specks, darker than any nucleus, would else be a class of their own.
+    # Otherwise a few specks, darker than any nucleus, would be a class of their own.
     faint, strong = threshold_multiotsu(np.minimum(values, np.quantile(values, 0.995)), classes=3)
     dark = (stain > strong) & (valid > 0)
     nuclei = _nuclei(dark, scale=scale)
@@ -88,7 +93,7 @@ def segment(rgb: NDArray[np.uint8]) -> SegmentationSteps | None:
 
 
 def box_of(mask: NDArray[np.bool_], *, pad: float = PAD) -> Box:
-    """Bounding box of a mask that is not empty, padded, within the picture."""
+    """Bounding box of a non-empty mask (H, W), padded by a share of its sides and clipped to the picture."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     high, wide = round(pad * (bottom - top)), round(pad * (right - left))
@@ -102,14 +107,14 @@ def box_of(mask: NDArray[np.bool_], *, pad: float = PAD) -> Box:
 
 
 def _nuclear_stain(rgb: NDArray[np.uint8], *, blur: float) -> NDArray[np.float32]:
-    """(H, W): the blue stain of nuclei absorbs red light, the eosin of red cells blue light."""
+    """How much each pixel (H, W) is stained as nuclei are, which absorb red light; eosin in red cells absorbs blue."""
     absorbance = -np.log((rgb.astype(np.float32) + 1) / 256)
     difference = absorbance[..., 0] - 0.5 * absorbance[..., 2]
     return np.asarray(cv2.GaussianBlur(difference, (0, 0), max(blur, 0.3)), np.float32)
 
 
 def _nuclei(dark: NDArray[np.bool_], *, scale: float) -> Mask:
-    """Holes filled, thin parts opened away, small objects dropped."""
+    """The mask with its holes filled, thin parts removed by opening, and small objects dropped."""
     outlines, _ = cv2.findContours(dark.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros(dark.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
     opened = cv2.morphologyEx(filled, cv2.MORPH_OPEN, _disk(OPENING * scale))
@@ -120,7 +125,10 @@ def _nuclei(dark: NDArray[np.bool_], *, scale: float) -> Mask:
 
 
 def _cells(nuclei: Mask, cytoplasm: Mask, *, scale: float) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """One marker a nucleus, then a watershed over stain near nuclei: both (H, W), 0 or which cell it is."""
+    """Markers, one per nucleus, and the watershed from them over stained pixels near nuclei.
+
+    Both are (H, W) and hold the number of a cell, or 0.
+    """
     joined = cv2.dilate(nuclei, _disk(DILATION * scale))
     n, labels = cv2.connectedComponents(joined)
     depth = cv2.distanceTransform(joined, cv2.DIST_L2, 5)
