@@ -146,7 +146,7 @@ def _show(axes: Axes, picture: NDArray, *, title: str) -> None:
 
 
 def _smear(data: Path | None) -> Shown:
-    """A picture of a whole cell from the first dataset that is cropped by segmentation; a drawing if there is no data."""
+    """A picture of a whole cell, of the first dataset that is cropped by segmentation; without data, a drawing."""
     dataset = next(dataset for dataset in DATASETS if dataset.crop == "segment")
     for sample in _samples(dataset, data):
         pixels = read_rgb(sample.path)
