@@ -18,7 +18,7 @@ from wbc_model.choices import (
     ParallelBy,
     SplitBy,
 )
-from wbc_model.config import Baseline, TwoBranch
+from wbc_model.models import Baseline, TwoBranch
 
 OPEN_CHOICES: Rows = {
     ("As decided", ""): PROPOSED,

@@ -8,12 +8,13 @@ from functools import partial
 
 from search_spaces.table import OVERALL, PER_CLASS, Rows, Table
 from wbc_model.choices import Attention, Init, Network
-from wbc_model.config import Baseline, TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
 from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.datasets.dataset import Dataset
 from wbc_model.datasets.ldwbc import DATASET as LDWBC
 from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.datasets.raabin import DATASET as RAABIN
+from wbc_model.models import Baseline, TwoBranch
 
 PROPOSED = TrialConfig()
 vary = partial(replace, PROPOSED)

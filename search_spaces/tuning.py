@@ -11,8 +11,9 @@ from optuna import Trial
 
 from search_spaces.paper import DATASETS, MODELS
 from wbc_model.choices import Attention, AttentionAt, LrSchedule, ParallelBy
-from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import Dataset
+from wbc_model.models import TwoBranch
 
 
 @dataclass(frozen=True)

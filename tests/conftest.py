@@ -11,8 +11,9 @@ from upath import UPath
 from wandb_stub import WandbStub
 
 from wbc_model.choices import CELLS, Init, Network, Trunks
-from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
 from wbc_model.datasets.lisc import DATASET as LISC
+from wbc_model.models import TwoBranch
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.weights import TrunkSpec
 from wbc_model.preparation.image_set import ImageSet

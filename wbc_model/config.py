@@ -9,17 +9,12 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Discriminator, Field, PlainValidator, StrictBool, Tag, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from wbc_model.choices import (
-    TIMM_NAME,
-    Attention,
-    AttentionAt,
     Augmentation,
-    Cut,
     EvaluateOn,
-    Fuse,
     ImageSource,
     Init,
     Loss,
@@ -27,7 +22,6 @@ from wbc_model.choices import (
     MixupPer,
     Network,
     Normalisation,
-    ParallelBy,
     Precision,
     SplitBy,
     Trunks,
@@ -36,65 +30,13 @@ from wbc_model.datasets.dataset import PAPER, Dataset, DatasetField, by_name
 from wbc_model.datasets.ldwbc import DATASET as LDWBC
 from wbc_model.datasets.spec import DataSpec
 from wbc_model.errors import InputError, validating
+from wbc_model.models import Baseline, Model, TwoBranch
 from wbc_model.nested import difference, flatten
 
 PROTOCOL = 2
 """Bumped when code changes what a config means: every id changes, and no old run can fill a table."""
 
 _STRICT = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class TwoBranch:
-    """The proposed network: a ResNet50 and a DenseNet121 branch, either of which may be absent (None)."""
-
-    resnet: Init | None = Init.IMAGENET
-    densenet: Init | None = Init.IMAGENET
-    attention: Attention = Attention.SCAM
-    cut: Cut = Cut.FULL
-    fuse: Fuse = Fuse.ADD
-    attention_at: AttentionAt = AttentionAt.FUSED
-    parallel_by: ParallelBy = ParallelBy.PRODUCT
-    frozen: StrictBool = False
-    """Keep the trunks' weights and batch statistics as they started."""
-
-    def __post_init__(self) -> None:
-        if self.resnet is None and self.densenet is None:
-            raise ValueError("a two-branch model needs at least one branch: resnet and densenet are both None")
-
-
-def _network(value: Any) -> Network | str:
-    if isinstance(value, str) and value in set(Network):
-        return Network(value)
-    if isinstance(value, str) and TIMM_NAME.fullmatch(value):
-        return value
-    raise ValueError(f"no network {value!r}: there are {', '.join(Network)}, and any model of timm as timm:NAME.TAG")
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Baseline:
-    """A network with one trunk: one of the paper's five, or any model of timm.
-
-    A model of timm is named `timm:NAME.TAG`, or `timm:NAME.TAG@COMMIT` to choose the revision of its weights. The tag
-    is required because timm may change which one is its default. Whether timm has the model is checked by `build`, and
-    before a study starts; planning does not load timm.
-    """
-
-    network: Annotated[Network | str, PlainValidator(_network)]
-    init: Init = Init.IMAGENET
-
-    def __post_init__(self) -> None:
-        if self.network is Network.JIANG and self.init is Init.IMAGENET:
-            raise ValueError("jiang is trained from scratch: no ImageNet weights of it exist; use init='random'")
-
-
-def _kind(model: Any) -> str:
-    return (
-        "baseline" if isinstance(model, Baseline) or (isinstance(model, dict) and "network" in model) else "two_branch"
-    )
-
-
-Model = Annotated[Annotated[TwoBranch, Tag("two_branch")] | Annotated[Baseline, Tag("baseline")], Discriminator(_kind)]
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

@@ -12,8 +12,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from wbc_model.choices import Cut, Fuse, Init, Network
-from wbc_model.config import Baseline, TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
 from wbc_model.errors import reports_input_errors, validating
+from wbc_model.models import Baseline, TwoBranch
 from wbc_model.networks.build import build
 
 RANDOM = {"resnet": Init.RANDOM, "densenet": Init.RANDOM}

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from analysis.figures.style import INK, SOFT, CannotDraw, Drawn, canvas
 from analysis.tables.fill import Filled
 from wbc_model.choices import Attention, AttentionAt, Fuse, Init, Network
-from wbc_model.config import Baseline, TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
+from wbc_model.models import Baseline, TwoBranch
 from wbc_model.networks.attention import ChannelAttention, SpatialAttention
 from wbc_model.networks.build import build
 from wbc_model.networks.two_branch import TwoBranchNet

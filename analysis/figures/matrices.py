@@ -10,8 +10,8 @@ from analysis.figures.style import HEAT, INK, CannotDraw, Drawn, canvas, ids, ro
 from analysis.tables.fill import Filled
 from study.plan import RunRecord
 from wbc_model.choices import Attention
-from wbc_model.config import TwoBranch
 from wbc_model.datasets.dataset import letters
+from wbc_model.models import TwoBranch
 
 SHOWN = {Attention.CHANNEL: "CAM", Attention.CSAM: "CSAM", Attention.SCAM: "SCAM"}
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from study.plan import Trial
 from study.storage import Storage
-from wbc_model.config import Baseline, TrialConfig
+from wbc_model.config import TrialConfig
+from wbc_model.models import Baseline
 
 FILE = "costs.json"
 FILL = 0.9

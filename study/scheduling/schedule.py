@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from study.plan import Trial
 from study.scheduling.failures import BACK_OFF, MAX_STALLED_ATTEMPTS, Failure, Kind
-from wbc_model.config import Baseline
+from wbc_model.models import Baseline
 
 REQUEUE_SECONDS = 5.0
 """Delay before a trial that is leased by another launcher is tried again."""

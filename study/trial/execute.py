@@ -21,8 +21,9 @@ from study.trial.device_memory import gpu_share
 from study.trial.final_test import make_record, npz_files
 from study.trial.inputs import prepared
 from study.trial.pretrained import weights_of, weights_source
-from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import is_built_in
+from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.cache import Prepared
 from wbc_model.training.device import choose

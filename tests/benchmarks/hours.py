@@ -17,10 +17,11 @@ from pathlib import Path
 from search_spaces.paper import TABLES
 from search_spaces.table import configs
 from wbc_model.choices import Augmentation, Init
-from wbc_model.config import Baseline, Model, TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
 from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.describe import measure
+from wbc_model.models import Baseline, Model, TwoBranch
 
 
 def training_images(config: TrialConfig) -> float:

@@ -33,8 +33,9 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from wbc_model.choices import CELLS, Init, Precision
-from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
 from wbc_model.describe import measure
+from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.synthetic.cells import draw_cell

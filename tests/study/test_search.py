@@ -11,8 +11,9 @@ from study.scheduling.failures import Failure
 from study.search import Search
 from study.storage import PRUNED, Storage
 from wbc_model.choices import AttentionAt, ParallelBy
-from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
 from wbc_model.errors import InputError
+from wbc_model.models import TwoBranch
 
 
 @pytest.fixture

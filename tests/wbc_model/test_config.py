@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from wbc_model.choices import Init, Network
-from wbc_model.config import KNOBS, Baseline, TrialConfig, TwoBranch
+from wbc_model.config import KNOBS, TrialConfig
 from wbc_model.errors import InputError
+from wbc_model.models import Baseline, TwoBranch
 
 VARIED = [
     TrialConfig(),

@@ -1,7 +1,8 @@
 """From a config to its network."""
 
 from wbc_model.choices import Init, Network
-from wbc_model.config import Baseline, TrialConfig
+from wbc_model.config import TrialConfig
+from wbc_model.models import Baseline
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.baselines import BaselineNet, build_baseline
 from wbc_model.networks.two_branch import WIDTH, TwoBranchNet

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from wbc_model.choices import Attention, AttentionAt, Fuse, Normalisation, Trunks
-from wbc_model.config import TwoBranch
+from wbc_model.models import TwoBranch
 from wbc_model.networks.attention import ATTENTIONS, ParallelAttention
 from wbc_model.networks.normalise import Normalise
 from wbc_model.networks.trunk import Trunk

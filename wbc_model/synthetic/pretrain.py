@@ -6,8 +6,9 @@ import numpy as np
 from safetensors.torch import save_file
 
 from wbc_model.choices import Init, Normalisation
-from wbc_model.config import Baseline, TrialConfig
+from wbc_model.config import TrialConfig
 from wbc_model.files import whole_file
+from wbc_model.models import Baseline
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.baselines import build_baseline
 from wbc_model.networks.weights import TrunkSpec

@@ -17,7 +17,7 @@ from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED, vary
 from search_spaces.rehearsal import REHEARSAL
 from wbc_model.choices import CELLS
-from wbc_model.config import TwoBranch
+from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.manifest import Entry, write_manifest
 

@@ -11,8 +11,9 @@ from study.costs.report import estimate, show
 from study.plan import plan
 from study.storage import Storage
 from wbc_model.choices import Attention, Init
-from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
 from wbc_model.datasets.lisc import DATASET as LISC
+from wbc_model.models import TwoBranch
 
 TRIALS = plan(TABLES)
 GPUS = Machine("H100", cores=32, gpus=4, start=60)

@@ -10,7 +10,8 @@ from study.costs.packing import measure
 from study.plan import Trial
 from study.settings import Settings
 from wbc_model.choices import Init
-from wbc_model.config import Baseline, TrialConfig
+from wbc_model.config import TrialConfig
+from wbc_model.models import Baseline
 
 Where = tuple[Trial, Settings]
 

@@ -7,7 +7,7 @@ from study.plan import Trial, plan
 from study.scheduling.failures import Failure, Kind
 from study.scheduling.schedule import Job, RetryDecision, TrialQueue
 from study.scheduling.summary import summary
-from wbc_model.config import Baseline
+from wbc_model.models import Baseline
 
 TRIALS = plan(TABLES)
 BASELINES = [trial for trial in TRIALS if isinstance(trial.config.model, Baseline)]

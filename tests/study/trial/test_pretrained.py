@@ -16,7 +16,8 @@ from safetensors.torch import save
 from study.settings import Settings
 from study.trial.pretrained import REVISIONS, check_networks, weights_of
 from wbc_model.choices import Init
-from wbc_model.config import Baseline, TrialConfig
+from wbc_model.config import TrialConfig
+from wbc_model.models import Baseline
 from wbc_model.networks.weights import WeightsError
 
 NAME = "test_resnet.r160_in1k"

@@ -14,10 +14,11 @@ from study.trial import stale
 from study.trial.inputs import check_inputs
 from study.trial.stale import compare
 from wbc_model.choices import Init
-from wbc_model.config import TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
 from wbc_model.datasets.find import DRAWN_MARK, find
 from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.metrics import ConfusionMatrix
+from wbc_model.models import TwoBranch
 from wbc_model.preparation.manifest import read_manifest, write_manifest
 
 RANDOM = TwoBranch(resnet=Init.RANDOM, densenet=Init.RANDOM)

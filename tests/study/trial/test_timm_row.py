@@ -16,7 +16,7 @@ from study.storage import Storage
 from study.trial.execute import run_trial
 from study.trial.inputs import check_inputs
 from wbc_model.choices import Init
-from wbc_model.config import Baseline
+from wbc_model.models import Baseline
 
 pytestmark = pytest.mark.slow
 SHORT = REHEARSAL | {"epochs": 1, "image_size": 32, "trunks": "full"}

@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 from wbc_model.choices import Attention, AttentionAt, Cut, Fuse, Init, Network, Trunks
-from wbc_model.config import Baseline, TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
+from wbc_model.models import Baseline, TwoBranch
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.build import build
 from wbc_model.networks.weights import TrunkSpec, WeightsError, find_weights

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from search_spaces.extensions import BACKBONES
 from wbc_model.choices import Init, Normalisation, Trunks
-from wbc_model.config import Baseline, TrialConfig
+from wbc_model.config import TrialConfig
+from wbc_model.models import Baseline
 from wbc_model.networks.baselines import BaselineNet
 from wbc_model.networks.build import build
 from wbc_model.networks.weights import TrunkSpec, WeightsError, find_weights

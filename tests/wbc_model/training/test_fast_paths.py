@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from wbc_model.choices import Init, MixupPer, Network, Precision, Trunks
-from wbc_model.config import Baseline, TrialConfig
+from wbc_model.config import TrialConfig
+from wbc_model.models import Baseline
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.build import build
 from wbc_model.networks.weights import TrunkSpec

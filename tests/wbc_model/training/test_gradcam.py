@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from wbc_model.choices import Attention, AttentionAt, Init, Network, Normalisation, Trunks
-from wbc_model.config import Baseline, TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
+from wbc_model.models import Baseline, TwoBranch
 from wbc_model.networks.baselines import BaselineNet
 from wbc_model.networks.build import build
 from wbc_model.networks.trunk import Trunk

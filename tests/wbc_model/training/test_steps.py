@@ -14,7 +14,8 @@ from torch.utils._pytree import tree_leaves
 
 from search_spaces.extensions import BACKBONES
 from wbc_model.choices import Attention, Init, Loss, LrSchedule, MixupPer, Network, Precision
-from wbc_model.config import Baseline, Model, TrialConfig, TwoBranch
+from wbc_model.config import TrialConfig
+from wbc_model.models import Baseline, Model, TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.training.device import choose
