@@ -18,6 +18,7 @@ from analysis.tables.fill import Filled, Row, percent
 from analysis.tables.layout import lay_out
 from analysis.tables.notes import REHEARSAL_NOTE
 from study.plan import RunRecord, Trial
+from wbc_model.datasets.dataset import letters
 from wbc_model.nested import flatten
 
 CURVES = ("train_accuracy", "validation_accuracy", "train_loss")
@@ -111,6 +112,7 @@ def _run(run: RunRecord, where: str) -> dict[str, Any]:
         "seconds": round(run.seconds, 1),
         "scores": {name: float(percent(score)) for name, score in run.test.scores().items()},
         "classes": run.test.classes,
+        "letters": letters(run.test.classes),
         "counts": run.test.counts,
         "elsewhere": {on.title: run.elsewhere[on.name].counts for on in others},
         "curves": {name: [round(e[name], 4) for e in run.curves if name in e] for name in CURVES},

@@ -37,7 +37,9 @@ function list(pairs) {
 function seeds(row) {
   const recalls = Object.keys(row.runs[0].scores).filter((name) => name.startsWith("recall/"));
   const names = [...Object.keys(COLUMNS), ...recalls];
-  const heads = ["Seed", ...names.map((name) => COLUMNS[name] ?? name[7].toUpperCase()), "Best epoch", "Time"];
+  const { classes, letters } = row.runs[0];
+  const letter = (name) => letters[classes.indexOf(name.slice("recall/".length))];
+  const heads = ["Seed", ...names.map((name) => COLUMNS[name] ?? letter(name)), "Best epoch", "Time"];
   const lines = row.runs.map((run) =>
     [String(run.seed), ...cells([...names.map((name) => run.scores[name].toFixed(2)), run.best_epoch, time(run.seconds)])]);
   return make("section", { class: "wide" }, make("h3", {}, "Runs"), table("plain", "Scores of each seed, in percent", heads, lines));
@@ -47,14 +49,14 @@ const time = (s) => (s >= 3600 ? `${(s / 3600).toFixed(1)} h` : s >= 60 ? `${(s 
 
 /** The confusion matrix of the row's own test images, or of those of another dataset. */
 function matrix(row, on = "") {
-  const { classes } = row.runs[0];
+  const { classes, letters } = row.runs[0];
   const counted = row.runs.map((run) => (on ? run.elsewhere[on] : run.counts));
   const sum = classes.map((_, i) => classes.map((_, j) => counted.reduce((total, counts) => total + counts[i][j], 0)));
   const lines = sum.map((counts, i) => {
     const all = counts.reduce((a, b) => a + b, 0) || 1;
     return [classes[i], ...counts.map((n) => make("td", { style: `--share: ${(n / all).toFixed(3)}` }, String(n)))];
   });
-  const heads = ["", ...classes.map((cell) => cell[0].toUpperCase())];
+  const heads = ["", ...letters];
   const note = row.runs.length > 1 ? ` (sum of ${row.runs.length} seeds)` : "";
   const of = on ? ` of ${on}` : "";
   return make("section", {}, make("h3", {}, `Test images${of}: true by predicted${note}`),

@@ -101,4 +101,4 @@ def test_from_a_folder_of_class_folders_to_printed_tables(tmp_path: Path):
     table = (tmp_path / "build" / "rehearsal" / "table_D2.md").read_text()
     assert "| Dataset | Model | Ba | Bl | PC |" in table
     assert "| Ours | ResNet |" in table
-    assert (tmp_path / "build" / "rehearsal" / "report.html").exists()
+    assert '"letters": ["Ba", "Bl", "PC"]' in (tmp_path / "build" / "rehearsal" / "report.html").read_text()
