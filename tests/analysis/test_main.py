@@ -51,21 +51,20 @@ def test_bad_input_is_one_line_and_exit_2(arguments, told, tmp_path, monkeypatch
     assert printed.out == ""
 
 
-@pytest.mark.parametrize(("error", "last"), [("KeyError('x')", "KeyError: 'x'"), ("ValueError('x')", "ValueError: x")])
-def test_a_programming_error_shows_its_traceback_and_exits_1(error, last, tmp_path, make_record):
+def test_a_programming_error_shows_its_traceback_and_exits_1(tmp_path, make_record):
     record = make_record(PROPOSED)
     Storage(str(tmp_path)).trial(record.trial.id).finish(record)
     lines = [
         "import analysis.load, sys",
         "def choose(*_, **__):",
-        f"    raise {error}",
+        "    raise ValueError('x')",
         "analysis.load.choose = choose",
     ]
     lines += ["from analysis.__main__ import main", f"sys.exit(main(['--storage', {str(tmp_path)!r}]))"]
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True,
                           check=False)  # fmt: skip
     told = done.stderr.splitlines()
-    assert (done.returncode, told[0], told[-1]) == (1, "Traceback (most recent call last):", last)
+    assert (done.returncode, told[0], told[-1]) == (1, "Traceback (most recent call last):", "ValueError: x")
 
 
 def test_a_place_that_nobody_can_read_is_one_line_and_exit_2(capsys):

@@ -32,6 +32,7 @@ def test_samples_the_best_so_far_and_what_mattered(tmp_path: Path):
     assert "Rehearsal" in figure.get_suptitle()
 
 
+@pytest.mark.slow
 def test_the_command_writes_both_kinds_of_picture(tmp_path: Path):
     searched(tmp_path, samples=6)
     assert main(["search", "architecture", "--storage", str(tmp_path), "--out", str(tmp_path / "out")]) == 0

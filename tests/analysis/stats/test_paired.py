@@ -59,6 +59,7 @@ def test_mcnemar_is_the_exact_binomial_of_what_only_one_calls_right():
     assert p["recall/lymphocyte"] == 1.0
 
 
+@pytest.mark.slow
 def test_randomisation_agrees_with_mcnemar_and_with_scipy():
     a, b = called(0.1), called(0.35)
     p = randomised(images(), [a], [b], seed=1)

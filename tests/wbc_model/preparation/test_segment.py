@@ -71,6 +71,7 @@ def test_bccd_is_cropped_and_ldwbc_is_not():
     assert abs(cropped.shape[0] - cropped.shape[1]) <= 1
 
 
+@pytest.mark.slow
 def test_the_white_cells_of_bccd_photographs(shared: Path):
     """Against boxes that people drew, at an intersection over union of 0.5."""
     truth = defaultdict(list)

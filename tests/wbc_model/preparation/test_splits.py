@@ -156,6 +156,7 @@ def test_a_class_whose_groups_are_all_in_the_given_test_set_is_an_error():
         split(RAABIN, samples, by=SplitBy.SOURCE_GROUPED, groups=groups)
 
 
+@pytest.mark.slow
 def test_prepared_by_cells_lists_what_the_test_set_shows_as_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for n, part in enumerate(("TRAIN", "TEST")):
         for i, cell in enumerate(CELLS[1:]):

@@ -45,6 +45,7 @@ def _middle(mask: NDArray[np.bool_]) -> NDArray[np.floating]:
     return np.argwhere(mask).mean(axis=0)
 
 
+@pytest.mark.slow
 def test_same_seed_draws_the_same_bytes_and_another_seed_others(drawn: Path, tmp_path: Path) -> None:
     write(tmp_path / "again", **ALL)
     write(tmp_path / "other", **ALL, seed=1)
@@ -141,7 +142,7 @@ def test_a_share_that_is_no_part_is_refused(share: float) -> None:
         counts(LISC, share=share)
 
 
-@pytest.mark.parametrize(("side", "cut"), [(32, 1), (220, 2)])
+@pytest.mark.parametrize(("side", "cut"), [(32, 1), pytest.param(220, 2, marks=pytest.mark.slow)])
 def test_lisc_masks_fit_their_picture_but_for_the_margin(side: int, cut: int, tmp_path: Path) -> None:
     write(tmp_path, datasets=[LISC], share=0.0001, side=side)
     levels = set()

@@ -64,6 +64,7 @@ def test_fp32_is_the_plain_loop_but_for_rounding(network: Network | None, tiny: 
     np.testing.assert_allclose(probabilities, reference, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_bf16_learns_what_fp32_learns(tiny: TrialConfig, images: Images):
     """Losses within a tenth of those of fp32, and as many right within 15 in 100; but no bit-equal ones."""
     config = replace(tiny, epochs=10, lr=3e-3)

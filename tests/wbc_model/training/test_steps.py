@@ -47,6 +47,7 @@ MODELS = [Baseline(network, Init.RANDOM) for network in Network] + [
     for attention in Attention
 ]
 NEWER = [config.model for config in BACKBONES.values() if str(getattr(config.model, "network", "")).startswith("timm:")]
+FROM_SCRATCH = [pytest.param(replace(model, init=Init.RANDOM), marks=pytest.mark.slow) for model in NEWER]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: f"{getattr(m, 'network', '')}{getattr(m, 'attention', '')}")
@@ -55,6 +56,7 @@ def test_a_step_neither_asks_the_device_nor_sends_it_anything(model: Model, tiny
     check_on_meta(config, images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", NEWER, ids=lambda m: m.network)
 def test_nor_does_a_step_of_a_miniature_of_timm(model: Baseline, tiny: TrialConfig, images: Images):
     check_on_meta(replace(tiny, model=replace(model, init=Init.RANDOM), image_size=64), images)
@@ -119,7 +121,7 @@ class Taped(StepRunner):
             self._update()
 
 
-@pytest.mark.parametrize("model", [None, *MODELS[:5], *(replace(m, init=Init.RANDOM) for m in NEWER)], ids=str)
+@pytest.mark.parametrize("model", [None, *MODELS[:5], *FROM_SCRATCH], ids=str)
 @pytest.mark.parametrize("precision", Precision)
 def test_a_step_that_is_played_back_is_one_that_runs(
     precision: Precision, model: Model | None, tiny: TrialConfig, images: Images, monkeypatch: pytest.MonkeyPatch
