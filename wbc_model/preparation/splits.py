@@ -36,7 +36,7 @@ def split(
     shuffled = sorted(samples, key=lambda sample: _order(sample.id))
     if by is SplitBy.SOURCE_GROUPED:
         assert groups is not None
-        sets = _grouped(shuffled, groups)
+        sets = _grouped(shuffled, groups, of_one_cell=dataset.of_copies)
     elif by is SplitBy.DUPLICATES_GROUPED:
         assert groups is not None
         sets = _reunited(_cut(shuffled, partial(_sizes, dataset)), groups)
@@ -86,10 +86,15 @@ def _cut(shuffled: Sequence[ImageFile], sizes: Callable[..., tuple[int, int]]) -
     }
 
 
-def _grouped(shuffled: Sequence[ImageFile], groups: Mapping[str, str]) -> dict[Split, list[ImageFile]]:
+def _grouped(
+    shuffled: Sequence[ImageFile], groups: Mapping[str, str], *, of_one_cell: bool
+) -> dict[Split, list[ImageFile]]:
     """Whole groups test and validate until either set has its share of the classes that they show; the others train.
 
     The share is a fifth each, or a quarter to validate beside the authors' test set.
+
+    Args:
+        of_one_cell: the images of a group are copies that show one cell: if their labels differ, the first one counts.
     """
     test = [sample for sample in shuffled if sample.part == "test"]
     seen = {groups[sample.id] for sample in test}
@@ -102,7 +107,7 @@ def _grouped(shuffled: Sequence[ImageFile], groups: Mapping[str, str]) -> dict[S
     wanted = {name: {cell: n / share for cell, n in whole.items()} for name, share in shares.items()}
     sets: dict[Split, list[ImageFile]] = {"train": [], "validation": [], "test": test}
     for group in members.values():
-        shown = Counter(sample.cell for sample in group)
+        shown = Counter({group[0].cell: len(group)} if of_one_cell else [sample.cell for sample in group])
         short = next((name for name in shares if _mostly_wanted(shown, wanted[name])), None)
         sets[short or "train"] += group
         if short:
