@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from wbc_model.choices import Augmentation, SplitBy
@@ -54,16 +55,20 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """0: all prepared. 1: a cache is damaged. 2: invalid arguments or data."""
     args = parser().parse_args(argv)
-    places, missing = (_named(args), "") if args.datasets else _present(args.data)
-    status = max([_one(dataset, folder, args) for dataset, folder in places.items()])
+    places, missing = (_named(args.datasets, data=args.data), "") if args.datasets else _present(args.data)
+    one = partial(
+        _one, image_size=args.image_size, augmentation=args.augmentation, split=args.split,
+        cache=args.cache or default_cache(), limit=args.cache_limit, workers=args.workers, check=args.check,
+    )  # fmt: skip
+    status = max([one(dataset, folder) for dataset, folder in places.items()])
     if missing:
         print(f"Not prepared, because they are not in {args.data}:\n{missing}")
     return status
 
 
-def _named(args: argparse.Namespace) -> dict[Dataset, Path]:
+def _named(datasets: Sequence[str], *, data: Path | None) -> dict[Dataset, Path]:
     """The datasets that are asked for, and the folder below which each lies."""
-    return {dataset: folder_of(path, data=args.data) for dataset, path in all_of(args.datasets).items()}
+    return {dataset: folder_of(path, data=data) for dataset, path in all_of(datasets).items()}
 
 
 def _present(data: Path | None) -> tuple[dict[Dataset, Path], str]:
@@ -86,23 +91,26 @@ def _present(data: Path | None) -> tuple[dict[Dataset, Path], str]:
     return places, "\n".join(problems)
 
 
-def _one(dataset: Dataset, data: Path, args: argparse.Namespace) -> int:
+def _one(
+    dataset: Dataset, data: Path, *, image_size: int, augmentation: Augmentation, split: SplitBy, cache: Path,
+    limit: float | None, workers: int | None, check: bool,
+) -> int:  # fmt: skip
+    """Prepare a dataset and print its summary; 1 if `check` finds that an array is damaged, otherwise 0."""
     started = time.perf_counter()
-    spec = DataSpec(dataset=dataset, images=kind_of(data), image_size=args.image_size, augmentation=args.augmentation,
-                    split=args.split)  # fmt: skip
-    prepared = prepare(spec, data=data, cache=args.cache or default_cache(), workers=args.workers,
-                       limit=args.cache_limit)  # fmt: skip
+    spec = DataSpec(dataset=dataset, images=kind_of(data), image_size=image_size, augmentation=augmentation,
+                    split=split)  # fmt: skip
+    prepared = prepare(spec, data=data, cache=cache, workers=workers, limit=limit)
     seconds = time.perf_counter() - started
     print(summary(dataset, prepared))
     for folder, files in unused(dataset, data).items():
         print(f"not used: the folder {folder}, of no class: {files} files")
     print(f"{len(prepared.manifest)} files in {seconds:.1f} s, {len(prepared.manifest) / seconds:.0f} a second")
     print(f"cache: {prepared.folder}\n")
-    bad = corrupt_arrays(prepared.folder) if args.check else []
+    bad = corrupt_arrays(prepared.folder) if check else []
     if bad:
         print(f"error: {', '.join(bad)} in {prepared.folder} are damaged: delete that folder, and it is made anew",
               file=sys.stderr)  # fmt: skip
-    elif args.check:
+    elif check:
         print("checked: every array has the bytes that were written\n")
     return 1 if bad else 0
 
