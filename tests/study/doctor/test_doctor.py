@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from study.doctor import checks
-from study.doctor.checks import SAME_DATA, SET_UP, SHARE, Finding, imports, look_at_gpus
+from study.doctor.checks import SAME_DATA, SET_UP, SHARE, Finding, imports, look_at_data, look_at_gpus
 from study.doctor.examine import SKEW, Facts, check_shared_storage, examine, judge, request
 from study.plan import Trial
 from study.ray_backend.nodes import Answer
 from study.settings import Settings
+from wbc_model.config import TrialConfig
+from wbc_model.datasets.dataset import DataError
+from wbc_model.datasets.declare import declare
 from wbc_model.datasets.find import find
 from wbc_model.datasets.lisc import DATASET as LISC
 
@@ -142,3 +145,18 @@ def test_a_library_that_cannot_be_imported_is_named_with_the_reason(monkeypatch:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "cv2")
     assert imports() == [Finding("cv2 cannot be imported: libGL.so.1 is missing", SET_UP)]
+
+
+def test_an_own_dataset_that_a_node_declares_otherwise_is_told(tmp_path: Path):
+    folder = tmp_path / "cells"
+    for name in ("blast", "band"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "1.png").write_bytes(b"image")
+    dataset, place = declare(str(folder))
+    settings = Settings(data=tmp_path, storage=str(tmp_path), cache=tmp_path, own=((dataset.name, place),))
+    compared: dict[str, str] = {}
+    look_at_data([Trial(TrialConfig(dataset=dataset), 0)], settings, compared)
+    assert compared["data of cells"].endswith("(2 files)")
+    (folder / "dataset.toml").write_text('classes = ["blast", "band"]')
+    with pytest.raises(DataError, match=r"cells declares cells otherwise here than where the study was launched"):
+        look_at_data([Trial(TrialConfig(dataset=dataset), 0)], settings, compared)

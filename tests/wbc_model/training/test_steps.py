@@ -47,10 +47,17 @@ MODELS = [Baseline(network, Init.RANDOM) for network in Network] + [
     for attention in Attention
 ]
 NEWER = [config.model for config in BACKBONES.values() if str(getattr(config.model, "network", "")).startswith("timm:")]
+FEW = [
+    model
+    if isinstance(model, Baseline) or model.attention in (Attention.NONE, Attention.SCAM)
+    else pytest.param(model, marks=pytest.mark.slow)
+    for model in MODELS
+]
+"""One of each kind; the other attention modules in the slow tests."""
 FROM_SCRATCH = [pytest.param(replace(model, init=Init.RANDOM), marks=pytest.mark.slow) for model in NEWER]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: f"{getattr(m, 'network', '')}{getattr(m, 'attention', '')}")
+@pytest.mark.parametrize("model", FEW, ids=lambda m: f"{getattr(m, 'network', '')}{getattr(m, 'attention', '')}")
 def test_a_step_neither_asks_the_device_nor_sends_it_anything(model: Model, tiny: TrialConfig, images: Images):
     config = replace(tiny, model=model, image_size=64)
     check_on_meta(config, images)
@@ -122,7 +129,7 @@ class Taped(StepRunner):
 
 
 @pytest.mark.parametrize("model", [None, *MODELS[:5], *FROM_SCRATCH], ids=str)
-@pytest.mark.parametrize("precision", Precision)
+@pytest.mark.parametrize("precision", [Precision.FP32, pytest.param(Precision.BF16, marks=pytest.mark.slow)])
 def test_a_step_that_is_played_back_is_one_that_runs(
     precision: Precision, model: Model | None, tiny: TrialConfig, images: Images, monkeypatch: pytest.MonkeyPatch
 ):
