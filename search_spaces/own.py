@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from search_spaces.extensions import CROSS_NOTE
-from search_spaces.paper import MACRO_F1, MODELS, RECALL, RIVALS, vary
+from search_spaces.paper import MACRO_F1, RECALL, RIVALS, every_model, vary
 from search_spaces.table import OVERALL, Column, Rows, Table, per_class
 from wbc_model.datasets.dataset import Dataset
 
@@ -13,12 +13,7 @@ def own_tables(datasets: Sequence[Dataset]) -> tuple[Table, ...]:
     named = ", ".join(dict.fromkeys(dataset.title for dataset in datasets))
     classes = tuple(dict.fromkeys(cell for dataset in datasets for cell in dataset.classes))
     titles = _titles(datasets)
-    models: Rows = {
-        (titles[dataset], name): vary(model=model, dataset=dataset)
-        for dataset in datasets
-        for name, model in MODELS.items()
-    }
-    heads = ("Dataset", "Model")
+    models, heads = every_model(titles), ("Dataset", "Model")
     tables = (
         Table("D1", f"Models on {named}", heads, models, OVERALL, (*RIVALS, MACRO_F1), best_within=1),
         Table("D2", f"Models on {named}, by class", heads, models, per_class(classes), (*RIVALS, RECALL),

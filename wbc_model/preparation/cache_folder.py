@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from wbc_model.datasets.dataset import BUILT_IN, DataError
+from wbc_model.datasets.dataset import DataError, is_built_in
 from wbc_model.datasets.find import ImageFile
 from wbc_model.datasets.spec import DataSpec
 
@@ -23,7 +23,7 @@ def folder_name(spec: DataSpec, samples: Sequence[ImageFile]) -> str:
     dataset, files = spec.dataset, [(sample.id, sample.path) for sample in samples]
     if dataset.crop == "mask":
         files += [(f"mask of {name}", dataset.mask_of(path)) for name, path in files]
-    settings = [spec.augmentation, spec.split, *([] if dataset.name in BUILT_IN else [dataset.identity()])]
+    settings = [spec.augmentation, spec.split, *([] if is_built_in(dataset) else [dataset.identity()])]
     stats = [(name, path.stat()) for name, path in files if path.exists()]
     content = [FORMAT, settings, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
