@@ -22,17 +22,17 @@ def trunks_of(config: TrialConfig) -> dict[str, tuple[TrunkSpec, Init]]:
     }
 
 
-def build(config: TrialConfig, *, seed: int, weights: Source = NEWEST) -> TwoBranchNet | BaselineNet:
+def build(config: TrialConfig, *, seed: int, weights: Source | None = NEWEST) -> TwoBranchNet | BaselineNet:
     """The network of a config. Every part has a random stream of its own, so variants share the parts that they share.
 
     Args:
-        weights: a folder of pre-trained weights, or the hub.
+        weights: a folder of pre-trained weights, or the hub; None: begin at random, to load others.
 
     Raises:
         WeightsError: there is no such model of timm, or pre-trained weights are missing or do not fit.
     """
     trunks = {
-        name: build_trunk(spec, init=init, seed=seed, weights=weights)
+        name: build_trunk(spec, init=init if weights else Init.RANDOM, seed=seed, weights=weights or NEWEST)
         for name, (spec, init) in trunks_of(config).items()
     }
     classes = len(config.dataset.classes)
