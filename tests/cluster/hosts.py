@@ -3,17 +3,21 @@
 The rest of the disk is shared, as a network folder would be. Needs root, iproute2, openssh-server and rsync.
 """
 
+import fcntl
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 
 from namespaces import why_not
 
-NETWORK, BRIDGE = "10.77.0", "wbcbr0"
+NETWORK, BRIDGE = "10.78.0", "wbctbr0"
+LOCK = Path("/run/lock/wbc-test-hosts")
+"""Held while hosts are up: whatever hosts are left when it is free are of tests that were killed."""
 TOOLS = ("sshd", "ssh", "ssh-keygen", "rsync")
 HIDDEN = (Path("/tmp"), Path("/root"))
 """Of the machine that runs the tests: each host has its own in their place."""
@@ -45,8 +49,13 @@ class Hosts:
     folder: Path
     """Their keys, and what each has of its own."""
     booted: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    lock: TextIOWrapper | None = None
 
     def __enter__(self) -> "Hosts":
+        LOCK.parent.mkdir(parents=True, exist_ok=True)
+        self.lock = LOCK.open("w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        _sweep(self.n)
         self.folder.mkdir(parents=True, exist_ok=True)
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key))
         _run("ssh-keygen", "-A")
@@ -65,6 +74,8 @@ class Hosts:
         for host in list(self.booted):
             self.power_off(host)
         subprocess.run(["ip", "link", "del", BRIDGE], check=False)
+        if self.lock is not None:
+            self.lock.close()
 
     @property
     def key(self) -> Path:
@@ -75,7 +86,7 @@ class Hosts:
         return self.folder / f"h{host}"
 
     def boot(self, host: int) -> None:
-        space, inside, outside = f"wbch{host}", f"wbce{host}", f"wbcv{host}"
+        space, inside, outside = name(host), f"wbcte{host}", f"wbctv{host}"
         home = self.files(host) / "root"
         for hidden in HIDDEN:
             (self.files(host) / hidden.relative_to("/")).mkdir(parents=True, exist_ok=True)
@@ -114,19 +125,37 @@ class Hosts:
         process = self.booted.pop(host)
         process.kill()
         process.wait()
-        subprocess.run(["ip", "netns", "del", f"wbch{host}"], check=False)
-        subprocess.run(["ip", "link", "del", f"wbcv{host}"], check=False, stderr=subprocess.DEVNULL)
+        _delete_network(host)
 
     def cut(self, host: int) -> None:
         """Unplug it from the network."""
-        _run("ip", "link", "set", f"wbcv{host}", "down")
+        _run("ip", "link", "set", f"wbctv{host}", "down")
 
     def mend(self, host: int) -> None:
-        _run("ip", "link", "set", f"wbcv{host}", "up")
+        _run("ip", "link", "set", f"wbctv{host}", "up")
 
 
 def address(host: int) -> str:
     return f"{NETWORK}.{host}"
+
+
+def name(host: int) -> str:
+    return f"wbct{host}"
+
+
+def _sweep(n: int) -> None:
+    """End and delete what killed tests have left of n hosts."""
+    for host in range(1, n + 1):
+        left = subprocess.run(["ip", "netns", "pids", name(host)], capture_output=True, text=True, check=False)
+        for pid in left.stdout.split():
+            subprocess.run(["kill", "-9", pid], check=False, stderr=subprocess.DEVNULL)
+        _delete_network(host)
+    subprocess.run(["ip", "link", "del", BRIDGE], check=False, stderr=subprocess.DEVNULL)
+
+
+def _delete_network(host: int) -> None:
+    subprocess.run(["ip", "netns", "del", name(host)], check=False, stderr=subprocess.DEVNULL)
+    subprocess.run(["ip", "link", "del", f"wbctv{host}"], check=False, stderr=subprocess.DEVNULL)
 
 
 def _words(paths: Sequence[Path]) -> str:

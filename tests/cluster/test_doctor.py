@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from clusters import HEAD, ROOT, WORKERS, Cluster, output
-from hosts import Hosts
+from hosts import Hosts, address, name
 from launching import knobs
 
 from study.plan import RunRecord
@@ -73,7 +73,7 @@ def test_the_doctor_names_each_fault_on_its_host_and_a_study_runs_on_the_others(
     healthy = settled.submit(*words, "--doctor")
     printed = output(healthy)
     assert healthy.returncode == 0, printed
-    assert printed.count("fit    wbch") == 3
+    assert printed.count("fit    wbct") == 3
     with planted(settled.hosts, storage):
         ill = settled.submit(*words, "--doctor")
         printed = output(ill)
@@ -82,10 +82,10 @@ def test_the_doctor_names_each_fault_on_its_host_and_a_study_runs_on_the_others(
             OLD: ("the program is ", "timm is 0.0.1, but ", "data of lisc is ", "its disk has 0.0 GB left"),
             BLIND: ("cv2, albumentations cannot be imported: planted", "Read-only file system"),
         }.items():
-            said = [line for line in printed.splitlines() if line.startswith(f"unfit  wbch{host} ")]
+            said = [line for line in printed.splitlines() if line.startswith(f"unfit  {name(host)} ")]
             assert len(said) == len(causes), printed
             assert all(any(cause in line for line in said) for cause in causes), printed
-        assert "fit    wbch1 (10.77.0.1)" in printed
+        assert f"fit    {name(HEAD)} ({address(HEAD)})" in printed
 
         refused = settled.submit(*words)
         assert "2 nodes are unfit" in output(refused)
@@ -94,7 +94,7 @@ def test_the_doctor_names_each_fault_on_its_host_and_a_study_runs_on_the_others(
         left_out = settled.submit(*words, "--leave-out-unfit")
         printed = output(left_out)
         assert left_out.returncode == 0, printed
-    assert [record.provenance["node"] for record in records(storage)] == 6 * ["wbch1"]
+    assert [record.provenance["node"] for record in records(storage)] == 6 * [name(HEAD)]
 
 
 def records(folder: Path) -> list[RunRecord]:
@@ -106,7 +106,7 @@ def test_storage_that_is_each_hosts_own_is_refused(settled: Cluster):
     submitted = settled.submit(*TABLE, *PLACES, "--storage", "/root/runs", *KNOBS)
     printed = output(submitted)
     assert submitted.returncode != 0
-    assert printed.count("/root/runs is not the same folder as on wbch1") == len(WORKERS), printed
+    assert printed.count(f"/root/runs is not the same folder as on {name(HEAD)}") == len(WORKERS), printed
 
 
 def test_a_program_other_than_the_installed_is_told(cluster: Cluster, tmp_path: Path):

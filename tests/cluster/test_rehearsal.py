@@ -40,7 +40,7 @@ def hosts_at_work(storage: Path) -> set[int]:
     for lease in storage.glob("trials/*/lease-*.json"):
         log, record = lease.with_name("epochs.jsonl"), lease.with_name("record.json")
         if log.exists() and len(log.read_text().splitlines()) >= 3 and not record.exists():
-            found.add(int(json.loads(lease.read_text())["node"].removeprefix("wbch")))
+            found.add(int(json.loads(lease.read_text())["node"].removeprefix("wbct")))
     return found
 
 
