@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from search_spaces.table import Table, configs
 from wbc_model.config import TrialConfig
 from wbc_model.errors import InputError, validating
-from wbc_model.metrics import ConfusionMatrix
+from wbc_model.scoring.metrics import ConfusionMatrix
 
 
 @dataclass(frozen=True)

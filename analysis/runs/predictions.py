@@ -6,7 +6,7 @@ from study.plan import RunRecord
 from study.storage import predictions_file
 from wbc_model.datasets.dataset import Dataset
 from wbc_model.errors import InputError
-from wbc_model.predictions import Predictions
+from wbc_model.scoring.predictions import Predictions
 
 PredictionsOf = Callable[[str, str | None], Predictions | None]
 """Gives the predictions of a trial, by its id, for a dataset's test images (None: its own), or None if it has none."""

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from study.plan import RunRecord, read_record
 from study.storage import predictions_file
 from wbc_model.errors import InputError
-from wbc_model.predictions import Predictions
+from wbc_model.scoring.predictions import Predictions
 
 Fetch = Callable[[str], bytes | None]
 """A file of a run by its name; None if the run has no such file."""

@@ -13,7 +13,7 @@ from analysis.stats.paired import LabelledImages, interval, mcnemar, over_seeds,
 from analysis.tables.fill import Filled, Row, Score
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import Dataset
-from wbc_model.scores import Scores, scores
+from wbc_model.scoring.scores import Scores, scores
 
 ALPHA = 0.05
 EXACT, EXCHANGE, SEEDS = "exact McNemar", "randomisation", "paired t over seeds"

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import binomtest, t, ttest_rel
 from statsmodels.stats.proportion import proportion_confint
 
-from wbc_model.scores import Scores, scores
+from wbc_model.scoring.scores import Scores, scores
 
 RESAMPLES = 2000
 PERMUTATIONS = 9999

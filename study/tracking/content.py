@@ -12,7 +12,7 @@ import wandb
 from study.plan import RunRecord
 from study.provenance import changes
 from study.storage import predictions_file
-from wbc_model.predictions import Predictions
+from wbc_model.scoring.predictions import Predictions
 
 
 def log_provenance(run: wandb.Run, provenance: dict[str, Any]) -> None:

@@ -9,8 +9,8 @@ from torch import nn
 
 from study.plan import RunRecord, Trial
 from study.storage import predictions_file
-from wbc_model.predictions import Predictions
 from wbc_model.preparation.cache import Prepared
+from wbc_model.scoring.predictions import Predictions
 from wbc_model.training.predict import predict_known
 from wbc_model.training.train import TrainState
 

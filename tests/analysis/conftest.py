@@ -12,8 +12,8 @@ from study.settings import Settings
 from study.tracking.content import summarise
 from study.tracking.wandb_run import tracked
 from wbc_model.config import TrialConfig
-from wbc_model.metrics import ConfusionMatrix
-from wbc_model.predictions import Predictions
+from wbc_model.scoring.metrics import ConfusionMatrix
+from wbc_model.scoring.predictions import Predictions
 
 MakeRecord = Callable[..., RunRecord]
 

@@ -7,8 +7,8 @@ import numpy as np
 from search_spaces.table import Table
 from study.plan import RunRecord, Trial
 from wbc_model.config import TrialConfig
-from wbc_model.metrics import ConfusionMatrix
-from wbc_model.predictions import Predictions
+from wbc_model.scoring.metrics import ConfusionMatrix
+from wbc_model.scoring.predictions import Predictions
 
 
 class Simulation:

@@ -14,7 +14,7 @@ from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import configs
 from study.storage import Storage
 from wbc_model.choices import CELLS
-from wbc_model.metrics import ConfusionMatrix
+from wbc_model.scoring.metrics import ConfusionMatrix
 
 NUMBERS = [table.number for table in TABLES]
 LINES = ("cells", "costs")

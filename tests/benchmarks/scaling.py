@@ -29,8 +29,8 @@ from wbc_model.choices import Augmentation, ImageSource
 from wbc_model.datasets.find import find
 from wbc_model.datasets.raabin import DATASET as RAABIN
 from wbc_model.datasets.spec import DataSpec
-from wbc_model.metrics import ConfusionMatrix
 from wbc_model.preparation.cache import prepare
+from wbc_model.scoring.metrics import ConfusionMatrix
 from wbc_model.synthetic.folders import write
 
 FIRST = {"plan": 4, "read": 4, "prepare": 1 / 32}

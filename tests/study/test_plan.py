@@ -11,7 +11,7 @@ from study.tracking.comparison import Replica, differences
 from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.lisc import DATASET as LISC
-from wbc_model.metrics import ConfusionMatrix
+from wbc_model.scoring.metrics import ConfusionMatrix
 
 EYE = ConfusionMatrix(CELLS, tuple(tuple(int(i == j) for j in range(5)) for i in range(5)))
 

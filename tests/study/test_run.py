@@ -16,7 +16,7 @@ from search_spaces.table import select
 from study import reconcile, status
 from study.plan import RunRecord, plan
 from study.run import main
-from wbc_model.metrics import ConfusionMatrix
+from wbc_model.scoring.metrics import ConfusionMatrix
 
 RUN = Path(__file__).parents[2] / "study" / "run.py"
 

@@ -17,7 +17,7 @@ from study.scheduling.failures import Failure
 from study.status import main
 from study.storage import Storage, write_plan
 from study.trial.leases import Lease
-from wbc_model.metrics import ConfusionMatrix
+from wbc_model.scoring.metrics import ConfusionMatrix
 
 TRIALS = plan(TABLES)[:4]
 ONE = ConfusionMatrix(("a", "b"), ((1, 0), (0, 1)))

@@ -9,7 +9,7 @@ from study.storage import Storage, create
 from study.trial.leases import Held, Lease
 from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
-from wbc_model.metrics import ConfusionMatrix
+from wbc_model.scoring.metrics import ConfusionMatrix
 
 TRIAL = Trial(TrialConfig(), 0)
 EYE = ConfusionMatrix(CELLS, tuple(tuple(int(i == j) for j in range(5)) for i in range(5)))

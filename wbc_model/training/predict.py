@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wbc_model.predictions import Predictions
 from wbc_model.preparation.image_set import ImageSet
+from wbc_model.scoring.predictions import Predictions
 from wbc_model.training.device import to_device
 
 BATCH = {"cpu": 64, "cuda": 128}

@@ -12,8 +12,8 @@ from torch import nn
 
 from wbc_model.choices import LrSchedule, Precision
 from wbc_model.config import TrialConfig
-from wbc_model.metrics import ConfusionMatrix
 from wbc_model.preparation.image_set import ImageSet
+from wbc_model.scoring.metrics import ConfusionMatrix
 from wbc_model.seeding import generator, torch_seeded
 from wbc_model.training.mixup import draw
 from wbc_model.training.predict import predict_known

@@ -12,7 +12,7 @@ from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.rehearsal import REHEARSAL
 from wbc_model.choices import CELLS
-from wbc_model.predictions import Predictions
+from wbc_model.scoring.predictions import Predictions
 
 BY_NUMBER = {table.number: table for table in TABLES}
 SIZES, RIGHT = (42, 208, 95, 2146, 2038), (40, 188, 95, 2134, 1974)

@@ -20,8 +20,8 @@ from study.plan import RunRecord
 from wbc_model.datasets.dataset import Dataset
 from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.errors import InputError
-from wbc_model.metrics import ConfusionMatrix
-from wbc_model.predictions import Predictions
+from wbc_model.scoring.metrics import ConfusionMatrix
+from wbc_model.scoring.predictions import Predictions
 
 (E6,) = (table for table in EXTENSIONS if table.number == "E6")
 

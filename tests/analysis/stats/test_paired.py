@@ -13,8 +13,8 @@ from analysis.stats.paired import (
     share_interval,
 )
 from wbc_model.choices import CELLS
-from wbc_model.metrics import ConfusionMatrix
-from wbc_model.scores import scores
+from wbc_model.scoring.metrics import ConfusionMatrix
+from wbc_model.scoring.scores import scores
 
 RNG = np.random.default_rng(0)
 TRUTH = np.repeat(np.arange(5), (12, 8, 11, 7, 11))

@@ -25,10 +25,10 @@ from study.trial.execute import run_trial
 from study.trial.inputs import check_inputs
 from wbc_model.choices import Init, Network, Trunks
 from wbc_model.datasets.dataset import DataError
-from wbc_model.metrics import ConfusionMatrix
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.weights import TrunkSpec, WeightsError
 from wbc_model.preparation.manifest import read_manifest, write_manifest
+from wbc_model.scoring.metrics import ConfusionMatrix
 
 pytestmark = pytest.mark.slow
 

@@ -22,8 +22,8 @@ from wbc_model.config import TrialConfig
 from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.datasets.dataset import DataError
 from wbc_model.datasets.lisc import DATASET as LISC
-from wbc_model.predictions import Predictions
 from wbc_model.preparation.image_set import ImageSet
+from wbc_model.scoring.predictions import Predictions
 from wbc_model.synthetic import folders as drawn_data
 from wbc_model.training.predict import predict_known
 

@@ -17,9 +17,9 @@ from wbc_model.choices import Init
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.find import DRAWN_MARK, find
 from wbc_model.datasets.lisc import DATASET as LISC
-from wbc_model.metrics import ConfusionMatrix
 from wbc_model.models import TwoBranch
 from wbc_model.preparation.manifest import read_manifest, write_manifest
+from wbc_model.scoring.metrics import ConfusionMatrix
 
 RANDOM = TwoBranch(resnet=Init.RANDOM, densenet=Init.RANDOM)
 KNOBS = {"images": "drawn", "trunks": "tiny", "image_size": 32, "augmentation": "none"}

@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 
-from wbc_model.predictions import Predictions
+from wbc_model.scoring.predictions import Predictions
 
 MADE = {
     "ids": np.array(["1.png", "2.png", "3.png"]),

@@ -1,7 +1,7 @@
 import pytest
 
 from wbc_model.choices import CELLS
-from wbc_model.metrics import ConfusionMatrix
+from wbc_model.scoring.metrics import ConfusionMatrix
 
 
 def percents(matrix: ConfusionMatrix) -> dict[str, float]:

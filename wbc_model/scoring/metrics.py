@@ -32,9 +32,9 @@ class ConfusionMatrix:
         return self.scores()["accuracy"]
 
     def scores(self) -> dict[str, float]:
-        """Every column of every table, in [0, 1]; `wbc_model.scores` has the formulas."""
+        """Every column of every table, in [0, 1]; `wbc_model.scoring.scores` has the formulas."""
         import numpy as np  # takes as long to load as half of a plan, which needs no scores
 
-        from wbc_model.scores import scores
+        from wbc_model.scoring.scores import scores
 
         return {name: float(value) for name, value in scores(np.ravel(self.counts), self.classes).items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wbc_model.metrics import ConfusionMatrix
+from wbc_model.scoring.metrics import ConfusionMatrix
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,0 +1,1 @@
+"""Predictions of test images, confusion matrices, and scores computed from them."""
