@@ -31,6 +31,12 @@ class Calibration:
     """The logits are divided by it before the softmax (Guo et al. 2017)."""
     threshold: Annotated[float, Field(ge=0, le=1)]
     """A call whose calibrated probability is lower is "unsure"."""
+    error_before: float | None = None
+    """Expected calibration error of the validation images with the plain softmax (T = 1); None: not measured."""
+    error_after: float | None = None
+    """... with the temperature."""
+    unsure: float | None = None
+    """Fraction of the validation images whose calls are "unsure"; None: not measured."""
 
 
 @checked(frozen=True, kw_only=True, config=_STRICT)
