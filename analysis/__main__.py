@@ -13,10 +13,14 @@ from analysis.output import made_from
 from analysis.output.files import LINES, SUFFIXES, outputs
 from analysis.output.pdf import compile_pdf
 from analysis.report import page as report
+from analysis.report import trial_pages
+from analysis.report.links import FOLDER, links_of
+from analysis.runs.pictures import Pictures
 from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Filled
 from analysis.tables.notes import REHEARSAL_NOTE
 from wbc_model.errors import reports_input_errors
+from wbc_model.preparation.cache_folder import default_cache
 
 EXAMPLES = """\
 examples:
@@ -24,7 +28,7 @@ examples:
   python -m analysis --storage /mnt/wbc --out paper ... in another storage, into paper/
   python -m analysis --wandb ENTITY/wbc-study       ... on a W&B server
   python -m analysis --set epochs=2 image_size=64   of several studies, the one that was run with these
-  python -m analysis --data ~/wbc                   ... figures 2 and 5 with real images
+  python -m analysis --data ~/wbc                   ... figures and test images from there
   python -m analysis --set                          of several studies, the paper itself: nothing overridden
   python -m analysis audit                          check the article's tables for consistency (needs no runs)
   python -m analysis verify                         compare the study's numbers with the article's
@@ -57,7 +61,8 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
 
     Args:
         out: the folder to write to.
-        data: folder of the published images, for the figures that show some; None: they show drawn ones.
+        data: folder of the published images, for the figures that show some (None: they show drawn ones) and for
+            pictures of test images that are not in the cache.
         figures: whether to draw the figures too, which takes seconds.
         asked: which study, and which part of it: the keyword arguments of `load`.
 
@@ -74,6 +79,9 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
     print("\n".join(_summary(study)))
     print(compile_pdf(out / "tables.tex"))
     drawn = _draw(study, data=data, out=out) if figures else []
+    pages = trial_pages.write(
+        study, pictures=Pictures(cached=default_cache(), data=data, storage=study.storage), out=out
+    )
     page = report.render(
         study.tables,
         study.reading,
@@ -81,16 +89,17 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
         storage=study.storage,
         beside=_beside(study, files),
         figures=drawn,
+        links=links_of(study, start=out, pages=pages),
     )
     (out / "report.html").write_text(page, encoding="utf-8")
     others = [*out.glob("tables.pdf"), *(out.glob("figure_*") if figures else ())]
-    written = [*files, "report.html", *sorted(file.name for file in others)]
+    written = [*files, "report.html", *pages, *sorted(file.name for file in others)]
     made_from.save(study, asked=asked, out=out, written=written)
     for line in (*study.reading.notes, *(f"not read: {problem}" for problem in study.reading.problems)):
         print(line)
     print(
         f"Written to {out.absolute()}: tables.tex and report.html; of each table .tex, .csv, .md and .html; "
-        "cells.csv, deltas.csv, power.csv, costs.csv"
+        f"cells.csv, deltas.csv, power.csv, costs.csv; {FOLDER}/: the test images that each trial got wrong"
     )
     return 1 if study.reading.problems or any(filled.missing for filled in study.tables) else 0
 
@@ -104,7 +113,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add_arguments(described)
     described.add_argument(
-        "--data", type=Path, metavar="DIR", help="published images, for the figures that show some [drawn ones]"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="the study's images, for figures 2 and 5 [drawn ones] and pages of wrong images [from the cache]",
     )
     described.add_argument(
         "--no-figures", dest="figures", action="store_false", help="tables and report only: seconds faster"

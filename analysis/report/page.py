@@ -4,14 +4,14 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 from upath import UPath
 
+from analysis.report.links import Link
+from analysis.report.templates import TEMPLATES
 from analysis.runs.reading import Reading
 from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Filled, Row, percent
@@ -46,6 +46,7 @@ def render(
     storage: UPath | None = None,
     beside: Mapping[str, str] | None = None,
     figures: Sequence[Figure] = (),
+    links: Mapping[str, Sequence[Link]] | None = None,
 ) -> str:
     """The HTML of the page. It depends on the runs alone, so that printing them twice gives equal files.
 
@@ -53,19 +54,12 @@ def render(
         left_out: by number, why a table is not among `tables`.
         beside: by number, the HTML of the tables that show no scores (1-3, ranks).
         storage: where the runs were read from; None: a server.
+        links: by trial id, those to what is kept of it.
     """
     rows = {row.config.id: row for filled in tables for row in filled.rows}.values()
     runs = {run.trial.id: run for row in rows for run in row.runs}
     overrides = tables[0].overrides
-    pages = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.policies["json.dumps_kwargs"] = {"ensure_ascii": False}  # keys as they come: cell types keep their order
-    return pages.get_template("report.html").render(
+    return TEMPLATES.get_template("report.html").render(
         tables=[(lay_out(filled), filled.missing, command(filled, storage=storage)) for filled in tables],
         beside={number: Markup(table) for number, table in (beside or {}).items()},
         figures=figures,
@@ -76,7 +70,7 @@ def render(
         commits=sorted({str(git) for run in runs.values() if (git := run.provenance.get("git"))}),
         remarks=[*reading.notes, *(f"Not read: {problem}" for problem in reading.problems)],
         rehearsal=REHEARSAL_NOTE if any(filled.rehearsal for filled in tables) else "",
-        rows={row.config.id: _details(row, reading, overrides) for row in rows},
+        rows={row.config.id: _details(row, reading, overrides, links or {}) for row in rows},
     )
 
 
@@ -85,7 +79,9 @@ def data_url(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _details(row: Row, reading: Reading, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _details(
+    row: Row, reading: Reading, overrides: Mapping[str, Any], links: Mapping[str, Sequence[Link]]
+) -> dict[str, Any]:
     """What a number opens: the config of its row, the finished runs, and why others are missing."""
     own = {knob: value for knob, value in row.config.knobs().items() if knob not in overrides}
     missing = {seed: Trial(row.config, seed).id for seed in row.missing_seeds}
@@ -93,7 +89,10 @@ def _details(row: Row, reading: Reading, overrides: Mapping[str, Any]) -> dict[s
         "config": row.config.id,
         "differs": own,
         "knobs": flatten(row.config.to_json()),
-        "runs": [_run(run, reading.runs[run.trial.id].where) for run in row.runs],
+        "runs": [
+            _run(run, reading.runs[run.trial.id].where) | {"links": [vars(one) for one in links.get(run.trial.id, ())]}
+            for run in row.runs
+        ],
         "missing": [
             {"seed": seed, "id": trial_id, "why": reading.unfinished.get(trial_id, "not run yet")}
             for seed, trial_id in missing.items()

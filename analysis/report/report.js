@@ -42,7 +42,15 @@ function seeds(row) {
   const heads = ["Seed", ...names.map((name) => COLUMNS[name] ?? letter(name)), "Best epoch", "Time"];
   const lines = row.runs.map((run) =>
     [String(run.seed), ...cells([...names.map((name) => run.scores[name].toFixed(2)), run.best_epoch, time(run.seconds)])]);
-  return make("section", { class: "wide" }, make("h3", {}, "Runs"), table("plain", "Scores of each seed, in percent", heads, lines));
+  return make("section", { class: "wide" }, make("h3", {}, "Runs"), table("plain", "Scores of each seed, in percent", heads, lines), kept(row));
+}
+
+/** Links to what is kept of each run; null if nothing is. */
+function kept(row) {
+  const link = ({ text, address }) => (address ? make("a", { href: address }, text) : text);
+  const items = row.runs.filter((run) => run.links.length).map((run) =>
+    make("li", {}, `Seed ${run.seed}: `, ...run.links.flatMap((one, i) => (i ? [", ", link(one)] : [link(one)]))));
+  return items.length ? make("ul", { class: "notes" }, ...items) : null;
 }
 
 const time = (s) => (s >= 3600 ? `${(s / 3600).toFixed(1)} h` : s >= 60 ? `${(s / 60).toFixed(1)} min` : `${s.toFixed(1)} s`);

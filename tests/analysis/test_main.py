@@ -141,7 +141,7 @@ def test_a_run_that_cannot_be_read_alone_is_exit_1(tmp_path, make_record, write_
 
 
 def texts(build: Path) -> list[Path]:
-    return [file for file in build.iterdir() if file.suffix != ".pdf"]
+    return [file for file in build.rglob("*") if file.is_file() and file.suffix not in (".pdf", ".jpg")]
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The cache of prepared images: written once per machine, then memory-mapped by every trial that reads it."""
 
+import glob
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -83,6 +84,13 @@ def open_if_prepared(spec: DataSpec, files: Sequence[ImageFile], *, cache: Path)
     """What is cached of a spec and its files; None if these files, as they are now, were not prepared yet."""
     folder = cache / folder_name(spec, files)
     return _open(spec.dataset, folder) if folder.exists() else None
+
+
+def prepared_with(fingerprint: str, dataset: Dataset, *, image_size: int, cache: Path) -> Prepared | None:
+    """What is cached of a dataset under that fingerprint; None if nothing is. Its files need not be there any more."""
+    folders = sorted(cache.glob(f"{glob.escape(str(dataset))}-{image_size}-*/"))
+    found = (_open(dataset, folder) for folder in folders if (folder / "manifest.csv").is_file())
+    return next((prepared for prepared in found if prepared.fingerprint == fingerprint), None)
 
 
 def _groups(

@@ -174,19 +174,6 @@ def test_printing_twice_gives_the_same_page(make_record):
     assert page([make_record(PROPOSED)]) == page([make_record(PROPOSED)])
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    """A real browser."""
-    if shutil.which("chromium") is None:
-        pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def opened(chromium, tmp_path, make_record, request) -> Iterator:
     """The page of a few runs in the browser, from disk; a message on its console fails the test."""
