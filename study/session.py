@@ -9,6 +9,7 @@ from datetime import timedelta
 from study.costs.model import Cost, Costs
 from study.plan import RunRecord, Trial, remaining
 from study.progress.live import BEST, Progress
+from study.provenance import no_commit
 from study.ray_backend.driver import calibrate, launch, pack, start, tell_if_waiting
 from study.ray_backend.nodes import Checkup, examined, nodes
 from study.reconcile import report
@@ -89,6 +90,7 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     write_plan(storage, trials)
     if not to_run:
         return 0
+    print(no_commit(), end="\n" * bool(no_commit()), file=sys.stderr)
     costs = _costs(settings)
     if options.budget_hours is not None and (unknown := costs.unknown(to_run)):
         raise InputError(f"--budget needs the cost of every trial, and {len(unknown)} kinds of trials have not been "

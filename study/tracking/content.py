@@ -19,7 +19,7 @@ def log_provenance(run: wandb.Run, provenance: dict[str, Any]) -> None:
     """Put the provenance into the run's config; uncommitted changes of the code become a file of the run."""
     run.config.update({"provenance": provenance}, allow_val_change=True)
     if patch := changes():
-        _add_file(run, "changes.patch", patch.encode())
+        _add_file(run, "changes.patch", patch.encode(errors="surrogateescape"))
 
 
 def log_again(run: wandb.Run, rows: Sequence[Mapping[str, float]]) -> None:

@@ -11,7 +11,7 @@ from typing import cast, get_args
 import wandb
 
 from study.plan import Trial
-from study.provenance import ROOT
+from study.provenance import ROOT, code
 from study.settings import Settings, Tracking
 from study.storage import Storage
 from study.tracking.comparison import Replica
@@ -133,6 +133,7 @@ def _start(trial: Trial, settings: Settings, *, folder: str) -> wandb.Run:
 
 def _init(trial: Trial, settings: Settings, *, folder: str, mode: Tracking) -> wandb.Run:
     job = "rehearsal" if trial.config.rehearsal else "trial"
+    commit = code()["git"]  # the client's own look for one follows GIT_DIR, and finds that of a folder around ours
     return wandb.init(
         id=f"{settings.search}-{trial.id}" if settings.search else trial.id,
         name=f"{trial.name} seed={trial.seed}",
@@ -149,6 +150,8 @@ def _init(trial: Trial, settings: Settings, *, folder: str, mode: Tracking) -> w
             silent=True,
             console="off",
             git_root=str(ROOT),
+            git_commit=commit and commit.removesuffix("-dirty"),
+            disable_git=commit is None,
             init_timeout=FLUSH_SECONDS,
             finish_timeout=FLUSH_SECONDS,
             reinit="create_new",  # never the run of another trial that was not closed
