@@ -106,8 +106,8 @@ def _digest(dataset: Dataset, root: Path) -> str:
     samples = sorted(find(dataset, root), key=lambda sample: sample.id)
     digest = hashlib.sha256()
     for number, sample in enumerate(samples):
-        digest.update(f"{sample.id} {sample.path.stat().st_size}\n".encode())
-        if number % max(1, len(samples) // HASHED_FILES) == 0:
+        digest.update(f"{sample.id} {sample.size}\n".encode())
+        if number % max(1, len(samples) // HASHED_FILES) == 0 and not sample.lacking:
             digest.update(sample.path.read_bytes())
     return f"{digest.hexdigest()[:12]} ({len(samples)} files)"
 

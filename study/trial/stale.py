@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from study.plan import Trial
@@ -108,19 +107,15 @@ class _Present:
 
 def changes(entries: Sequence[Entry], files: Sequence[ImageFile]) -> str:
     """How the files of a dataset differ from those in a manifest, by name and size; empty where they do not."""
-    then, now = {entry.id: entry.size for entry in entries}, {file.id: file.path for file in files}
+    then, now = {entry.id: entry.size for entry in entries}, {file.id: file.size for file in files}
     both = then.keys() & now.keys()
     counts = {
         "missing": len(then) - len(both),
         "new": len(now) - len(both),
-        "of another size": sum(_size_differs(now[name], then[name]) for name in both),
+        "of another size": sum(then[name] not in (None, now[name]) for name in both),
     }
     told = [f"{count} {what}" for what, count in counts.items() if count]
     return f"of {len(then)} files {', '.join(told)}" if told else ""
-
-
-def _size_differs(path: Path, size: int | None) -> bool:
-    return size is not None and path.stat().st_size != size
 
 
 def _hashes(weights: dict[str, dict[str, str]]) -> frozenset[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from wbc_model.datasets.dataset import BUILT_IN, Dataset, by_name
-from wbc_model.datasets.find import words
+from wbc_model.datasets.find import content_of, is_folder, words
 from wbc_model.errors import InputError, validating
 
 FILE = "dataset.toml"
@@ -95,8 +95,8 @@ def _toml(file: Path) -> dict[str, Any]:
 
 def _classes(folder: Path, parts: Mapping[str, str]) -> list[str]:
     """The lower-case names of the class folders, which hold at least one file, in the order of the alphabet."""
-    homes = [home for part in parts.values() for home in (folder / part).glob("*") if home.is_dir()]
-    names = {home.name.lower() for home in homes if home.name[0] != "." and any(map(Path.is_file, home.rglob("*")))}
+    homes = [home for part in parts.values() for home in (folder / part).glob("*") if is_folder(home)]
+    names = {home.name.lower() for home in homes if home.name[0] != "." and next(content_of(home), None)}
     by_words = {words(name): name for name in sorted(names)}
     if len(by_words) < 2 or len(by_words) < len(names):
         raise InputError(

@@ -53,7 +53,8 @@ def origins(
         DataError: there are no photographs, or one cannot be read.
     """
     files = _files(data, folders)
-    stats = [(file.name, file.stat().st_size) for file in [*files, *(sample.path for sample in samples)]]
+    stats = [(file.name, file.stat().st_size) for file in files]
+    stats += [(sample.path.name, sample.size) for sample in samples]
     path = cache / f"bccd-photographs-{hashlib.sha256(repr(stats).encode()).hexdigest()[:12]}.csv"
     if not path.exists():
         _write(path, _match(samples, files, workers=workers))

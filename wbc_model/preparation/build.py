@@ -78,7 +78,7 @@ def _split(
 ) -> Mapping[Split, Sequence[ImageFile]]:
     """The sets of the files that are not left out. If these are too few, the error says why the others are."""
     left_out = [entry for entry in entries.values() if entry.excluded]
-    hashes = {entry.id: entry.sha256 for entry in entries.values()}
+    hashes = {entry.id: entry.sha256 or entry.id for entry in entries.values()}  # a link without content equals none
     together = {SplitBy.DUPLICATES_GROUPED: hashes, SplitBy.SOURCE_GROUPED: joined(groups, hashes)}
     try:
         usable = [sample for sample in samples if not entries[sample.id].excluded]
@@ -91,8 +91,10 @@ def _split(
 def _examine(sample: ImageFile, *, dataset: Dataset, image_size: int) -> tuple[Entry, np.ndarray | None]:
     """The entry of a file, not yet in a set, and the pixels (S, S, 3) of its cell; None for a file that is left out."""
     cv2.setNumThreads(1)  # the pool's workers are enough
+    if sample.lacking:
+        return Entry(sample.id, sample.cell, "", 0, "", sample.lacking, size=0), None
     sha256 = sha256_of(sample.path)
-    entry = Entry(sample.id, sample.cell, "", 0, sha256, "", size=sample.path.stat().st_size)
+    entry = Entry(sample.id, sample.cell, "", 0, sha256, "", size=sample.size)
     try:
         rgb = read_rgb(sample.path, at_least=image_size if dataset.crop == "none" else None)
         return entry, resized(crop(sample, rgb, dataset=dataset), side=image_size)

@@ -1,6 +1,7 @@
 """Layouts: from folders of images to a list of files with their classes."""
 
 import csv
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -58,6 +59,44 @@ def test_folders_of_other_words_are_told_as_unused_and_not_merged(ldwbc: Path):
             paint(ldwbc / "LDWBC" / folder / f"{k}.png")
     assert unused(LDWBC, ldwbc) == {"lymphoblast": 3, "Monoblasts": 2, "promonocyte": 1}
     assert Counter(sample.cell for sample in find(LDWBC, ldwbc)) == dict.fromkeys(CELLS, 5) | {"monocyte": 9}
+
+
+def neutrophils(root: Path) -> dict[str, str]:
+    """Id and what is lacking of every neutrophil."""
+    return {sample.id: sample.lacking for sample in find(LDWBC, root) if sample.cell == "neutrophil"}
+
+
+def test_a_link_without_content_is_found_and_told(ldwbc: Path):
+    folder = next((ldwbc / "LDWBC").glob("[Nn]eutro*"))
+    (folder / "annexed.png").symlink_to("../../.git/annex/objects/x.png")
+    (folder / "round.png").symlink_to("round.png")
+    os.mkfifo(folder / "pipe.png")
+    found = neutrophils(ldwbc)
+    assert found[f"{folder.name}/annexed.png"] == "is a link without content: fetch the file"
+    assert found[f"{folder.name}/round.png"] == "is a link without content: fetch the file"
+    assert found[f"{folder.name}/pipe.png"] == "is no file"
+    assert sorted(found.values())[0] == ""
+
+
+def test_linked_folders_are_followed_each_once_and_not_in_circles(ldwbc: Path, tmp_path: Path):
+    folder = next((ldwbc / "LDWBC").glob("[Nn]eutro*"))
+    before = neutrophils(ldwbc)
+    paint(tmp_path / "elsewhere" / "deep" / "1.png")
+    paint(folder / "own" / "2.png")
+    paint(folder / ".hidden" / "3.png")
+    (tmp_path / "elsewhere" / "deep" / "circle").symlink_to(tmp_path / "elsewhere")
+    (folder / "a linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "again").symlink_to(tmp_path / "elsewhere" / "deep")
+    (folder / "also own").symlink_to("own")
+    (folder / "up").symlink_to("..")
+    more = {f"{folder.name}/a linked/deep/1.png", f"{folder.name}/own/2.png"}
+    assert neutrophils(ldwbc).keys() == before.keys() | more
+
+
+def test_a_class_folder_that_is_a_link_to_nowhere_is_an_error(ldwbc: Path):
+    (ldwbc / "LDWBC" / "neutrophil_2").symlink_to("../not/mounted")
+    with pytest.raises(DataError, match="neutrophil_2 is a link to ../not/mounted, which is not there: fetch it"):
+        find(LDWBC, ldwbc)
 
 
 def test_an_empty_class_is_an_error(ldwbc: Path):
