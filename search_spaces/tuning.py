@@ -7,7 +7,7 @@ SAM are combined, only with parallel attention) is an `if`. The objective is alw
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from optuna import Trial
+from optuna.trial import BaseTrial
 
 from search_spaces.paper import DATASETS, MODELS
 from wbc_model.choices import Attention, AttentionAt, LrSchedule, ParallelBy
@@ -21,10 +21,10 @@ class SearchSpace:
     """A title, and the function that samples a config."""
 
     title: str
-    space: Callable[[Trial], TrialConfig]
+    space: Callable[[BaseTrial], TrialConfig]
 
 
-def training(trial: Trial, base: TrialConfig) -> TrialConfig:
+def training(trial: BaseTrial, base: TrialConfig) -> TrialConfig:
     """Sample the knobs of training, which are the same for all networks, so that all are tuned alike."""
     return replace(
         base,
@@ -35,7 +35,7 @@ def training(trial: Trial, base: TrialConfig) -> TrialConfig:
     )
 
 
-def architecture(trial: Trial) -> TrialConfig:
+def architecture(trial: BaseTrial) -> TrialConfig:
     """Sample the attention of the proposed network, and its training."""
     attention = Attention(trial.suggest_categorical("attention", [str(a) for a in Attention]))
     model = TwoBranch(attention=attention)

@@ -6,14 +6,17 @@ STORAGE/searches/<name>/ is a storage of its own, whose trials see no test data.
 """
 
 import json
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json, json_to_distribution
-from optuna.trial import TrialState, create_trial
+from optuna.trial import BaseTrial, FixedTrial, TrialState, create_trial
 
 from search_spaces.tuning import SEARCHES
+from study.arguments import spelt
 from study.plan import Trial
 from study.storage import PRUNED, Storage, create
 from wbc_model.errors import InputError, validating
@@ -33,16 +36,23 @@ class SearchSample:
 class Search:
     """The samples of one space, their outcomes, and the choice of the next one."""
 
-    def __init__(self, name: str, storage: Storage, *, samples: int, overrides: dict[str, Any], seed: int) -> None:
+    def __init__(
+        self, name: str, storage: Storage, *, samples: int, overrides: dict[str, Any] | None, seed: int
+    ) -> None:
         """
+        Args:
+            overrides: knobs set for every sample; None: only look at the samples, whatever they were drawn with.
+
         Raises:
-            InputError: no such space.
+            InputError: no such space, or the storage has samples that were drawn from another or with other settings.
         """
         if name not in SEARCHES:
             raise InputError(f"no search {name}: there are {', '.join(SEARCHES)}")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.name, self.storage, self.samples = name, storage, samples
-        self.overrides, self.seed = overrides, seed
+        self.overrides, self.seed = overrides or {}, seed
+        if overrides is not None:
+            self._require_alike()
         self.unfinished = [sample.trial for sample in self.known() if not self._ended(sample.trial)]
 
     def known(self) -> list[SearchSample]:
@@ -59,6 +69,40 @@ class Search:
                 trial = Trial.from_json(content["trial"])
             samples.append(SearchSample(trial, content["params"], content["distributions"]))
         return samples
+
+    def _require_alike(self) -> None:
+        """
+        Raises:
+            InputError: a sample is of another seed, space or `--set`, so that its outcome cannot be compared.
+        """
+        for sample in self.known():
+            if other := self._differs(sample):
+                raise InputError(
+                    f"search {self.name}: the samples in {self.storage.root} were drawn with {other}, and cannot be "
+                    "compared with new ones. Give the settings that they have or another --storage, or remove "
+                    f"{self.storage.root} to begin anew"
+                )
+
+    def _differs(self, sample: SearchSample) -> str:
+        """With what a sample was drawn that is not so now; empty if it could be one of this search."""
+        if sample.trial.seed != self.seed:
+            return f"--seeds {sample.trial.seed}, not {self.seed}"
+        kept = self._kept(sample.params)
+        if sample.trial.overrides != kept:
+            then, now = (" ".join(spelt(each)) or "nothing" for each in (sample.trial.overrides, kept))
+            return f"{then} set (--set, --rehearse), now {now}"
+        fixed = FixedTrial(sample.params)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Optuna's, of a value out of range: that is what is asked here
+                same = SEARCHES[self.name].space(fixed).override(kept) == sample.trial.config
+        except ValueError:  # a parameter that it does not have, or a value that is no choice any more
+            same = False
+        return "" if same and sample.distributions == _drawn(fixed) else "another space in search_spaces/tuning.py"
+
+    def _kept(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The overrides, but for parameters that are sampled."""
+        return {knob: value for knob, value in self.overrides.items() if knob not in params}
 
     def next(self) -> Trial | None:
         """The next trial: the unfinished ones of earlier launches, then new samples; None once there are enough."""
@@ -97,10 +141,8 @@ class Search:
         study.sampler = optuna.samplers.TPESampler(seed=1000 * self.seed + len(known), constant_liar=True)
         asked = study.ask()
         chosen = SEARCHES[self.name].space(asked)
-        kept = {knob: value for knob, value in self.overrides.items() if knob not in asked.params}
-        trial = Trial(chosen.override(kept), self.seed, (), kept)
-        drawn = {name: distribution_to_json(each) for name, each in asked.distributions.items()}
-        return SearchSample(trial, asked.params, drawn)
+        kept = self._kept(asked.params)
+        return SearchSample(Trial(chosen.override(kept), self.seed, (), kept), asked.params, _drawn(asked))
 
     def _outcome(self, sample: SearchSample) -> optuna.trial.FrozenTrial:
         files = self.storage.trial(sample.trial.id)
@@ -142,6 +184,11 @@ class Search:
             "as a row for TUNED in search_spaces/extensions.py:",
             f"    (DATASET, MODEL): TrialConfig.from_json({sample.trial.config.delta()!r}),",
         ])  # fmt: skip
+
+
+def _drawn(trial: BaseTrial) -> dict[str, str]:
+    """The distribution of each parameter, as JSON."""
+    return {name: distribution_to_json(each) for name, each in trial.distributions.items()}
 
 
 def _importances(study: optuna.Study) -> dict[str, float]:

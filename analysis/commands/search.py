@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit status 0: drawn; 2: there is no such search, or none of its samples finished training."""
     args = parser().parse_args(argv)
     storage = Storage(f"{args.storage}/searches/{args.name}")
-    search = Search(args.name, storage, samples=0, overrides={}, seed=0)
+    search = Search(args.name, storage, samples=0, overrides=None, seed=0)
     winner = storage.read("winner.json")
     if winner is None:
         raise InputError(f"no winner of {args.name} in {args.storage}: run study/run.py --search {args.name}")

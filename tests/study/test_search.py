@@ -1,11 +1,12 @@
 """What Optuna chooses, and what is remembered of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from optuna.trial import FixedTrial
 
-from search_spaces.tuning import SEARCHES, architecture
+from search_spaces.tuning import SEARCHES, SearchSpace, architecture
 from study.plan import Trial
 from study.scheduling.failures import Failure
 from study.search import Search
@@ -63,6 +64,39 @@ def test_a_search_that_was_killed_goes_on_as_it_would_have(tmp_path: Path):
 def test_another_seed_draws_others(tmp_path: Path):
     first, second = (all_of(Storage(str(tmp_path / str(seed))), seed=seed) for seed in (0, 1))
     assert not {trial.config for trial in first} & {trial.config for trial in second}
+
+
+OTHERS = {
+    "seed": ({"seed": 1}, "--seeds 0, not 1"),
+    "epochs": ({"overrides": {"epochs": 3}}, "epochs=2 set .--set, --rehearse., now epochs=3"),
+    "no epochs": ({"overrides": {}}, "epochs=2 set .--set, --rehearse., now nothing"),
+    "image size": ({"overrides": {"epochs": 2, "image_size": 32}}, "now epochs=2 image_size=32"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_samples_of_other_settings_are_refused(what: str, storage: Storage):
+    all_of(storage, samples=2)
+    arguments, told = OTHERS[what]
+    with pytest.raises(InputError, match=f"{told}.*or remove {storage.root}"):
+        Search("architecture", storage, **{"samples": 4, "overrides": {"epochs": 2}, "seed": 0} | arguments)
+
+
+SPACES = {
+    "another range": lambda t: replace(architecture(t), lr=t.suggest_float("lr", 1e-5, 1e-1, log=True)),
+    "another kind": lambda t: TrialConfig(lr=t.suggest_categorical("lr", [1e-5, 1e-4])),
+    "fewer choices": lambda t: TrialConfig(model=TwoBranch(attention=t.suggest_categorical("attention", ["none"]))),
+    "another base": lambda t: replace(architecture(t), batch_size=7),
+    "one more": lambda t: replace(architecture(t), batch_size=t.suggest_int("batch_size", 4, 8)),
+}
+
+
+@pytest.mark.parametrize("what", SPACES)
+def test_samples_of_a_space_that_has_changed_are_refused(what: str, storage: Storage, monkeypatch):
+    all_of(storage, samples=3)
+    monkeypatch.setitem(SEARCHES, "architecture", SearchSpace("", SPACES[what]))
+    with pytest.raises(InputError, match=f"another space in search_spaces/tuning.py.*or remove {storage.root}"):
+        search_in(storage)
 
 
 def test_the_winner_is_the_best_of_those_trained_to_their_end(storage: Storage):
