@@ -1,0 +1,169 @@
+"""How often the tables are right in worlds whose truth is known: `python -m tests.simulations.rates [PART ...]`.
+
+Prints one line per rate. All parts take hours on one core; `--tables N` sets the repetitions of a rate.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.commands.verify import verify
+from analysis.load import Study
+from analysis.output.frames import cell_lines
+from analysis.stats.compare import PredictionLookup
+from analysis.stats.evidence import ComparedTable, gather
+from analysis.tables.fill import Score, fill
+from search_spaces.paper import LDWBC, LISC, PROPOSED, TABLES, vary
+from search_spaces.table import Table
+from tests.simulations.worlds import World, article_errors
+
+SDS = (0.0, 0.35, 0.62)
+"""Standard deviations of the true accuracy over seeds, in percentage points."""
+Lines = Iterator[str]
+
+
+def rows(n: int) -> Table:
+    """Table 4 with n rows."""
+    configs = {(f"{i}",): vary(mixup_alpha=round(0.01 * i, 2)) for i in range(n)}
+    return replace(TABLES[0], rows=configs)
+
+
+def table_of(world: World, errors: np.ndarray, *, seeds: int, sd: float) -> ComparedTable:
+    """A compared table whose rows have these error rates (rows, classes); sd is in percentage points."""
+    table = rows(len(errors))
+    called = world.called(errors, seeds=seeds, sd=sd / 100)
+    records, kept = world.records(dict(zip(table.rows.values(), called, strict=True)))
+    return gather(fill(table, records, seeds=range(seeds)), _lookup(kept, world.photographs))
+
+
+def _lookup(kept: dict, photographs: dict[str, str]) -> PredictionLookup:
+    return PredictionLookup(lambda trial, _: kept.get(trial), photographs)
+
+
+def worse(cell: Score) -> bool:
+    """Whether the reader is told that the row is worse than the best of the column."""
+    return cell.mean is not None and not cell.best and not cell.tied
+
+
+def equal(n: int) -> np.ndarray:
+    """Error rates (n, classes) of rows as good as the proposed model, which errs on every class."""
+    return np.tile(np.maximum(article_errors()[PROPOSED], 0.005), (n, 1))
+
+
+def study(*, seeds: int, world: int, sd: float = 0.35) -> Study:
+    """A study of Tables 4-12 in which every model is as good as the article says."""
+    errors, records, kept, photographs = article_errors(), [], {}, {}
+    for dataset in dict.fromkeys(config.dataset for config in errors):
+        here = World.of(dataset, seed=world)
+        configs = [config for config in errors if config.dataset == dataset]
+        called = here.called(np.array([errors[config] for config in configs]), seeds=5, sd=sd / 100)
+        some, calls = here.records(dict(zip(configs, called[:, :seeds], strict=True)))
+        records, kept, photographs = records + some, kept | calls, photographs | here.photographs
+    lookup = _lookup(kept, photographs)
+    compared = [gather(fill(table, records, seeds=range(seeds)), lookup) for table in TABLES]
+    return Study([one.filled for one in compared], compared, records, {}, {}, None)
+
+
+def article(n: int, seeds: Sequence[int] = (1, 2, 3, 5)) -> Lines:
+    """The same study with ever more seeds: cells shown worse than the best, and what `verify` says."""
+    for count in seeds:
+        marks, told = Counter(), Counter()
+        for world in range(n):
+            one = study(seeds=count, world=world)
+            cells = [
+                cell for filled in one.tables for row in filled.rows for cell in row.cells if cell.mean is not None
+            ]
+            marks.update("best" if cell.best else "worse" if worse(cell) else "not shown" for cell in cells)
+            told.update(found.verdict for found in verify(one))
+        yield f"study of {count} seeds: {_counts(marks, n)}"
+        yield f"study of {count} seeds, verify: {_counts(told, n)}"
+
+
+def _counts(found: Counter[str], n: int) -> str:
+    return ", ".join(f"{name} {count / n:.0f}" for name, count in sorted(found.items()))
+
+
+def false_calls(
+    n: int, counts: Sequence[int] = (2, 6, 8, 12), seeds: Sequence[int] = (1, 2, 3, 5, 10), sds: Sequence[float] = SDS
+) -> Lines:
+    """Equal rows on LDWBC: tables in which any cell is called worse than the best, and those with such an OA."""
+    for k in counts:
+        for s in seeds:
+            for sd in sds:
+                tables = [table_of(World.of(LDWBC, seed=i), equal(k), seeds=s, sd=sd).filled for i in range(n)]
+                any_ = np.mean([any(worse(cell) for row in one.rows for cell in row.cells) for one in tables])
+                oa = np.mean([any(worse(row.cells[0]) for row in one.rows) for one in tables])
+                yield f"equal rows: {k} rows, {s} seeds, SD {sd}: any cell {100 * any_:.1f} %, OA {100 * oa:.1f} %"
+
+
+def images_as_a_sample(n: int, seeds: Sequence[int] = (10, 30)) -> Lines:
+    """Two equal rows and many seeds: how often p < 5 % for the one comparison of OA."""
+    for s in seeds:
+        small = []
+        for i in range(n):
+            found = table_of(World.of(LDWBC, seed=i), equal(2), seeds=s, sd=0.1).comparisons
+            small += [any(one.difference.p < 0.05 for one in found if one.column == 0)]
+        yield f"one comparison: {s} seeds: p < 5 % in {100 * np.mean(small):.1f} %"
+
+
+def noted_power(n: int, seeds: int = 3, rows: int = 8) -> Lines:
+    """The minimum detectable difference of OA in the notes, and how often a row that much worse is found."""
+    smallest = [_noted(table_of(World.of(LDWBC, seed=i), equal(rows), seeds=seeds, sd=0.35)) for i in range(20)]
+    far = float(np.median(smallest))
+    found = [_found(far, seed=i, seeds=seeds, rows=rows, sd=0.35) for i in range(n)]
+    yield f"noted power: {rows} rows, {seeds} seeds: {far:.2f} points are found in {100 * np.mean(found):.0f} %"
+
+
+def _noted(one: ComparedTable) -> float:
+    note = next(note for note in one.filled.test_notes if note.startswith("Minimum detectable"))
+    return float(note.split("OA ")[1].split(",")[0].rstrip("."))
+
+
+def _found(points: float, *, seed: int, seeds: int, rows: int, sd: float) -> bool:
+    """Whether the OA of a row whose true accuracy is lower by some points is called worse."""
+    world, errors = World.of(LDWBC, seed=seed), equal(rows)
+    errors[0] *= 1 + points / 100 / errors[0, world.truth].mean()
+    return worse(table_of(world, errors, seeds=seeds, sd=sd).filled.rows[0].cells[0])
+
+
+def power(n: int, counts: Sequence[int] = (2, 6, 8, 12), seeds: Sequence[int] = (2, 3, 5, 10)) -> Lines:
+    """How often a row whose accuracy is lower by four standard deviations of the seeds is called worse by its OA."""
+    for k in counts:
+        for s in seeds:
+            for sd in SDS[1:]:
+                found = [_found(4 * sd, seed=i, seeds=s, rows=k, sd=sd) for i in range(n)]
+                yield f"four SDs apart: {k} rows, {s} seeds, SD {sd}: found in {100 * np.mean(found):.0f} %"
+
+
+def all_right(_: int) -> Lines:
+    """The interval over images where every seed calls 7 of 7 images of a class right."""
+    world = World.of(LISC, seed=0)
+    table = replace(TABLES[8], rows={("LISC", "Our model"): replace(PROPOSED, dataset=LISC)}, number="12")
+    called = np.tile(world.truth, (3, 1))
+    records, kept = world.records({config: called for config in table.rows.values()})
+    one = gather(fill(table, records, seeds=range(3)), _lookup(kept, {}))
+    line = next(line for line in cell_lines(one) if line["score"] == "N")
+    yield f"7 of 7 right, 3 seeds: over images [{line['over images low']:.2f}, {line['over images high']:.2f}]"
+
+
+PARTS: dict[str, Callable[[int], Lines]] = {
+    part.__name__: part for part in (article, all_right, false_calls, power, noted_power, images_as_a_sample)
+}
+
+
+def main() -> None:
+    """Print the rates of the parts asked for, or of all."""
+    asked = argparse.ArgumentParser(prog="python -m tests.simulations.rates", description=__doc__)
+    asked.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[], metavar="PART", help=", ".join(PARTS))
+    asked.add_argument("--tables", type=int, default=200, help="repetitions of each rate [%(default)s]")
+    given = asked.parse_args()
+    for name in given.parts or PARTS:
+        for line in PARTS[name](given.tables):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
