@@ -18,6 +18,9 @@
 set -euo pipefail
 export PATH=$PWD/.venv/bin:$PATH
 export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=300
+# Only this job's own tasks may use its cluster, whatever token is in a home.
+RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
 
 read -r head < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 exec srun --cpus-per-task="$SLURM_CPUS_PER_TASK" \

@@ -10,6 +10,7 @@ from study.costs.model import Cost, Costs
 from study.plan import RunRecord, Trial, remaining
 from study.progress.live import BEST, Progress
 from study.provenance import no_commit
+from study.ray_backend.absent import absent
 from study.ray_backend.driver import calibrate, launch, pack, start, tell_if_waiting
 from study.ray_backend.nodes import Checkup, examined, nodes
 from study.reconcile import report
@@ -71,8 +72,9 @@ def _pack(longest: Trial, alone: Sequence[tuple[Trial, Cost]], settings: Setting
 def doctor(trials: Sequence[Trial], settings: Settings) -> int:
     """Print for each node whether it is fit, and how to repair it; 0 if all are fit, else 1."""
     found = _examined(trials, settings, _costs(settings))
-    print(*found, sep="\n")
-    return int(not all(checkup.fit for checkup in found))
+    missing = _absent()
+    print(*found, *missing, sep="\n")
+    return int(bool(missing) or not all(checkup.fit for checkup in found))
 
 
 def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> int:
@@ -150,12 +152,17 @@ def _examined(trials: Sequence[Trial], settings: Settings, costs: Costs) -> list
     return found
 
 
+def _absent() -> list[str]:
+    return [f"absent {address}: {finding}" for address, finding in absent(node.address for node in nodes()).items()]
+
+
 def _unfit(trials: Sequence[Trial], settings: Settings, costs: Costs, *, leave_out: bool) -> list[str]:
     """Ids of the nodes that get no trial. If there are several nodes, all are examined first.
 
     Raises:
         InputError: a node is unfit and `leave_out` is not set, or no fit node could run a trial.
     """
+    print(*(missing := _absent()), sep="\n", end="\n" * bool(missing), file=sys.stderr)
     if len(nodes()) == 1:
         return []
     found = _examined(trials, settings, costs)

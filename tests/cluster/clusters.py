@@ -29,6 +29,9 @@ class Cluster:
     def prepare(self, name: str) -> None:
         """What a person sees to before `ray up`: hosts with Python, and the lines on top of cluster.yaml."""
         self.shared.mkdir()
+        self.home.mkdir()
+        subprocess.run(["bash", "-c", "umask 077 && ray get-auth-token --generate"], env=self.environment, check=True,
+                       stdout=subprocess.DEVNULL)  # fmt: skip
         faults = json.dumps({"log": str(self.shared / "epochs.log"), "rules": []})
         for host in range(1, N + 1):
             bashrc = self.hosts.files(host) / "root" / ".bashrc"
@@ -38,10 +41,18 @@ class Cluster:
             bashrc.with_name("wbc-study").joinpath(".venv").symlink_to(sys.prefix)
         self.config.write_text(_config(self.hosts, name=name))
 
+    @property
+    def home(self) -> Path:
+        """Of the person at the keyboard."""
+        return self.config.parent / "home"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"PATH": f"{RAY.parent}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.home)}
+
     def ray(self, verb: str, *words: str) -> subprocess.Popen[str]:
-        environment = {"PATH": f"{RAY.parent}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.config.parent)}
         command = [str(RAY), verb, str(self.config), *words]
-        return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdin=subprocess.DEVNULL,
+        return subprocess.Popen(command, cwd=ROOT, env=self.environment, text=True, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
 
     def up(self) -> None:

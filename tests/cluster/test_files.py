@@ -23,6 +23,7 @@ CLUSTER = ROOT / "cluster"
 CLOUDS = ("aws", "gcp", "azure")
 RAY = ("cluster", *CLOUDS)
 SCRIPTS = ("setup.sh", "slurm.sh")
+TOKEN = "~/.ray/auth_token"
 PROVIDERS = Path(ray.autoscaler.__file__).parent / "_private"
 
 
@@ -57,6 +58,7 @@ def test_clouds_share_mounts_and_set_up_with_the_file_that_is_run_in_tests(name:
 def test_the_program_is_mounted_and_nothing_else():
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     found = mounts("cluster")
+    assert found.pop(TOKEN) == TOKEN
     files = {"LICENSE", "README.md", "pyproject.toml", "requirements.txt"}
     assert set(found.values()) == {*wheel["packages"], "cluster", *files}
     assert found == {f"~/wbc-study/{name}": name for name in found.values()}  # none at ~/study, where ~/run.py looks
@@ -66,7 +68,7 @@ def test_the_program_is_mounted_and_nothing_else():
 def test_the_image_is_built_from_what_is_mounted():
     lines = (ROOT / ".dockerignore").read_text().split()
     assert lines[0] == "*"
-    assert {line[1:] for line in lines if line.startswith("!")} == set(mounts("cluster").values())
+    assert {line[1:] for line in lines if line.startswith("!")} == set(mounts("cluster").values()) - {TOKEN}
 
 
 @pytest.mark.parametrize("name", CLOUDS)
@@ -154,8 +156,9 @@ def test_the_rayjob_has_what_kuberay_asks_for():
                          "rayClusterSpec"}  # fmt: skip
     assert spec["shutdownAfterJobFinishes"] is True
     cluster = spec["rayClusterSpec"]
-    assert set(cluster) == {"rayVersion", "enableInTreeAutoscaling", "autoscalerOptions", "headGroupSpec",
-                            "workerGroupSpecs"}  # fmt: skip
+    assert cluster["authOptions"] == {"mode": "token"}
+    assert set(cluster) == {"rayVersion", "authOptions", "enableInTreeAutoscaling", "autoscalerOptions",
+                            "headGroupSpec", "workerGroupSpecs"}  # fmt: skip
     assert cluster["rayVersion"] == version("ray")
     head, (workers,) = cluster["headGroupSpec"], cluster["workerGroupSpecs"]
     assert head["rayStartParams"] == {"num-cpus": "0"}  # KubeRay wants strings

@@ -1,0 +1,42 @@
+"""Only who has the cluster's token may use it, and the doctor names a machine that has another."""
+
+import time
+
+import pytest
+from clusters import HEAD, WORKERS, Cluster, output
+from hosts import address
+
+pytestmark = pytest.mark.cluster
+WORKER = WORKERS[-1]
+RAY = "~/wbc-study/.venv/bin/ray"
+JOIN = f"import ray; ray.init(address='{address(HEAD)}:6379', log_to_driver=False); print(ray.cluster_resources())"
+
+
+def test_who_has_no_token_is_refused(cluster: Cluster):
+    cluster.await_nodes(3)
+    for mode, token in (("disabled", ""), ("token", "a" * 64)):
+        command = f'RAY_AUTH_MODE={mode} RAY_AUTH_TOKEN={token} ~/wbc-study/.venv/bin/python -c "{JOIN}"'
+        tried = cluster.hosts.ssh(WORKER, f"timeout 50 {command}", check=False)
+        assert tried.returncode != 0, mode
+        assert "CPU" not in tried.stdout
+
+
+def test_the_token_is_nobody_elses_to_read(cluster: Cluster):
+    for host in (HEAD, *WORKERS):
+        assert cluster.hosts.ssh(host, "stat -c %a ~/.ray/auth_token").stdout.strip() == "600"
+
+
+def test_the_doctor_names_a_machine_with_another_token_and_it_joins_once_it_has_the_right_one(cluster: Cluster):
+    cluster.await_nodes(3)
+    token = "~/.ray/auth_token"
+    cluster.hosts.ssh(WORKER, f"cp -p {token} ~/right; echo {'b' * 64} > {token}; {RAY} stop", check=False)
+    deadline = time.monotonic() + 60
+    while cluster.alive() != 2 and time.monotonic() < deadline:
+        time.sleep(1)
+    examined = cluster.submit("--rehearse", "--storage", str(cluster.shared / "tokens"), "--doctor")
+    printed = output(examined)
+    assert examined.returncode != 0
+    assert f"absent {address(WORKER)}: it cannot join the cluster: its ~/.ray/auth_token is another" in printed, printed
+    assert f"run `ray start --address={address(HEAD)}:6379` on it" in printed
+    cluster.hosts.ssh(WORKER, f"mv ~/right {token}; bash -ic 'ray start --num-cpus=1 --address={address(HEAD)}:6379'")
+    cluster.await_nodes(3)
