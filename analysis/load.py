@@ -100,7 +100,7 @@ class Study:
             return {}
         tables = [filled for filled in self.tables if filled.table.number.isdigit()]
         runs = [run for filled in tables for row in filled.rows for run in row.runs]
-        return read_manifests(runs, self.storage, usual=self.proposed)
+        return read_manifests(runs, self.storage, usual=self.proposed, problems=self.reading.problems)
 
 
 def load(

@@ -1,6 +1,5 @@
 """Trials, the plan of a study, and the record of a finished trial. No torch, no ray."""
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import field
 from functools import cached_property
@@ -11,7 +10,8 @@ from pydantic.dataclasses import dataclass
 
 from search_spaces.table import Table, configs
 from wbc_model.config import TrialConfig
-from wbc_model.errors import InputError, validating
+from wbc_model.errors import Damaged, validating
+from wbc_model.files import unsealed
 from wbc_model.scoring.metrics import ConfusionMatrix
 
 
@@ -30,6 +30,11 @@ class Trial:
     def id(self) -> str:
         """The name of its folder in storage and the id of its W&B run."""
         return f"{self.config.id}-s{self.seed}"
+
+    @property
+    def ids_before(self) -> set[str]:
+        """Its ids under earlier protocols."""
+        return {f"{config_id}-s{self.seed}" for config_id in self.config.ids_before}
 
     @property
     def name(self) -> str:
@@ -62,6 +67,8 @@ class RunRecord:
     """Code, packages, data, weights and machine."""
     elsewhere: dict[str, ConfusionMatrix] = field(default_factory=dict)
     """On the test sets of other datasets (`test_on`), by name: of the images of classes that the model knows."""
+    files: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the files beside it, by name; empty in records of older versions."""
 
     @property
     def tests(self) -> dict[str, ConfusionMatrix]:
@@ -95,12 +102,12 @@ def read_record(text: str | bytes, *, where: str) -> RunRecord:
         where: the file or run that it was read from, for the message.
 
     Raises:
-        InputError: it is no JSON, or not a record that this version can read.
+        Damaged: it is no record, or not the one that was written.
+        InputError: this version cannot read it.
     """
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: a record that is no JSON: {error}") from error
+    value = unsealed(text, where=where)
+    if not isinstance(value, dict) or not {"trial", "validation", "test"} <= value.keys():
+        raise Damaged(f"{where} is damaged: it is no record of a trial")
     with validating(f"{where}: a record that this version cannot read"):
         return RunRecord.from_json(value)
 

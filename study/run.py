@@ -86,16 +86,18 @@ def _plan(
 ) -> int:
     """Print what is to run, what it costs, and which records are stale; the exit status is that of a launch."""
     storage = Storage(settings.storage)
-    finished = storage.finished()
-    found = estimate(tables, trials, finished, Costs.read(storage), cpus=settings.cpus, gpus=settings.gpus,
+    records, (costs, damaged) = storage.records(), Costs.read_or_none(storage)
+    finished = set(records.intact)
+    found = estimate(tables, trials, finished, costs, cpus=settings.cpus, gpus=settings.gpus,
                      gpu_price=gpu_price)  # fmt: skip
-    remarks, status = [], 0
+    remarks = [*damaged, *(problem for name, problem in records.damaged.items() if name in {t.id for t in trials})]
+    status = int(bool(remarks))
     if recorded := [trial for trial in trials if trial.id in finished]:
         from study.trial.stale import compare  # torch loads only where there is something to compare
 
         compared = compare(recorded, settings)
         found |= {"stale": compared.stale, "not_compared": compared.not_compared}
-        remarks, status = compared.lines(), int(not compared.good)
+        remarks, status = remarks + compared.lines(), max(status, int(not compared.good))
     if found.get("stale"):
         remarks.append(f"{len(found['stale'])} finished trials are stale: --rerun-stale retrains them.")
     print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join([show(found), *remarks]))

@@ -8,20 +8,25 @@ STORAGE/searches/<name>/ is a storage of its own, whose trials see no test data.
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.trial import BaseTrial, FixedTrial, TrialState, create_trial
+from upath import UPath
 
 from search_spaces.tuning import SEARCHES
 from study.arguments import spelt
 from study.plan import Trial
 from study.storage import PRUNED, Storage, create
-from wbc_model.errors import InputError, validating
+from wbc_model.errors import Damaged, InputError, validating
+from wbc_model.files import sealed, unsealed
 
 OBJECTIVE = "validation_accuracy"
+SAMPLES = "samples"
 
 
 @dataclass(frozen=True)
@@ -56,18 +61,15 @@ class Search:
         self.unfinished = [sample.trial for sample in self.known() if not self._ended(sample.trial)]
 
     def known(self) -> list[SearchSample]:
-        """All samples in the order in which they were drawn.
+        """All samples in the order in which they were drawn, without those that are damaged.
 
         Raises:
             InputError: one that this version cannot read.
         """
-        files = sorted(self.storage.root.glob("samples/*.json"), key=lambda file: int(file.stem))
         samples = []
-        for file in files:
-            content = json.loads(file.read_text())
-            with validating(f"{file}: a sample that this version cannot read"):
-                trial = Trial.from_json(content["trial"])
-            samples.append(SearchSample(trial, content["params"], content["distributions"]))
+        for file in self._files().values():
+            with suppress(Damaged):
+                samples.append(_read(file))
         return samples
 
     def _require_alike(self) -> None:
@@ -104,23 +106,46 @@ class Search:
         """The overrides, but for parameters that are sampled."""
         return {knob: value for knob, value in self.overrides.items() if knob not in params}
 
+    def damaged(self) -> dict[UPath, str]:
+        """What is wrong with each sample that cannot be read."""
+        found = {}
+        for file in self._files().values():
+            try:
+                _read(file)
+            except Damaged as error:
+                found[file] = str(error)
+        return found
+
     def next(self) -> Trial | None:
         """The next trial: the unfinished ones of earlier launches, then new samples; None once there are enough."""
         if self.unfinished:
             return self.unfinished.pop(0)
-        while len(known := self.known()) < self.samples:
-            sample = self._draw(known)
+        while len(self.known()) < self.samples:
+            number = next(n for n in count() if n not in self._files())  # not always the next: one may be lost
+            sample = self._draw(number)
             content = {"trial": sample.trial.to_json(), "params": sample.params, "distributions": sample.distributions}
             try:
-                create(self.storage.root / "samples" / f"{len(known)}.json", json.dumps(content).encode())
+                create(self.storage.root / SAMPLES / f"{number}.json", sealed(content))
             except FileExistsError:
                 continue  # another launcher of this search took the number
             return sample.trial
         return None
 
+    def _files(self) -> dict[int, UPath]:
+        """The files of the samples by number, in order."""
+        files = self.storage.root.glob(f"{SAMPLES}/*.json")
+        return dict(sorted((int(file.stem), file) for file in files if file.stem.isdecimal()))
+
+    def _epochs(self, trial: Trial) -> list[dict[str, Any]]:
+        """The rows of its epochs; none if they are damaged, since it is then trained again."""
+        try:
+            return self.storage.trial(trial.id).epochs()
+        except Damaged:
+            return []
+
     def example(self) -> Trial:
         """A trial from the space, to check its inputs; it is not kept."""
-        return self._draw(self.known()).trial
+        return self._draw(len(self._files())).trial
 
     def study(self) -> optuna.Study:
         """An Optuna study of every sample with its outcome, for the sampler, plots and importances."""
@@ -135,10 +160,10 @@ class Search:
         values = [(outcome.value, sample) for sample, outcome in ended if outcome.state is TrialState.COMPLETE]
         return max(values, key=lambda pair: pair[0] or 0)[1] if values else None
 
-    def _draw(self, known: list[SearchSample]) -> SearchSample:
-        """Each draw has its own seed, so that a search that was killed continues as it would have."""
+    def _draw(self, number: int) -> SearchSample:
+        """Each number has its own seed, so that a search that was killed continues as it would have."""
         study = self.study()
-        study.sampler = optuna.samplers.TPESampler(seed=1000 * self.seed + len(known), constant_liar=True)
+        study.sampler = optuna.samplers.TPESampler(seed=1000 * self.seed + number, constant_liar=True)
         asked = study.ask()
         chosen = SEARCHES[self.name].space(asked)
         kept = self._kept(asked.params)
@@ -146,7 +171,7 @@ class Search:
 
     def _outcome(self, sample: SearchSample) -> optuna.trial.FrozenTrial:
         files = self.storage.trial(sample.trial.id)
-        epochs = {int(row["epoch"]): row[OBJECTIVE] for row in files.epochs()}
+        epochs = {int(row["epoch"]): row[OBJECTIVE] for row in self._epochs(sample.trial)}
         if len(epochs) == sample.trial.config.epochs:
             state, value = TrialState.COMPLETE, max(epochs.values())
         elif files.read(PRUNED) is not None:
@@ -163,7 +188,7 @@ class Search:
 
     def _ended(self, trial: Trial) -> bool:
         files = self.storage.trial(trial.id)
-        return files.read(PRUNED) is not None or len(files.epochs()) == trial.config.epochs
+        return files.read(PRUNED) is not None or len(self._epochs(trial)) == trial.config.epochs
 
     def conclude(self) -> str:
         """Write `winner.json`; returns lines for the terminal: the winner, as a row of a table, and the importances."""
@@ -175,7 +200,7 @@ class Search:
         value, weights = study.best_value, _importances(study)
         found = {"config": sample.trial.config.to_json(), "params": sample.params, OBJECTIVE: value,
                  "importances": weights, "samples": len(study.trials)}  # fmt: skip
-        self.storage.write("winner.json", json.dumps(found, indent=1).encode())
+        self.storage.write("winner.json", sealed(found, indent=1))
         bars = [f"  {name:14} {weight:5.0%} {'█' * round(20 * weight)}" for name, weight in weights.items()]
         return "\n".join([
             f"{counts[TrialState.COMPLETE]} samples trained, {counts[TrialState.PRUNED]} pruned; the best has a "
@@ -189,6 +214,15 @@ class Search:
 def _drawn(trial: BaseTrial) -> dict[str, str]:
     """The distribution of each parameter, as JSON."""
     return {name: distribution_to_json(each) for name, each in trial.distributions.items()}
+
+
+def _read(file: UPath) -> SearchSample:
+    content = unsealed(file.read_bytes(), where=file)
+    if not isinstance(content, dict) or not {"trial", "params", "distributions"} <= content.keys():
+        raise Damaged(f"{file} is damaged: it is no sample of a search")
+    with validating(f"{file}: a sample that this version cannot read"):
+        trial = Trial.from_json(content["trial"])
+    return SearchSample(trial, content["params"], content["distributions"])
 
 
 def _importances(study: optuna.Study) -> dict[str, float]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from study.costs.model import Cost, Costs
+from study.costs.model import FILE, Cost, Costs
 from study.plan import RunRecord, Trial, remaining
 from study.progress.live import BEST, Progress
 from study.provenance import no_commit
@@ -18,7 +18,7 @@ from study.scheduling.schedule import TrialQueue
 from study.scheduling.summary import summary
 from study.search import Search
 from study.settings import LaunchOptions, Settings
-from study.storage import Storage, write_plan
+from study.storage import Storage, set_aside, write_plan
 from study.trial.stale import Comparison
 from wbc_model.errors import InputError
 
@@ -31,7 +31,7 @@ def set_stale_aside(found: Comparison, settings: Settings, *, rerun: bool) -> bo
     print(*found.lines(), sep="\n", end="\n" * bool(found.lines()), file=sys.stderr)
     if rerun:
         for name in found.stale:
-            Storage(settings.storage).trial(name).set_aside()
+            Storage(settings.storage).trial(name).set_stale_aside()
     elif found.stale:
         print(f"{len(found.stale)} finished trials are stale and are kept: --rerun-stale retrains them",
               file=sys.stderr)  # fmt: skip
@@ -84,8 +84,8 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
         InputError: there is a budget, and the cost of a trial is unknown; or nodes are unfit.
     """
     storage = Storage(settings.storage)
-    finished = storage.finished()
-    done = {trial.id: _best(storage, trial) for trial in trials if trial.id in finished}
+    records = storage.records().intact
+    done = {trial.id: _best(records[trial.id]) for trial in trials if trial.id in records}
     to_run = remaining(trials, done)
     print(f"{len(trials)} trials: {len(done)} finished, {len(to_run)} to run. Results: {settings.storage}. "
           f"W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
@@ -114,6 +114,8 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
 
 def run_search(search: Search, settings: Settings, options: LaunchOptions, *, asha: bool) -> int:
     """Train samples until there are as many as requested, then print the winner; the exit status."""
+    for file, problem in search.damaged().items():
+        print(f"{problem}; it is kept as {set_aside(file).name}, and drawn again", file=sys.stderr)
     print(f"search {search.name}: {len(search.known())} of {search.samples} samples drawn. Results: "
           f"{settings.storage}. W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
     costs = _costs(settings)
@@ -133,13 +135,21 @@ def _costs(settings: Settings) -> Costs:
     Raises:
         InputError: the cluster has no node yet, so it is unknown whether trials will have GPUs.
     """
-    costs = Costs.read(Storage(settings.storage))
+    costs = _read_costs(Storage(settings.storage))
     machine, before = start(), costs.machine
     if machine.cores == 0 and settings.gpus is None:
         raise InputError("the cluster has no worker yet, so it is unknown whether its nodes have GPUs: give the "
                          "number of GPUs per trial with --gpus (0 without GPUs)")  # fmt: skip
     costs.machine = replace(machine, start=before.start if before and before.device == machine.device else 0)
     tell_if_waiting(cpus=settings.cpus, gpus=settings.gpus or min(1, machine.gpus))
+    return costs
+
+
+def _read_costs(storage: Storage) -> Costs:
+    """The costs in storage; if they are damaged, they are set aside after a line that says so."""
+    costs, damaged = Costs.read_or_none(storage)
+    for problem in damaged:
+        print(f"{problem}; it is kept as {storage.set_aside(FILE)}, and costs are learned again", file=sys.stderr)
     return costs
 
 
@@ -200,5 +210,5 @@ def _record(storage: Storage, trial: Trial) -> RunRecord:
     return record
 
 
-def _best(storage: Storage, trial: Trial) -> float:
-    return max((row[BEST] for row in storage.trial(trial.id).epochs()), default=0.0)
+def _best(record: RunRecord) -> float:
+    return max((row[BEST] for row in record.curves), default=0.0)

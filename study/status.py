@@ -17,7 +17,7 @@ from wbc_model.errors import reports_input_errors
 
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: every trial is finished. 1: some are not. 2: there is no study in the storage."""
+    """0: every trial is finished. 1: some are not, or a file is damaged. 2: there is no study in the storage."""
     p = argparse.ArgumentParser(
         prog="python -m study.status", description="Show the progress of a study, table by table."
     )
@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console()
     while True:
         trials = read_plan(storage)
-        seen, costs = progress_of(storage, trials), Costs.read(storage)
+        seen, (costs, damaged) = progress_of(storage, trials), Costs.read_or_none(storage)
+        damaged += [problem for each in seen.values() for problem in each.damaged]
         running = count(seen, Status.RUNNING)
         left = time_left(trials, seen, seconds=costs.seconds, at_a_time=running)
         if args.watch:
@@ -37,8 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         for trial in trials:
             if seen[trial.id].status is Status.FAILED and (failure := storage.trial(trial.id).failure()):
                 console.print(f"failed: {trial.id}  {trial.name}: {failure.error}", markup=False, highlight=False)
+        for problem in damaged:
+            console.print(problem, markup=False, highlight=False, soft_wrap=True)
         if all(each.status is Status.DONE for each in seen.values()):
-            return 0
+            return int(bool(damaged))
         if not args.watch:
             return 1
         time.sleep(args.watch)

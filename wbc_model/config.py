@@ -173,6 +173,11 @@ class TrialConfig:
         """Ten hex digits of a hash over the protocol and the difference: a new knob leaves old ids alone."""
         return _id(self, PROTOCOL)
 
+    @property
+    def ids_before(self) -> set[str]:
+        """Its ids under earlier protocols."""
+        return {_id(self, protocol) for protocol in range(1, PROTOCOL)}
+
 
 @cache
 def _id(config: TrialConfig, protocol: int) -> str:

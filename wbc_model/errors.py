@@ -21,6 +21,10 @@ class InputError(Exception):
     """Bad input: arguments, data, weights, stored files, or a service that refuses. The message is for the user."""
 
 
+class Damaged(InputError):
+    """A stored file that does not hold what was written. The message names the file and what is wrong with it."""
+
+
 def reports_input_errors(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
     """Decorate a command's `main`: bad input is one message on stderr and exit status 2.
 
@@ -54,6 +58,23 @@ def validating(where: str = "") -> Iterator[None]:
         yield
     except ValidationError as error:
         raise InputError((where and f"{where}: ") + "; ".join(map(_problem, error.errors()))) from None
+
+
+@contextmanager
+def decoding(where: object) -> Iterator[None]:
+    """Turn whatever is raised while bytes are decoded into `Damaged`. The bytes are to be read before the block.
+
+    Args:
+        where: the file that they are from.
+    """
+    try:
+        with validating():
+            yield
+    except Damaged:
+        raise
+    except Exception as error:  # a decoder of damaged bytes may raise anything
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise Damaged(f"{where} is damaged: {reason}") from error
 
 
 def _problem(problem: ErrorDetails) -> str:

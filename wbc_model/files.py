@@ -1,22 +1,86 @@
-"""Local files and folders that appear whole or not at all, and hashes of files. Needs no torch.
+"""Local files and folders that appear whole or not at all, hashes of files, and JSON that holds its own hash. No torch.
 
 What is written is on the disk before it gets its name, so a crash leaves the old content or the new, never a part. An
 error, such as a full disk, removes the draft.
 """
 
 import hashlib
+import io
+import json
 import os
 import shutil
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+from wbc_model.errors import Damaged, decoding
+
+SHA256 = "sha256"
+"""The key under which sealed JSON holds the hash of its other values."""
 
 
 def sha256_of(path: Path) -> str:
     """The hash of a file's bytes, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sealed(value: dict[str, Any] | list[Any], *, indent: int | None = None) -> bytes:
+    """A JSON document with a hash of itself: another key of a dict, another element of a list."""
+    if isinstance(value, dict):
+        return json.dumps(value | {SHA256: _digest(value)}, indent=indent).encode()
+    return json.dumps([*value, {SHA256: _digest(value)}], indent=indent).encode()
+
+
+def unsealed(content: str | bytes, *, where: object) -> Any:
+    """The value of a JSON document without its hash, which documents of older versions do not have.
+
+    Args:
+        where: the file that it is from.
+
+    Raises:
+        Damaged: it is no JSON, or its hash is that of another value.
+    """
+    with decoding(where):
+        value = json.loads(content)
+        if isinstance(value, dict) and SHA256 in value:
+            hashed = value.pop(SHA256)
+        elif isinstance(value, list) and value and isinstance(value[-1], dict) and [*value[-1]] == [SHA256]:
+            hashed = value.pop()[SHA256]
+        else:
+            return value
+        if hashed != _digest(value):
+            raise Damaged(f"{where} is damaged: its content has another hash than when it was written")
+        return value
+
+
+def sealed_lines(rows: Iterable[dict[str, Any]]) -> bytes:
+    """JSON Lines: a line per row, and a last one with a hash of the rows."""
+    rows = list(rows)
+    return "".join(json.dumps(row) + "\n" for row in [*rows, {SHA256: _digest(rows)}]).encode()
+
+
+def unsealed_lines(content: bytes, *, where: object) -> list[dict[str, Any]]:
+    """The rows of JSON Lines, as `unsealed`."""
+    return unsealed(b"[" + b",".join(content.splitlines()) + b"]", where=where)
+
+
+def check_zip(content: bytes) -> None:
+    """Compare every part of a zip archive (as numpy and torch write them) with its checksum; torch compares none.
+
+    Raises:
+        ValueError, zipfile.BadZipFile: a part is not what was written, or it is no such archive.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if damaged := archive.testzip():
+            raise ValueError(f"the checksum of its part {damaged} is wrong")
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,7 +1,6 @@
 """Draw the outcome of a search: `python -m analysis search NAME` shows its samples and the parameters' importance."""
 
 import argparse
-import json
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -13,6 +12,7 @@ from study.arguments import add_storage
 from study.search import Search
 from study.storage import Storage
 from wbc_model.errors import InputError, reports_input_errors
+from wbc_model.files import unsealed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
 
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status 0: drawn; 2: there is no such search, or none of its samples finished training."""
+    """0: drawn. 1: drawn without samples that are damaged. 2: no such search, or no sample of it was finished."""
     args = parser().parse_args(argv)
     storage = Storage(f"{args.storage}/searches/{args.name}")
     search = Search(args.name, storage, samples=0, overrides=None, seed=0)
@@ -37,11 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"no winner of {args.name} in {args.storage}: run study/run.py --search {args.name}")
     args.out.mkdir(parents=True, exist_ok=True)
     with styled():
-        figure = draw(search, json.loads(winner)["importances"])
+        figure = draw(search, unsealed(winner, where=storage.root / "winner.json")["importances"])
         for suffix in ("pdf", "png"):
             figure.savefig(args.out / f"search_{args.name}.{suffix}")
+    for problem in search.damaged().values():
+        print(f"not drawn: {problem}")
     print(f"Written to {args.out.absolute()}: search_{args.name}.pdf and .png")
-    return 0
+    return int(bool(search.damaged()))
 
 
 def draw(search: Search, importances: dict[str, float]) -> Figure:

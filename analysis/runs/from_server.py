@@ -16,7 +16,7 @@ import wandb
 from tqdm import tqdm
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from analysis.runs.reading import Reading, match
+from analysis.runs.reading import Copy, Reading, match
 from wbc_model.errors import InputError
 from wbc_model.files import write_whole
 from wbc_model.preparation.cache_folder import default_cache
@@ -69,7 +69,7 @@ def _read(api: wandb.Api, path: str, cache: Path) -> Reading:
         if not (folder / "record").exists():
             reading.unfinished[run_id] = "went on while it was read"
         elif text := (folder / "record").read_text(encoding="utf-8"):
-            reading.add(run_id, text, partial(_fetch, api, where, folder), where=where)
+            reading.add(run_id, text, partial(_fetch, reading, run_id, api, where, folder), where=where)
     return reading
 
 
@@ -93,8 +93,8 @@ def _download(api: wandb.Api, path: str, folders: dict[str, Path], *, home: Path
                     write_whole(folders[run.id] / "record", run.summary_metrics.get("record", "").encode())
 
 
-def _fetch(api: wandb.Api, where: str, folder: Path, name: str) -> bytes | None:
-    """A file of a run, downloaded once; None if the run has no such file.
+def _fetch(reading: Reading, run_id: str, api: wandb.Api, where: str, folder: Path, name: str) -> bytes | None:
+    """A file of a run, downloaded once; None if the run has no such file, or a damaged one.
 
     Raises:
         InputError: W&B cannot be asked.
@@ -108,4 +108,4 @@ def _fetch(api: wandb.Api, where: str, folder: Path, name: str) -> bytes | None:
                 return None
             with TemporaryDirectory() as elsewhere, files[found].download(root=elsewhere) as file:
                 write_whole(kept, Path(file.name).read_bytes())
-    return kept.read_bytes()
+    return reading.intact(run_id, kept.name, [Copy(kept.name, f"{name} of {where}", kept.read_bytes())])

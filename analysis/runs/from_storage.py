@@ -2,12 +2,13 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from upath import UPath
 
-from analysis.runs.reading import Reading, match
+from analysis.runs.reading import Copy, Reading, match
 from study.storage import Storage
 from study.tracking.log_reader import read_log
 from wbc_model.errors import InputError
@@ -50,10 +51,10 @@ def read_offline(root: UPath) -> Reading:
             files = " and ".join(str(log.file) for log in same)
             reading.problems.append(f"two finished runs of trial {run_id} that differ: {files}; remove one")
         else:
-            fetch = partial(_fetch, storage, run_id, same[-1].file.parent / "files")
+            fetch = partial(_fetch, reading, storage, run_id, same[-1].file.parent / "files")
             reading.add(run_id, same[-1].record or "", fetch, where=str(same[-1].file))
     _add_untracked(reading, storage, tracked=set(finished))
-    reading.unfinished = _reasons(storage, logs, finished=storage.finished() | set(finished))
+    reading.unfinished = _reasons(storage, logs, finished=set(finished) | set(reading.runs))
     return reading
 
 
@@ -92,22 +93,39 @@ def _read(file: UPath) -> Log:
     return Log(file, run_id, json.loads(record) if record else None, exit_code)
 
 
-def _fetch(storage: Storage, trial_id: str, files: UPath, name: str) -> bytes | None:
-    """A file of a run, from its W&B files or else from the trial's folder in storage; None if neither has it."""
-    if (files / name).is_file():
-        return (files / name).read_bytes()
-    pictures = [f"media/images/{picture.name}" for picture in (files / "media" / "images").glob("*")]
-    found = match(name, pictures)
-    return (files / found).read_bytes() if found else storage.trial(trial_id).read(name)
+def _fetch(reading: Reading, storage: Storage, trial_id: str, logged: UPath | None, name: str) -> bytes | None:
+    """A file of a run, from its W&B files or else from the trial's folder in storage; None if neither has it whole.
+
+    Args:
+        logged: folder of the W&B files; None if there is no run.
+    """
+    return reading.intact(trial_id, name, _copies(storage, trial_id, logged, name))
+
+
+def _copies(storage: Storage, trial_id: str, logged: UPath | None, name: str) -> Iterator[Copy]:
+    if logged:
+        pictures = [f"media/images/{picture.name}" for picture in (logged / "media" / "images").glob("*")]
+        if found := name if (logged / name).is_file() else match(name, pictures):
+            yield Copy(found, str(logged / found), (logged / found).read_bytes())
+    files = storage.trial(trial_id)
+    if (content := files.read(name)) is not None:
+        yield Copy(name, str(files.folder / name), content)
 
 
 def _add_untracked(reading: Reading, storage: Storage, *, tracked: set[str]) -> None:
     """Add the records of finished trials without a W&B run: W&B was disabled, or its files are lost."""
-    untracked = sorted(storage.finished() - tracked)
-    for trial_id in untracked:
+    untracked = []
+    for trial_id in storage.recorded():
         files = storage.trial(trial_id)
-        text = (files.read("record.json") or b"").decode()
-        reading.add(trial_id, text, files.read, where=str(files.folder / "record.json"))
+        try:
+            record = files.record()
+        except InputError as error:
+            reading.problems.append(str(error))
+            continue
+        if record and trial_id not in tracked:
+            untracked.append(trial_id)
+            fetch, where = partial(_fetch, reading, storage, trial_id, None), str(files.folder / "record.json")
+            reading.add(trial_id, json.dumps(record.to_json()), fetch, where=where)
     if untracked:
         reading.notes.append(
             f"{len(untracked)} finished trials have no W&B run that can be read; taken from their own records in "

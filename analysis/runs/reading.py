@@ -6,11 +6,21 @@ from fnmatch import fnmatch
 
 from study.plan import RunRecord, read_record
 from study.storage import predictions_file
-from wbc_model.errors import InputError
+from study.storage.beside import check_file
+from wbc_model.errors import Damaged, InputError
 from wbc_model.scoring.predictions import Predictions
 
 Fetch = Callable[[str], bytes | None]
 """A file of a run by its name; None if the run has no such file."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of a file of a run."""
+
+    name: str
+    where: str
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,22 @@ class Reading:
     def fetch(self, trial_id: str, name: str) -> bytes | None:
         """A file of a run, read on demand; None if there is no such run or file."""
         return self.runs[trial_id].fetch(name) if trial_id in self.runs else None
+
+    def intact(self, trial_id: str, name: str, copies: Iterable[Copy]) -> bytes | None:
+        """The content of the first copy of a file that belongs to the run's record; others, or none, are problems."""
+        record, found, problems = self.runs[trial_id].record, None, []
+        for copy in copies:
+            try:
+                check_file(record, copy.name, copy.content, where=copy.where)
+            except Damaged as error:
+                problems.append(str(error))
+            else:
+                found = copy.content
+                break
+        if found is None and not problems and name in record.files:
+            problems.append(f"{name} of trial {trial_id} is missing")
+        self.problems += [problem for problem in problems if problem not in self.problems]
+        return found
 
     def predictions(self, trial_id: str, on: str | None = None) -> Predictions | None:
         """What a finished trial predicted for its own test images, or for another dataset's."""

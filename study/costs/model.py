@@ -1,16 +1,19 @@
 """What trials cost, learned from finished trials or a short calibration and kept in storage. No torch, no ray."""
 
 import heapq
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from study.plan import Trial
 from study.storage import Storage
 from wbc_model.config import TrialConfig
+from wbc_model.errors import Damaged, decoding
+from wbc_model.files import sealed, unsealed
 from wbc_model.models import Baseline
 
 FILE = "costs.json"
@@ -45,11 +48,6 @@ class Cost:
     def to_json(self) -> dict[str, float]:
         return {JSON_KEYS.get(name, name): value for name, value in asdict(self).items()}
 
-    @staticmethod
-    def from_json(value: dict[str, Any]) -> "Cost":
-        fields = {key: name for name, key in JSON_KEYS.items()}
-        return Cost(**{fields.get(key, key): number for key, number in value.items()})
-
 
 @dataclass(frozen=True)
 class Machine:
@@ -74,25 +72,40 @@ class Costs:
 
     @staticmethod
     def read(storage: Storage) -> "Costs":
-        content = json.loads(storage.read(FILE) or b"{}")
-        machine = content.get("machine")
-        known = {
-            device: {shape: Cost.from_json(cost) for shape, cost in costs.items()}
-            for device, costs in content.get("known", {}).items()
-        }
-        rates = {
-            device: {int(n): rate for n, rate in found.items()} for device, found in content.get("rates", {}).items()
-        }
-        return Costs(Machine(**machine) if machine else None, known, rates)
+        """The costs in a storage; none if there are none.
+
+        Raises:
+            Damaged: they are not what was written.
+        """
+        content, where = storage.read(FILE), storage.root / FILE
+        if content is None:
+            return Costs()
+        value = unsealed(content, where=where)
+        with decoding(where):
+            known = {
+                device: {shape: _named(cost) for shape, cost in costs.items()}
+                for device, costs in value.get("known", {}).items()
+            }
+            return _COSTS.validate_python(value | {"known": known})
+
+    @staticmethod
+    def read_or_none(storage: Storage) -> "tuple[Costs, list[str]]":
+        """The costs in a storage, or none if they are damaged, and what is wrong with them."""
+        try:
+            return Costs.read(storage), []
+        except Damaged as error:
+            return Costs(), [str(error)]
 
     def write(self, storage: Storage) -> None:
         """Merge with what another launcher may have written in the meantime."""
-        other = Costs.read(storage)
+        other, damaged = Costs.read_or_none(storage)
+        if damaged:
+            storage.set_aside(FILE)
         devices = other.known | self.known
         self.known = {device: other.known.get(device, {}) | self.known.get(device, {}) for device in devices}
         self.rates = other.rates | self.rates
         known = {device: {key: cost.to_json() for key, cost in each.items()} for device, each in self.known.items()}
-        storage.write(FILE, json.dumps(asdict(self) | {"known": known}, indent=1).encode())
+        storage.write(FILE, sealed(asdict(self) | {"known": known}, indent=1))
 
     def learn(self, trial: Trial, cost: Cost) -> None:
         assert self.machine is not None
@@ -169,6 +182,15 @@ def worthwhile_counts(rates: Mapping[int, float]) -> dict[int, float]:
         if rate >= GAIN * max(found.values(), default=0):
             found[n] = rate
     return found
+
+
+def _named(cost: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a `Cost` from costs.json, by their names."""
+    names = {key: name for name, key in JSON_KEYS.items()}
+    return {names.get(key, key): value for key, value in cost.items()}
+
+
+_COSTS: TypeAdapter[Costs] = TypeAdapter(Costs)
 
 
 @cache

@@ -1,27 +1,38 @@
 """The progress of a study, read from its storage."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from study.plan import Trial
 from study.progress.live import BEST
 from study.progress.table import Status, TrialProgress
-from study.storage import Storage
+from study.storage import Storage, TrialFiles
 from study.trial.leases import newest
+from wbc_model.errors import Damaged
 
 
 def progress_of(storage: Storage, trials: Sequence[Trial]) -> dict[str, TrialProgress]:
     """Progress by trial id, as far as the files of each trial show."""
-    finished = storage.finished()
-    return {trial.id: _read(storage, trial, finished=trial.id in finished) for trial in trials}
+    return {trial.id: _read(storage.trial(trial.id)) for trial in trials}
 
 
-def _read(storage: Storage, trial: Trial, *, finished: bool) -> TrialProgress:
-    files = storage.trial(trial.id)
-    rows = files.epochs()
-    best = max((row[BEST] for row in rows), default=0.0)
-    if finished:
-        return TrialProgress(Status.DONE, len(rows), best)
+def _read(files: TrialFiles) -> TrialProgress:
+    rows, damaged = [], []
+    try:
+        if record := files.record():
+            return TrialProgress(Status.DONE, len(record.curves), _best(record.curves))
+    except Damaged as error:
+        damaged.append(str(error))
+    try:
+        rows = files.epochs()
+    except Damaged as error:
+        damaged.append(str(error))
     holder = newest(files.folder)[1]
     if holder is not None and holder.alive():
-        return TrialProgress(Status.RUNNING, len(rows), best)
-    return TrialProgress(Status.FAILED if files.failure() else Status.PENDING, len(rows), best)
+        status = Status.RUNNING
+    else:
+        status = Status.FAILED if files.failure() else Status.PENDING
+    return TrialProgress(status, len(rows), _best(rows), damaged)
+
+
+def _best(rows: Iterable[Mapping[str, float]]) -> float:
+    return max((row[BEST] for row in rows), default=0.0)

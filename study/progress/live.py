@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -75,6 +75,14 @@ class Progress:
     def stopped(self, trial: Trial) -> None:
         """It was stopped between two epochs, or another launcher holds its lease."""
         self.progress[trial.id].status = Status.PENDING
+
+    def tell(self, lines: Iterable[str]) -> None:
+        """Print what a worker has to say."""
+        for line in lines:
+            if self.live:
+                self.live.console.print(line, highlight=False, markup=False)
+            else:
+                print(line, file=sys.stderr, flush=True)
 
     def _end(self, trial: Trial, status: Status, news: str) -> None:
         self.progress[trial.id].status = status

@@ -30,6 +30,8 @@ class TrialProgress:
     """Epochs completed."""
     best: float = 0.0
     """Highest validation accuracy so far."""
+    damaged: Sequence[str] = ()
+    """What is wrong with each of its files that cannot be read."""
 
 
 def board(trials: Sequence[Trial], progress: Mapping[str, TrialProgress], *, left: str) -> Group:

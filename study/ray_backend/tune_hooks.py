@@ -20,7 +20,7 @@ from study.scheduling.failures import Failure
 from study.scheduling.schedule import RetryDecision, TrialQueue
 from study.settings import Settings
 from study.storage import PRUNED, Storage
-from study.trial.attempt import FINISHED, HELD, OUTCOME, attempt
+from study.trial.attempt import FINISHED, HELD, OUTCOME, TOLD, attempt
 
 MAX_REQUESTED = 1000
 """Trials for which resources are requested of an autoscaling cluster: more would only slow the request down."""
@@ -109,6 +109,7 @@ class ScheduleCallback(NotPickled, tune.Callback):
     ) -> None:
         ours, outcome = _ours(trial), result.get(OUTCOME)
         self._record_start()
+        self.progress.tell(result.get(TOLD, ()))
         if outcome is None:
             self.progress.epoch(ours, result)
         elif outcome == FINISHED:
@@ -140,7 +141,7 @@ class ScheduleCallback(NotPickled, tune.Callback):
         if (ours := _ours(trial)).id not in self.schedule.running:
             return
         files = self.storage.trial(ours.id)
-        failure = Failure.lost(_reason(trial), epochs=len(files.epochs()))
+        failure = Failure.lost(_reason(trial), epochs=self.progress.progress[ours.id].epochs)
         files.write_failure(failure)
         self._fail(ours, failure)
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from wbc_model.errors import UNWRITABLE
+from wbc_model.errors import UNWRITABLE, Damaged
 
 BACK_OFF = (1.0, 10.0, 60.0)
 """Seconds of backoff before the first, second and third retry after a transient error."""
@@ -81,7 +81,7 @@ def _kind(error: BaseException) -> Kind:
     from wbc_model.networks.weights import WeightsError
     from wbc_model.training.train import TrainingError  # loads torch: where a trial failed, it is there
 
-    if isinstance(error, DataError | WeightsError):
+    if isinstance(error, DataError | WeightsError | Damaged):
         return Kind.DATA
     if isinstance(error, TrainingError):
         return Kind.TRAINING

@@ -5,24 +5,25 @@ first, and the rest once it has the trial.
 """
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from typing import Any
 
 from study.plan import Trial
 from study.scheduling.failures import Failure
 from study.settings import Settings
-from study.storage import Storage
+from study.storage import Storage, TrialFiles
 from study.trial.leases import Held, Lease
+from wbc_model.errors import Damaged
 
-OUTCOME = "outcome"
+OUTCOME, TOLD = "outcome", "told"
 FINISHED, HELD = "finished", "held"
 
 
 def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None, None]:
     """Yield a row per epoch, then a last row with the outcome: `FINISHED`, `HELD` with `by`, or a `Failure` as JSON.
 
-    `FINISHED` comes with the `seconds` and the `epochs` of this attempt.
+    `FINISHED` comes with the `seconds` and the `epochs` of this attempt. A row may have lines for the user, `TOLD`.
 
     Errors are yielded, not raised, so that the reason reaches the launcher even if the storage is not writable.
     """
@@ -38,12 +39,15 @@ def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None,
         yield {OUTCOME: Failure.of(error, epochs=0).to_json()}
         return
     began, done, epochs, outcome = time.monotonic(), 0, 0, {}
+    told: list[str] = []
     try:
-        if files.read("record.json") is None:  # else another launcher has finished it since it was planned
-            with closing(run_trial(trial, settings)) as rows:  # a pending checkpoint is written while the lease is held
+        if not _finished(files, told.append):  # else another launcher has finished it since it was planned
+            # Closed while the lease is held: it then writes a pending checkpoint.
+            with closing(run_trial(trial, settings, tell=told.append)) as rows:
                 for row in rows:
                     done, epochs = done + 1, int(row["epoch"]) + 1
-                    yield row
+                    yield row | ({TOLD: told.copy()} if told else {})
+                    told.clear()
                     lease.check()
         outcome = {OUTCOME: FINISHED, "seconds": time.monotonic() - began, "epochs": done}
     except Held as held:
@@ -55,4 +59,13 @@ def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None,
         outcome = {OUTCOME: failure.to_json()}
     finally:
         lease.release()
-    yield outcome
+    yield outcome | ({TOLD: told} if told else {})
+
+
+def _finished(files: TrialFiles, tell: Callable[[str], object]) -> bool:
+    """Whether the trial has a record; one that is damaged is set aside."""
+    try:
+        return files.record() is not None
+    except Damaged as error:
+        tell(f"{error}; it is kept as {files.set_aside('record.json')}, and the trial runs again")
+        return False

@@ -2,33 +2,36 @@
 
 import io
 import platform
-from collections.abc import Callable, Generator, Mapping
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
-from torch import nn
 
 from study.plan import Trial
 from study.provenance import code
 from study.settings import Settings
 from study.storage import Storage, TrialFiles
+from study.storage.beside import hashes
 from study.tracking.content import log_again, log_provenance, summarise
 from study.tracking.wandb_run import tracked
-from study.trial.checkpoints import Checkpoint
+from study.trial.checkpoints import Checkpoint, Resumed
 from study.trial.device_memory import gpu_share
 from study.trial.final_test import make_record, npz_files
 from study.trial.inputs import prepared
 from study.trial.pretrained import weights_of, weights_source
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import is_built_in
+from wbc_model.errors import Damaged
 from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.cache import Prepared
 from wbc_model.training.device import choose
 from wbc_model.training.gradcam import sheet
-from wbc_model.training.train import TrainState, fit
+from wbc_model.training.train import EpochReport, TrainState, fit
 
 if TYPE_CHECKING:
     import wandb  # at run time, only study.tracking imports it
@@ -36,10 +39,15 @@ if TYPE_CHECKING:
 EpochRow = dict[str, Any]
 
 
-def run_trial(trial: Trial, settings: Settings) -> Generator[EpochRow, None, None]:
+def run_trial(
+    trial: Trial, settings: Settings, *, tell: Callable[[str], object] = warnings.warn
+) -> Generator[EpochRow, None, None]:
     """Train, test, track and store one trial; yields one row per epoch. Its record is written last.
 
     In a search, a trial ends with its last epoch: its objective is in its epochs, and it sees no test data.
+
+    Args:
+        tell: is given a line for each file that was damaged and is set aside.
     """
     files = Storage(settings.storage).trial(trial.id)
     device = choose()
@@ -52,7 +60,13 @@ def run_trial(trial: Trial, settings: Settings) -> Generator[EpochRow, None, Non
         model = build(trial.config, seed=trial.seed, weights=weights_source(settings))
         provenance = code() | _provenance(trial.config, data, others, settings, device=device)
         log_provenance(run, provenance)
-        state = yield from _train(trial, model, data, files, run, settings, provenance=provenance, device=device)
+        inputs = {name: provenance[name] for name in ("data", "weights")}
+        with Checkpoint(files, inputs) as checkpoint:
+            resumed = _resumed(files, checkpoint, tell)
+            state = resumed.state if resumed else None
+            epochs = fit(model, data.sets["train"], data.sets["validation"], trial.config, seed=trial.seed,
+                         device=device, resume=state, capture=not settings.eager)  # fmt: skip
+            state = yield from _train(epochs, resumed, files, checkpoint, run, wait=bool(settings.search))
         if settings.search:
             files.discard("checkpoint.pt")
             return
@@ -61,37 +75,54 @@ def run_trial(trial: Trial, settings: Settings) -> Generator[EpochRow, None, Non
         sets = {trial.config.dataset.name: data} | others
         record, tests = make_record(trial, model, sets, state, files.epochs(), made_from=provenance, device=device)
         predictions, picture = npz_files(tests, own=trial.config.dataset.name), None
-        for name, content in predictions.items():
-            files.write(name, content)
+        beside = dict(predictions)
         if isinstance(trial.config.model, TwoBranch):
             picture = sheet(model, data.sets["test"], tests[trial.config.dataset.name].probabilities, device=device)
-            files.write("gradcam.png", _bytes(partial(Image.fromarray(picture).save, format="PNG")))
+            beside["gradcam.png"] = _bytes(partial(Image.fromarray(picture).save, format="PNG"))
+        for name, content in beside.items():
+            files.write(name, content)
+        record = replace(record, files=hashes(beside))
         summarise(run, record, predictions=predictions, picture=picture)
     files.finish(record)
 
 
+def _resumed(files: TrialFiles, checkpoint: Checkpoint, tell: Callable[[str], object]) -> Resumed | None:
+    """Where an earlier attempt stopped, if anywhere; files that are damaged are set aside."""
+    try:
+        files.epochs()
+    except Damaged as error:
+        tell(f"{error}; it is kept as {files.set_aside('epochs.jsonl')}")
+    try:
+        return checkpoint.read()
+    except Damaged as error:
+        tell(f"{error}; it is kept as {files.set_aside('checkpoint.pt')}, and the trial starts anew")
+        return None
+
+
 def _train(
-    trial: Trial, model: nn.Module, data: Prepared, files: TrialFiles, run: "wandb.Run", settings: Settings, *,
-    provenance: dict[str, Any], device: str,
+    epochs: Iterator[EpochReport], resumed: Resumed | None, files: TrialFiles, checkpoint: Checkpoint,
+    run: "wandb.Run", *, wait: bool,
 ) -> Generator[EpochRow, None, TrainState]:  # fmt: skip
-    """Resume from the checkpoint, if any, to the last epoch; after each, write the epoch log, then the checkpoint."""
-    with Checkpoint(files, {name: provenance[name] for name in ("data", "weights")}) as checkpoint:
-        state = checkpoint.read()
-        rows = files.epochs()[: state.epoch if state else 0]
-        log_again(run, rows)
-        epochs = fit(model, data.sets["train"], data.sets["validation"], trial.config, seed=trial.seed, device=device,
-                     resume=state, capture=not settings.eager)  # fmt: skip
-        for report in epochs:
-            state, row = report.state, report.row()
-            rows.append(row)
-            checkpoint.wait()
-            files.write_epochs(rows)
-            checkpoint.write(state)
-            if settings.search:  # the launcher may stop the trial here and delete its checkpoint
-                checkpoint.wait()
-            run.log(row, step=report.epoch)
-            yield row
+    """Train to the last epoch; after each, write the epoch log, then the checkpoint.
+
+    Args:
+        wait: for each checkpoint, before its epoch is reported: the launcher of a search may stop the trial then and
+            delete it.
+    """
+    state, rows = (resumed.state, resumed.rows) if resumed else (None, [])
+    files.write_epochs(rows)
+    log_again(run, rows)
+    for report in epochs:
+        state, row = report.state, report.row()
+        rows.append(row)
         checkpoint.wait()
+        files.write_epochs(rows)
+        checkpoint.write(state, rows)
+        if wait:
+            checkpoint.wait()
+        run.log(row, step=report.epoch)
+        yield row
+    checkpoint.wait()
     assert state is not None
     return state
 

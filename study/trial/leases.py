@@ -5,7 +5,6 @@ taken over, so there are never two holders. The holder writes heartbeats. The ne
 released, its process is dead (if on the same machine), or it had no heartbeat for `SILENT` seconds (if on another).
 """
 
-import json
 import os
 import platform
 import threading
@@ -15,10 +14,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
+from pydantic import TypeAdapter
 from upath import UPath
 
 from study.storage import create, write
+from wbc_model.errors import Damaged, decoding
+from wbc_model.files import sealed, unsealed
 
+UNKNOWN = "an unknown node (its lease is damaged)"
 BEAT, SILENT = 10.0, 60.0
 """Seconds between heartbeats, and without one until a holder counts as dead: clocks must agree more closely."""
 
@@ -128,15 +131,29 @@ class Lease:
 
 def newest(folder: UPath) -> tuple[int, Holder | None]:
     """Number and content of a trial's latest lease; -1 and None if there is none."""
-    numbers = [int(file.stem.removeprefix("lease-")) for file in folder.glob("lease-*.json")]
-    for number in sorted(numbers, reverse=True):
+    numbers = [file.stem.removeprefix("lease-") for file in folder.glob("lease-*.json")]
+    for number in sorted((int(number) for number in numbers if number.isdecimal()), reverse=True):
         with suppress(FileNotFoundError):  # deleted since: the trial has another holder
-            return number, Holder(**json.loads((folder / f"lease-{number}.json").read_text()))
+            return number, _read(folder / f"lease-{number}.json")
     return -1, None
 
 
+def _read(file: UPath) -> Holder:
+    """The content of a lease. Of one that is damaged, only the time of the last heartbeat is known."""
+    content = file.read_bytes()
+    try:
+        value = unsealed(content, where=file)
+        with decoding(file):
+            return _HOLDER.validate_python(value)
+    except Damaged:
+        return Holder(UNKNOWN, "", 0, 0, file.stat().st_mtime)
+
+
 def _content(holder: Holder) -> bytes:
-    return json.dumps(asdict(holder)).encode()
+    return sealed(asdict(holder))
+
+
+_HOLDER: TypeAdapter[Holder] = TypeAdapter(Holder)
 
 
 def _machine() -> str:

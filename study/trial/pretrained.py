@@ -3,10 +3,14 @@
 import json
 from collections.abc import Iterable
 
+from pydantic import TypeAdapter
+
 from study.settings import Settings
 from study.storage import Storage
 from wbc_model.choices import Init
 from wbc_model.config import TrialConfig
+from wbc_model.errors import Damaged, decoding
+from wbc_model.files import unsealed
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.build import trunks_of
 from wbc_model.networks.weights import NEWEST, Hub, Source, TrunkSpec, find_weights
@@ -53,4 +57,15 @@ def _pin(specs: Iterable[TrunkSpec], storage: Storage) -> None:
 
 
 def _revisions(storage: Storage) -> dict[str, str]:
-    return json.loads(storage.read(REVISIONS) or b"{}")
+    content, where = storage.read(REVISIONS), storage.root / REVISIONS
+    if content is None:
+        return {}
+    try:
+        value = unsealed(content, where=where)
+        with decoding(where):
+            return _REVISIONS.validate_python(value)
+    except Damaged as error:
+        raise Damaged(f"{error}; python -m study.reconcile --repair takes the commits from the records") from error
+
+
+_REVISIONS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])

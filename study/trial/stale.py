@@ -8,14 +8,16 @@ from typing import Any
 from study.plan import Trial
 from study.settings import Settings
 from study.storage import Storage, manifest_file
+from study.storage.manifests import kept_manifest
 from study.trial.pretrained import weights_of
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import DataError
 from wbc_model.datasets.find import ImageFile
 from wbc_model.datasets.spec import DataSpec
+from wbc_model.errors import Damaged
 from wbc_model.networks.weights import WeightsError
 from wbc_model.preparation.cache import files_of, open_if_prepared
-from wbc_model.preparation.manifest import Entry, read_manifest
+from wbc_model.preparation.manifest import Entry
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,17 @@ class _Present:
             return ""
         if prepared:
             return "" if prepared.fingerprint == fingerprint else name
-        manifest = Storage(self.settings.storage).root / manifest_file(name, str(fingerprint))
-        if not manifest.exists():
+        root = Storage(self.settings.storage).root
+        try:
+            entries = kept_manifest(root, dataset=name, fingerprint=str(fingerprint))
+        except Damaged as error:
+            self.missing[name], self.complete = str(error), False
+            return ""
+        if entries is None:
+            manifest = root / manifest_file(name, str(fingerprint))
             self.missing[name] = f"{name}: not prepared on this machine, and {manifest} is missing"
             return ""
-        told = changes(read_manifest(manifest), files)
+        told = changes(entries, files)
         return f"{name} ({told})" if told else ""
 
     def _weights(self, config: TrialConfig) -> frozenset[tuple[str, str]]:

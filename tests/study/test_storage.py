@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,10 +6,13 @@ from upath import UPath
 
 from study.plan import RunRecord, Trial
 from study.scheduling.failures import Failure
-from study.storage import Storage, create
+from study.storage import Storage, create, read_plan, write_plan
+from study.storage.trials import Records
 from study.trial.leases import Held, Lease
 from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
+from wbc_model.errors import Damaged
+from wbc_model.files import sealed
 from wbc_model.scoring.metrics import ConfusionMatrix
 
 TRIAL = Trial(TrialConfig(), 0)
@@ -42,9 +46,68 @@ def test_a_record_set_aside_is_kept_and_counts_no_more(storage: Storage):
     files = storage.trial(TRIAL.id)
     for number in (0, 1):
         files.finish(RECORD)
-        files.set_aside()
+        files.set_stale_aside()
         assert storage.finished() == set()
         assert files.read(f"stale-{number}.json") is not None
+
+
+DAMAGES = {
+    "empty": lambda _: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "other JSON": lambda _: b'{"state": "fine"}',
+    "a list": lambda _: b"[]",
+    "bad UTF-8": lambda content: content.replace(b"trial", b"tri\xffal", 1),
+    "another digit": lambda content: content.replace(b'"seconds": 1', b'"seconds": 2', 1),
+    "of another trial": lambda _: sealed(replace(RECORD, trial=replace(TRIAL, seed=1)).to_json()),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_record_is_named_and_its_trial_counts_as_unfinished(kind: str, storage: Storage):
+    files, other = storage.trial(TRIAL.id), replace(RECORD, trial=replace(TRIAL, seed=2))
+    files.finish(RECORD)
+    storage.trial(other.trial.id).finish(other)
+    files.write("record.json", DAMAGES[kind](files.read("record.json")))
+    with pytest.raises(Damaged):
+        files.record()
+    records = storage.records()
+    assert records.intact == {other.trial.id: other}
+    assert list(records.damaged) == [TRIAL.id]
+    assert records.damaged[TRIAL.id].startswith(f"{files.folder / 'record.json'} is damaged: ")
+    assert storage.finished() == {other.trial.id}
+    assert files.set_aside("record.json") == "damaged-0-record.json"
+    assert storage.records().damaged == {}
+
+
+def test_a_record_of_another_protocol_and_a_copied_folder_are_nobody_s(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+):
+    storage.trial(TRIAL.id).finish(RECORD)
+    storage.trial(f"{TRIAL.id} (copy)").finish(RECORD)
+    assert storage.finished() == {TRIAL.id}
+    monkeypatch.setattr("wbc_model.config.PROTOCOL", 3)
+    assert storage.records() == Records({}, {})
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"a": 1}\n', b'{"epoch": 1}\n', b"\xff", b"[1]"])
+def test_a_damaged_epoch_log_or_failure_is_named(content: bytes, storage: Storage):
+    files = storage.trial(TRIAL.id)
+    files.write("epochs.jsonl", content)
+    with pytest.raises(Damaged, match=r"epochs\.jsonl is damaged: "):
+        files.epochs()
+    files.write("error.json", content)
+    failure = files.failure()
+    assert failure
+    assert "error.json is damaged: " in failure.error
+
+
+def test_a_plan_comes_back_unless_it_is_damaged(storage: Storage):
+    write_plan(storage, [TRIAL])
+    assert read_plan(storage) == [TRIAL]
+    for content in (b"", b"{}", b"[1]", sealed([TRIAL.to_json()]).replace(b'"seed": 0', b'"seed": 7')):
+        storage.write("plan.json", content)
+        with pytest.raises(Damaged, match=r"plan\.json is damaged: .*launched the study writes it again"):
+            read_plan(storage)
 
 
 def test_one_of_two_creators_of_a_file_wins(storage: Storage):

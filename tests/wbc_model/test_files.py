@@ -1,4 +1,5 @@
 import hashlib
+import json
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from wbc_model.files import create_whole, sha256_of, whole_file, whole_folder, write_whole
+from wbc_model.errors import Damaged
+from wbc_model.files import (
+    create_whole,
+    sealed,
+    sealed_lines,
+    sha256_of,
+    unsealed,
+    unsealed_lines,
+    whole_file,
+    whole_folder,
+    write_whole,
+)
 
 
 @contextmanager
@@ -91,3 +103,34 @@ def test_what_a_killed_process_left_of_a_folder_makes_way(tmp_path: Path):
 def test_a_hash_is_of_the_bytes(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"abc")
     assert sha256_of(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.parametrize("value", [{"a": 1.5, "b": [1, None]}, [], [{"a": 1}, {"b": 2}]])
+def test_json_that_holds_its_hash_comes_back_and_so_does_json_without_one(value: dict | list):
+    assert unsealed(sealed(value), where="f") == value
+    assert unsealed(sealed(value, indent=1), where="f") == value
+    assert unsealed(json.dumps(value), where="f") == value
+
+
+def test_lines_come_back():
+    rows = [{"epoch": 0, "loss": 0.1}, {"epoch": 1, "loss": float("inf")}]
+    assert unsealed_lines(sealed_lines(rows), where="f") == rows
+    assert unsealed_lines(b'{"epoch": 0}\n', where="f") == [{"epoch": 0}]
+
+
+def test_a_changed_bit_of_json_is_noticed_or_changes_nothing():
+    value = {"trial": "t", "counts": [[10, 0], [3, 7]], "loss": 0.125}
+    content = sealed(value)
+    for at in range(len(content)):
+        for bit in range(8):
+            try:
+                found = unsealed(content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :], where="f")
+            except Damaged:
+                continue
+            assert {key: found[key] for key in value} == value
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
+def test_what_is_no_json_is_named(content: bytes):
+    with pytest.raises(Damaged, match="^f is damaged: "):
+        unsealed(content, where="f")

@@ -1,7 +1,6 @@
 """The cache of prepared images: written once per machine, then memory-mapped by every trial that reads it."""
 
 import glob
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from wbc_model.files import sha256_of, whole_folder
 from wbc_model.preparation.build import build
 from wbc_model.preparation.cache_folder import folder_name, require_room
 from wbc_model.preparation.image_set import ImageSet
-from wbc_model.preparation.manifest import Entry, read_manifest
+from wbc_model.preparation.manifest import Entry, fingerprint_of, read_manifest
 from wbc_model.preparation.splits import SPLITS, Split
 
 
@@ -124,6 +123,4 @@ def _open(dataset: Dataset, folder: Path) -> Prepared:
         labels = np.array([dataset.classes.index(cell) for _, cell in rows], dtype=np.int64)
         pixels = np.load(folder / f"{name}.npy", mmap_mode="c")  # never written to; torch takes no read-only array
         sets[name] = ImageSet(pixels, labels, tuple(name for name, _ in rows), dataset.classes)
-    lines = sorted(f"{entry.split} {entry.cell} {entry.copies} {entry.sha256}" for entry in manifest if entry.split)
-    fingerprint = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-    return Prepared(sets, manifest, fingerprint, folder)
+    return Prepared(sets, manifest, fingerprint_of(manifest), folder)

@@ -1,6 +1,8 @@
 """The manifest of a prepared dataset: a CSV file with one line per file found. Needs no torch."""
 
 import csv
+import hashlib
+import io
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, TypeAdapter
 from upath import UPath
 
+from wbc_model.errors import decoding
 from wbc_model.preparation.splits import Split
 
 
@@ -33,9 +36,24 @@ class Entry:
 
 
 def read_manifest(path: Path | UPath) -> tuple[Entry, ...]:
-    """The entries of a manifest, in its order; `size` and `group` may be missing, as in old manifests."""
-    with path.open(newline="") as file:
-        return tuple(_ENTRIES.validate_python(list(csv.DictReader(file))))
+    """The entries of a manifest, in its order; `size` and `group` may be missing, as in old manifests.
+
+    Raises:
+        Damaged: it is no manifest.
+    """
+    return decode_manifest(path.read_bytes(), where=path)
+
+
+def decode_manifest(content: bytes, *, where: object) -> tuple[Entry, ...]:
+    """As `read_manifest`, from the content of the file `where`."""
+    with decoding(where):
+        return tuple(_ENTRIES.validate_python(list(csv.DictReader(io.StringIO(content.decode(), newline="")))))
+
+
+def fingerprint_of(entries: Iterable[Entry]) -> str:
+    """Hash over the content, class and set of every image: two machines with equal ones train on equal data."""
+    lines = sorted(f"{entry.split} {entry.cell} {entry.copies} {entry.sha256}" for entry in entries if entry.split)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def write_manifest(path: Path, entries: Iterable[Entry]) -> None:

@@ -19,7 +19,7 @@ from search_spaces.rehearsal import REHEARSAL
 from wbc_model.choices import CELLS
 from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
-from wbc_model.preparation.manifest import Entry, write_manifest
+from wbc_model.preparation.manifest import Entry, fingerprint_of, write_manifest
 
 
 def curve(*accuracies: float) -> list[dict[str, float]]:
@@ -79,16 +79,19 @@ def test_class_distributions_are_those_of_the_data_that_the_runs_had(tmp_path, m
     entries = [Entry(f"{i}", cell, "train", i, "", "") for i, cell in enumerate(CELLS)]
     entries += [Entry("x", "monocyte", "test", 0, "", ""), Entry("y", "monocyte", "", 0, "", "no cell")]
     (tmp_path / "data").mkdir()
-    write_manifest(tmp_path / "data" / "ldwbc-abc.csv", entries)
+    made_from = fingerprint_of(entries)
+    write_manifest(tmp_path / "data" / f"ldwbc-{made_from}.csv", entries)
     write_manifest(tmp_path / "data" / "ldwbc-other.csv", [])
-    manifests = read_manifests([make_record(PROPOSED, provenance={"data": "abc"})], tmp_path, usual=PROPOSED)
+    manifests = read_manifests(
+        [make_record(PROPOSED, provenance={"data": made_from})], tmp_path, usual=PROPOSED, problems=[]
+    )
     (axes,) = data.figure_4(manifests, rehearsal=False).figure.axes
     assert [bar.get_height() for bar in axes.patches] == [1, 1, 1, 1, 1, 0, 1, 2, 3, 4]
-    lost = read_manifests([make_record(PROPOSED, provenance={"data": "lost"})], tmp_path, usual=PROPOSED)
+    lost = read_manifests([make_record(PROPOSED, provenance={"data": "lost"})], tmp_path, usual=PROPOSED, problems=[])
     with pytest.raises(style.CannotDraw, match="manifests of the runs' data, and there are none"):
         data.figure_4(lost, rehearsal=False)
     others = [make_record(vary(augmentation="none"), provenance={"data": "other"})]
-    assert read_manifests(others, tmp_path, usual=PROPOSED) == {}
+    assert read_manifests(others, tmp_path, usual=PROPOSED, problems=[]) == {}
 
 
 @pytest.mark.usefixtures("styled")

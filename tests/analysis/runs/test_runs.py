@@ -1,3 +1,4 @@
+import io
 import json
 import struct
 import time
@@ -6,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from wandb.proto.wandb_internal_pb2 import Record
 
 from analysis.runs.read import read
@@ -15,6 +18,7 @@ from search_spaces.paper import PROPOSED, vary
 from study.plan import Trial
 from study.scheduling.failures import Failure
 from study.storage import Storage, root_of, write
+from study.storage.beside import hashes
 from wbc_model.errors import InputError
 
 RAW = vary(mixup_alpha=0.0)
@@ -44,7 +48,7 @@ def test_a_record_that_cannot_be_read_names_its_run_and_the_field(make_record):
     broken = json.dumps(make_record(PROPOSED).to_json() | {"best_epoch": "late"})
     with pytest.raises(InputError, match="run x: a record that this version cannot read: best_epoch=late: "):
         record_of("x", broken, where="run x")
-    with pytest.raises(InputError, match="run x: a record that is no JSON"):
+    with pytest.raises(InputError, match="run x is damaged: "):
         record_of("x", broken[:-1], where="run x")
 
 
@@ -159,30 +163,72 @@ def test_why_a_trial_has_no_result_is_told(tmp_path, make_record):
     }
 
 
-def test_trials_that_wandb_was_not_told_of_count_by_their_own_records(tmp_path, make_record):
+def test_trials_that_wandb_was_not_told_of_count_by_their_own_records(tmp_path, make_record, save_predictions):
     tracked, untracked = make_record(PROPOSED), make_record(RAW)
     log_of(tracked, file=place(tmp_path, tracked))
     files = Storage(str(tmp_path)).trial(untracked.trial.id)
-    files.write("predictions.npz", b"numbers")
+    files.write("predictions.npz", content := save_predictions(untracked))
     files.finish(untracked)
     reading = read(tmp_path)
     assert reading.records == [tracked, untracked]
-    assert reading.fetch(untracked.trial.id, "predictions.npz") == b"numbers"
+    assert reading.fetch(untracked.trial.id, "predictions.npz") == content
     (note,) = reading.notes
     assert note.startswith("1 finished trials have no W&B run that can be read; taken from their own records in ")
     assert note.endswith(untracked.trial.id)
 
 
-def test_files_of_a_run_are_its_own_or_else_those_in_storage(tmp_path, make_record):
+def test_files_of_a_run_are_its_own_or_else_those_in_storage(tmp_path, make_record, save_predictions):
     record = make_record(PROPOSED)
     folder = log_of(record, file=place(tmp_path, record)).parent / "files"
-    (run,) = read(tmp_path).runs.values()
+    reading = read(tmp_path)
+    (run,) = reading.runs.values()
     assert run.fetch("predictions.npz") is None
-    Storage(str(tmp_path)).trial(record.trial.id).write("predictions.npz", b"stored")
-    assert run.fetch("predictions.npz") == b"stored"
+    files, content = Storage(str(tmp_path)).trial(record.trial.id), save_predictions(record)
+    files.write("predictions.npz", content)
+    assert run.fetch("predictions.npz") == content
     folder.mkdir()
-    (folder / "predictions.npz").write_bytes(b"of the run")
-    assert run.fetch("predictions.npz") == b"of the run"
+    for damaged in (b"", content[: len(content) // 2], save_predictions(make_record(PROPOSED, counts=[[1] * 5] * 5))):
+        (folder / "predictions.npz").write_bytes(damaged)
+        assert run.fetch("predictions.npz") == content, "the one in storage is not damaged"
+        assert len(reading.problems) == 1
+        assert reading.problems.pop().startswith(f"{folder / 'predictions.npz'} is damaged: ")
+    (folder / "predictions.npz").write_bytes(content)
+    files.write("predictions.npz", b"damaged, but it is not asked for")
+    assert run.fetch("predictions.npz") == content
+    assert reading.problems == []
+
+
+def test_a_file_is_the_one_whose_hash_the_record_has(tmp_path, make_record, save_predictions):
+    plain = make_record(PROPOSED)
+    content = save_predictions(plain)
+    record = replace(plain, files=hashes({"predictions.npz": content}))
+    files = Storage(str(tmp_path)).trial(record.trial.id)
+    files.finish(record)
+    reading = read(tmp_path)
+    assert reading.predictions(record.trial.id) is None
+    assert reading.problems == [f"predictions.npz of trial {record.trial.id} is missing"]
+    other = io.BytesIO()
+    np.savez(other, **np.load(io.BytesIO(content)))  # equal numbers, and another file
+    files.write("predictions.npz", other.getvalue())
+    assert reading.predictions(record.trial.id) is None
+    assert reading.problems[1].endswith("predictions.npz is damaged: it has another hash than its record says")
+    files.write("predictions.npz", content)
+    assert reading.predictions(record.trial.id)
+    assert len(reading.problems) == 2
+
+
+def test_a_damaged_record_is_a_problem_even_where_the_log_has_it(tmp_path, make_record):
+    logged, alone = make_record(PROPOSED), make_record(RAW)
+    log_of(logged, file=place(tmp_path, logged))
+    for record in (logged, alone):
+        files = Storage(str(tmp_path)).trial(record.trial.id)
+        files.finish(record)
+        files.write("record.json", b"")
+    reading = read(tmp_path)
+    assert reading.records == [logged]
+    assert sorted(problem.partition(" is damaged")[0] for problem in reading.problems) == sorted(
+        str(tmp_path / "trials" / record.trial.id / "record.json") for record in (logged, alone)
+    )
 
 
 @pytest.mark.parametrize("store", ["memory", pytest.param("s3", marks=pytest.mark.slow)])
@@ -191,7 +237,8 @@ def test_an_object_store_is_read_as_a_folder_is(store, tmp_path, make_record, sa
     tracked, untracked = make_record(PROPOSED), make_record(RAW)
     folder = log_of(tracked, file=place(tmp_path, tracked)).parent / "files"
     (folder / "media" / "images").mkdir(parents=True)
-    (folder / "media" / "images" / "gradcam_12_9a47eb.png").write_bytes(b"picture")
+    Image.new("RGB", (2, 2)).save(folder / "media" / "images" / "gradcam_12_9a47eb.png")
+    picture = (folder / "media" / "images" / "gradcam_12_9a47eb.png").read_bytes()
     files = Storage(str(tmp_path)).trial(untracked.trial.id)
     files.write("predictions.npz", save_predictions(untracked))
     files.finish(untracked)
@@ -203,7 +250,7 @@ def test_an_object_store_is_read_as_a_folder_is(store, tmp_path, make_record, sa
     reading = read(root)
     assert by_id(reading.records) == by_id([tracked, untracked])
     assert reading.problems == []
-    assert reading.fetch(tracked.trial.id, "gradcam.png") == b"picture"
+    assert reading.fetch(tracked.trial.id, "gradcam.png") == picture
     assert reading.fetch(tracked.trial.id, "predictions.npz") is None
     assert reading.predictions(untracked.trial.id)
 

@@ -1,5 +1,7 @@
 """A checkpoint is written beside the training: from a copy, whole however the trial ends, and its failure is told."""
 
+import io
+import random
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,10 +13,12 @@ import torch
 from study.storage import Storage, TrialFiles
 from study.trial.checkpoints import Checkpoint, snapshot
 from wbc_model.config import TrialConfig
+from wbc_model.errors import Damaged
 from wbc_model.networks.build import build
 from wbc_model.training.train import EpochReport, fit
 
 INPUTS = {"data": "0123", "weights": {}}
+ROWS = [{"epoch": 0}]
 PATIENCE = 20
 """Seconds after which a test gives up."""
 
@@ -43,14 +47,14 @@ def reports(tiny: TrialConfig, images: Callable):
 
 def test_training_goes_on_while_storage_is_slow(files: Slow, reports):
     with Checkpoint(files, INPUTS) as checkpoint:
-        checkpoint.write(next(reports).state)
+        checkpoint.write(next(reports).state, ROWS)
         next(reports)
         assert files.read("checkpoint.pt") is None
         files.may.set()
         checkpoint.wait()
-        state = checkpoint.read()
-        assert state is not None
-        assert state.epoch == 1
+        resumed = checkpoint.read()
+        assert resumed is not None
+        assert (resumed.state.epoch, resumed.rows) == (1, ROWS)
 
 
 def test_training_does_not_reach_what_is_saved(reports):
@@ -67,16 +71,16 @@ def test_a_trial_that_is_closed_saves_its_epoch_first(files: Slow, reports):
     def trial():
         with Checkpoint(files, INPUTS) as checkpoint:
             for report in reports:
-                checkpoint.write(report.state)
+                checkpoint.write(report.state, ROWS)
                 yield report
 
     running = trial()
     next(running)
     threading.Timer(0.2, files.may.set).start()
     running.close()
-    state = Checkpoint(files, INPUTS).read()
-    assert state is not None
-    assert state.epoch == 1
+    resumed = Checkpoint(files, INPUTS).read()
+    assert resumed is not None
+    assert resumed.state.epoch == 1
 
 
 def test_what_kept_it_from_being_written_is_raised_at_the_next_wait(files: Slow, reports, monkeypatch):
@@ -85,7 +89,7 @@ def test_what_kept_it_from_being_written_is_raised_at_the_next_wait(files: Slow,
 
     monkeypatch.setattr(files, "write", full)
     with Checkpoint(files, INPUTS) as checkpoint:
-        checkpoint.write(next(reports).state)
+        checkpoint.write(next(reports).state, ROWS)
         with pytest.raises(OSError, match="No space left"):
             checkpoint.wait()
 
@@ -93,5 +97,61 @@ def test_what_kept_it_from_being_written_is_raised_at_the_next_wait(files: Slow,
 def test_nothing_is_read_that_was_made_from_other_inputs(files: Slow, reports):
     files.may.set()
     with Checkpoint(files, INPUTS) as checkpoint:
-        checkpoint.write(next(reports).state)
+        checkpoint.write(next(reports).state, ROWS)
     assert Checkpoint(files, INPUTS | {"data": "4567"}).read() is None
+
+
+@pytest.fixture
+def written(files: Slow, reports) -> bytes:
+    """The content of a checkpoint after an epoch."""
+    files.may.set()
+    with Checkpoint(files, INPUTS) as checkpoint:
+        checkpoint.write(next(reports).state, ROWS)
+    return files.read("checkpoint.pt") or b""
+
+
+def test_a_changed_bit_is_noticed_or_changes_nothing(files: Slow, written: bytes):
+    """torch itself compares no checksums: it loads most such files."""
+    draw, noticed = random.Random(0), 0
+    whole = Checkpoint(files, INPUTS).read()
+    for _ in range(60):
+        at = draw.randrange(len(written))
+        files.write("checkpoint.pt", written[:at] + bytes([written[at] ^ 1 << draw.randrange(8)]) + written[at + 1 :])
+        try:
+            found = Checkpoint(files, INPUTS).read()
+        except Damaged:
+            noticed += 1
+            continue
+        assert found
+        assert whole
+        assert found.rows == whole.rows
+        torch.testing.assert_close(found.state.to_dict(), whole.state.to_dict(), rtol=0, atol=0)
+    assert noticed > 40
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"PK\x03\x04", None])
+def test_what_is_no_checkpoint_is_named(content: bytes | None, files: Slow, written: bytes):
+    files.write("checkpoint.pt", written[: len(written) // 2] if content is None else content)
+    with pytest.raises(Damaged, match=r"checkpoint\.pt is damaged: "):
+        Checkpoint(files, INPUTS).read()
+
+
+def test_that_of_another_trial_is_not_read(files: Slow, written: bytes):
+    other = Storage(str(files.folder.parent.parent)).trial("other")
+    other.write("checkpoint.pt", written)
+    with pytest.raises(Damaged, match="it is the checkpoint of trial t"):
+        Checkpoint(other, INPUTS).read()
+
+
+def test_one_of_an_older_version_needs_as_many_rows_in_the_epoch_log(files: Slow, written: bytes):
+    content = torch.load(io.BytesIO(written))
+    del content["rows"], content["trial"]
+    older = io.BytesIO()
+    torch.save(content, older)
+    files.write("checkpoint.pt", older.getvalue())
+    with pytest.raises(Damaged, match="it has 1 epochs, and the epoch log 0"):
+        Checkpoint(files, INPUTS).read()
+    files.write_epochs([*ROWS, {"epoch": 1}])
+    resumed = Checkpoint(files, INPUTS).read()
+    assert resumed is not None
+    assert resumed.rows == ROWS

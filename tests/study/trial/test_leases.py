@@ -120,3 +120,26 @@ def test_one_who_was_slow_gives_way_to_those_who_came_since(folder: UPath, monke
     monkeypatch.setattr(leases, "newest", lambda where: next(looks, None) or newest(where))
     with pytest.raises(Held, match="on node7"):
         Lease.take(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff"])
+def test_a_damaged_lease_holds_until_it_had_no_heartbeat_for_long(folder: UPath, content: bytes):
+    """A living holder writes it again within seconds."""
+    create(folder / "lease-0.json", content)
+    (folder / "lease-of-mine.json").touch()
+    with pytest.raises(Held, match="its lease is damaged"):
+        Lease.take(folder)
+    beat = time.time() - leases.SILENT - 1
+    os.utime(folder / "lease-0.json", (beat, beat))
+    Lease.take(folder).release()
+    assert sorted(file.name for file in folder.iterdir()) == ["lease-1.json", "lease-of-mine.json"]
+
+
+def test_a_changed_digit_does_not_make_a_holder_dead(folder: UPath):
+    with other(folder) as first:
+        assert said(first) == "taken"
+        lease = folder / "lease-0.json"
+        lease.write_text(lease.read_text().replace(f'"pid": {first.pid}', f'"pid": {first.pid + 1}'))
+        with pytest.raises(Held, match="its lease is damaged"):
+            Lease.take(folder)
+        first.kill()

@@ -1,0 +1,73 @@
+"""Folders and URLs of a storage: files read, written whole or not at all, created once, and set aside."""
+
+from pathlib import Path
+
+from upath import UPath
+
+from wbc_model.errors import InputError
+from wbc_model.files import create_whole, write_whole
+
+
+def place(text: str) -> str:
+    """A storage as a user names it: a URL unchanged, a folder as an absolute path."""
+    return text if "://" in text else str(Path(text).absolute())
+
+
+def root_of(text: str) -> UPath:
+    """A folder or URL as a path that shows what other processes write (no listing is cached).
+
+    Raises:
+        InputError: a URL of an unknown protocol.
+    """
+    if "://" not in text:
+        return UPath(text)
+    try:
+        return UPath(text, use_listings_cache=False)
+    except (ValueError, ImportError) as error:  # no such protocol, or its client is not installed
+        raise InputError(f"{text}: {error}; wanted a folder, s3://... or gs://...") from error
+
+
+def read(file: UPath) -> bytes | None:
+    """A file's bytes, or None if it does not exist."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def write(file: UPath, content: bytes) -> None:
+    """Replace a file whole or not at all."""
+    if _is_local(file):
+        write_whole(Path(str(file)), content)
+    else:  # an object store replaces whole objects
+        file.fs.pipe_file(file.path, content)
+
+
+def create(file: UPath, content: bytes) -> None:
+    """Write a file that does not exist yet, whole or not at all; of several that try at the same time, one succeeds.
+
+    Raises:
+        FileExistsError: the file exists.
+    """
+    if _is_local(file):
+        create_whole(Path(str(file)), content)
+    else:
+        file.fs.pipe_file(file.path, content, mode="create")
+
+
+def set_aside(file: UPath, *, name: str = "damaged-{n}-{file}") -> UPath:
+    """Move a file to another name in its folder, so that it is kept and counts no more; returns where it is now.
+
+    Args:
+        name: the name, with `n` for the lowest number that is free, and `file` for the old name.
+    """
+    there = {each.name for each in file.parent.iterdir()}
+    names = (name.format(n=n, file=file.name) for n in range(len(there) + 1))
+    kept = file.parent / next(each for each in names if each not in there)
+    write(kept, file.read_bytes())
+    file.unlink(missing_ok=True)
+    return kept
+
+
+def _is_local(file: UPath) -> bool:
+    return file.protocol in ("", "file")
