@@ -36,7 +36,8 @@ examples:
   python -m analysis dashboard --wandb ENTITY/...   create or update a W&B workspace and report
   python -m analysis check                          compare the written files with the runs
 
-exit status: 0 every row is filled, 1 rows are missing (the command to run them is printed), 2 nothing could be printed
+exit status: 0 every row is filled, 1 rows are missing (the command to run them is printed), runs could not be read, or
+pdflatex refuses the tables, 2 nothing could be printed
 """
 COMMANDS = {
     "audit": audit.main,
@@ -67,7 +68,7 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
         asked: which study, and which part of it: the keyword arguments of `load`.
 
     Returns:
-        The exit status: 0 every row is filled, 1 rows are missing or runs could not be read.
+        The exit status: 0 every row is filled, 1 rows are missing, runs could not be read, or LaTeX refuses the tables.
 
     Raises:
         InputError: as `load`.
@@ -77,7 +78,8 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
     files = outputs(study)
     _write(files, out)
     print("\n".join(_summary(study)))
-    print(compile_pdf(out / "tables.tex"))
+    compiled = compile_pdf(out / "tables.tex")
+    print(compiled.told)
     drawn = _draw(study, data=data, out=out) if figures else []
     pages = trial_pages.write(
         study, pictures=Pictures(cached=default_cache(), data=data, storage=study.storage), out=out
@@ -101,7 +103,8 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
         f"Written to {out.absolute()}: tables.tex and report.html; of each table .tex, .csv, .md and .html; "
         f"cells.csv, deltas.csv, power.csv, costs.csv; {FOLDER}/: the test images that each trial got wrong"
     )
-    return 1 if study.reading.problems or any(filled.missing for filled in study.tables) else 0
+    lacks = any(filled.missing for filled in study.tables)
+    return 1 if lacks or study.reading.problems or compiled.refused else 0
 
 
 def parser() -> argparse.ArgumentParser:

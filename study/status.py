@@ -13,6 +13,7 @@ from study.progress.from_storage import progress_of
 from study.progress.table import Status, board, count, time_left
 from study.storage import Storage, place, read_plan
 from wbc_model.errors import reports_input_errors
+from wbc_model.plain_text import printable
 
 
 @reports_input_errors
@@ -37,9 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(board(trials, seen, left=left))
         for trial in trials:
             if seen[trial.id].status is Status.FAILED and (failure := storage.trial(trial.id).failure()):
-                console.print(f"failed: {trial.id}  {trial.name}: {failure.error}", markup=False, highlight=False)
+                told = printable(f"failed: {trial.id}  {trial.name}: {failure.error}")
+                console.print(told, markup=False, highlight=False)
         for problem in damaged:
-            console.print(problem, markup=False, highlight=False, soft_wrap=True)
+            console.print(printable(problem), markup=False, highlight=False, soft_wrap=True)
         if all(each.status is Status.DONE for each in seen.values()):
             return int(bool(damaged))
         if not args.watch:

@@ -10,6 +10,8 @@ from typing import ParamSpec
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from wbc_model.plain_text import plain_output
+
 Arguments = ParamSpec("Arguments")
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """Error numbers of a disk that is full, or of a file or folder without permission."""
@@ -28,9 +30,11 @@ class Damaged(InputError):
 def reports_input_errors(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
     """Decorate a command's `main`: bad input is one message on stderr and exit status 2.
 
+    What it prints is plain: control characters in names or in stored text are shown, and do nothing to the terminal.
     Every other exception is a programming error, and propagates: Python shows its traceback and exits with 1.
     """
 
+    @plain_output()
     @wraps(main)
     def reporting(*args: Arguments.args, **kwargs: Arguments.kwargs) -> int:
         try:

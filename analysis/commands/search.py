@@ -3,11 +3,9 @@
 import argparse
 from collections.abc import Sequence
 
-from matplotlib.figure import Figure
-
 from analysis.arguments import add_out
-from analysis.figures.style import COLOURS, canvas, percent_axis, styled, warn_of_rehearsal
-from search_spaces.tuning import SEARCHES
+from analysis.figures.samples import draw
+from analysis.figures.style import styled
 from study.arguments import add_storage
 from study.search import Search
 from study.storage import Storage
@@ -44,24 +42,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"not drawn: {problem}")
     print(f"Written to {args.out.absolute()}: search_{args.name}.pdf and .png")
     return int(bool(search.damaged()))
-
-
-def draw(search: Search, importances: dict[str, float]) -> Figure:
-    """Left: validation accuracy by sample, and the best so far. Right: importance as shares of variance (fANOVA)."""
-    values = [100 * max(trial.intermediate_values.values(), default=0.0) for trial in search.study().trials]
-    figure = canvas(2.6)
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    best = [max(values[: i + 1]) for i in range(len(values))]
-    left.plot(range(1, len(values) + 1), values, "o", color=COLOURS[1], label="sample")
-    left.step(range(1, len(values) + 1), best, where="post", color=COLOURS[0], label="best so far")
-    left.set_title(SEARCHES[search.name].title)
-    left.set_xlabel("Sample")
-    percent_axis(left, "Validation accuracy")
-    left.legend()
-    names = list(importances)[::-1]
-    right.barh(names, [100 * importances[name] for name in names], color=COLOURS[1])
-    right.set_title("Importance" if names else "Importance: too few samples to estimate")
-    right.set_xlabel("Share of the variance (%)")
-    if any(sample.trial.config.rehearsal for sample in search.known()):
-        warn_of_rehearsal(figure)
-    return figure

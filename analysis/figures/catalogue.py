@@ -13,15 +13,15 @@ from analysis.figures.matrices import figure_7
 from analysis.figures.own import figure_curves, figure_matrices
 from analysis.figures.pictures import figure_2, figure_5, figure_10
 from analysis.figures.style import CannotDraw, Drawn, styled, warn_of_rehearsal
-from analysis.output.latex import escape
+from analysis.output.latex import comments
+from analysis.output.latex_text import escape
 from analysis.runs.manifests import Manifest
 from analysis.runs.reading import Reading
 from analysis.tables.fill import Filled
 from analysis.tables.notes import REHEARSAL_NOTE
 from wbc_model.datasets.dataset import Dataset
 
-ENVIRONMENT = r"""%% Needs the package graphicx. Trials: %(trials)s
-\begin{figure}[tbp]
+ENVIRONMENT = r"""\begin{figure}[tbp]
 \centering
 \includegraphics[width=\linewidth,height=0.85\textheight,keepaspectratio]{figure_%(number)s.pdf}
 \caption{%(caption)s}
@@ -82,7 +82,8 @@ def environment(drawn: Drawn) -> str:
     words = [f"{drawn.heading}.", drawn.caption, *([REHEARSAL_NOTE] if drawn.rehearsal else [])]
     caption = escape(" ".join(words))
     trials = ", ".join(drawn.trials) or "none"
-    return ENVIRONMENT % {"number": drawn.number, "caption": caption, "trials": trials}
+    environment = ENVIRONMENT % {"number": drawn.number, "caption": caption}
+    return comments([f"Needs the package graphicx. Trials: {trials}"]) + environment
 
 
 def _save(figure: Figure, stem: Path) -> None:

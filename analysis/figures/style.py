@@ -51,6 +51,7 @@ RC = {
     "lines.markersize": 3.5,
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "figure.constrained_layout.use": True,
     "savefig.dpi": 200,
 }
@@ -86,8 +87,10 @@ class Drawn:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Figures made and saved in this context have the style."""
-    with mpl.rc_context(RC):
+    """Figures made and saved in this context have the style, whatever the user's matplotlibrc says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
         yield
 
 

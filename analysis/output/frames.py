@@ -17,6 +17,7 @@ from analysis.stats.paired import interval, mean_interval, share_interval
 from analysis.tables.fill import Filled, Row, cells, percent, values
 from search_spaces.table import Column
 from wbc_model.config import TrialConfig
+from wbc_model.plain_text import csv_cell
 
 EQ_6 = Column("macro_f1_eq6", "AF1 by Eq. (6)")
 
@@ -35,14 +36,15 @@ def frame(lines: Sequence[Line], *, kind: str) -> pd.DataFrame:
 
 
 def to_csv(found: pd.DataFrame) -> str:
-    """The text of a CSV file, with numbers written as the tables print them."""
+    """The text of a CSV file, with numbers written as the tables print them, and text that is no formula."""
     columns = [_texts(column) for _, column in found.items()]  # by place: a table may have two of one name
     return pd.concat(columns, axis=1).to_csv(index=False, lineterminator="\n")
 
 
 def _texts(column: pd.Series) -> pd.Series:
+    column = column.rename(csv_cell(str(column.name)))
     if not pd.api.types.is_float_dtype(column):
-        return column
+        return column.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
     return column.map(FORMATS.get(str(column.name), "{:.2f}").format, na_action="ignore")
 
 

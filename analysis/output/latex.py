@@ -1,16 +1,10 @@
 """Tables as LaTeX, for a document that uses `PACKAGES`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from analysis.tables.fill import TICK, TIED
+from analysis.output.latex_text import escape, untypesettable
 from analysis.tables.layout import Cells, LayoutCell, TableLayout
-
-ESCAPES = str.maketrans(
-    {character: f"\\{character}" for character in "&%$#_{}"}
-    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
-    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
-    | {"α": r"$\alpha$", "±": r"$\pm$", "×": r"$\times$", "–": "--", TICK: r"\checkmark{}", TIED: r"$\dagger$"}
-)
+from wbc_model.plain_text import printable
 
 PACKAGES = "amssymb,booktabs,graphicx,multirow"
 
@@ -47,8 +41,8 @@ TABLE = r"""\begin{table}[tbp]
 def render(table: TableLayout) -> str:
     """A complete `table` environment."""
     width = len(table.body[0].cells)
-    comments = "".join(f"% {line}\n" for line in (f"wants \\usepackage{{{PACKAGES}}}", *table.made_from))
-    return comments + TABLE % {
+    wants = f"wants \\usepackage{{{PACKAGES}}}"
+    return comments([*_engine(table), wants, *table.made_from]) + TABLE % {
         "title": escape(table.title),
         "number": table.number,
         "columns": "".join(_alignment(table, column) for column in range(width)),
@@ -62,9 +56,21 @@ def document(numbers: Sequence[str]) -> str:
     return DOCUMENT % "\n".join(rf"\renewcommand{{\thetable}}{{{n}}}\input{{table_{n}}}" for n in numbers)
 
 
-def escape(text: str) -> str:
-    """Plain text as LaTeX, with the few symbols that our labels use; `--` stays two hyphens."""
-    return "-{}-".join(part.translate(ESCAPES) for part in text.split("--"))
+def comments(lines: Iterable[str]) -> str:
+    """Lines of text as LaTeX comments."""
+    return "".join(f"% {printable(line)}\n" for line in lines)
+
+
+def _engine(table: TableLayout) -> list[str]:
+    """What to compile a table with that pdflatex has no signs for; empty for all others."""
+    cells = [cell.text for line in (*table.head, *(row.cells for row in table.body)) for cell in line if cell]
+    if not (signs := untypesettable("".join([table.title, *table.notes, *cells]))):
+        return []
+    return [
+        "!TeX program = lualatex",
+        f"pdflatex has no sign for {', '.join(f'{sign} (U+{ord(sign):04X})' for sign in signs)}: compile with lualatex "
+        "or xelatex, and a font that has them (package fontspec)",
+    ]
 
 
 def _head(table: TableLayout) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """Tables as Markdown and as HTML."""
 
+import re
 from collections.abc import Iterator
 from html import escape
 
 from analysis.tables.layout import Cells, LayoutCell, TableLayout
+from wbc_model.plain_text import printable
 
 
 def to_markdown(table: TableLayout) -> str:
@@ -37,23 +39,30 @@ def _words(line: Cells) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """Text with Markdown's special characters escaped."""
-    return "".join(f"\\{sign}" if sign in r"\`*_[]<>|#" else sign for sign in text)
+    return "".join(f"\\{sign}" if sign in r"\`*_[]<>|#&~$" else sign for sign in printable(text))
 
 
 def to_html(table: TableLayout) -> str:
     """A `table` element and a list of its notes, to be put into any page."""
     head = [f"<tr>{''.join(_cell(cell, 'col') for cell in line if cell)}</tr>" for line in table.head]
     body = [f"<tr>{''.join(_cells(row.cells, table.labels))}</tr>" for row in table.body]
-    notes = [f"<li>{escape(note)}</li>" for note in table.notes]
-    caption = f"<caption>Table {table.number}. {escape(table.title)}</caption>"
+    notes = [f"<li>{html(note)}</li>" for note in table.notes]
+    caption = f"<caption>Table {table.number}. {html(table.title)}</caption>"
     return "\n".join(
         [f'<table id="table_{table.number}">', caption, "<thead>", *head, "</thead>", "<tbody>", *body, "</tbody>"]
         + ["</table>", "<ul>", *notes, "</ul>", *_comment(table), ""]
     )
 
 
+def html(text: str) -> str:
+    """Text as HTML."""
+    return escape(printable(text))
+
+
 def _comment(table: TableLayout) -> list[str]:
-    return ["<!--", *(line.replace("--", "- -") for line in table.made_from), "-->"] if table.made_from else []
+    """What a table was made from, as an HTML comment, which ends at the first `--`."""
+    lines = [re.sub("-(?=-)", "- ", printable(line)) for line in table.made_from]
+    return ["<!--", *lines, "-->"] if lines else []
 
 
 def _cells(line: Cells, labels: int) -> Iterator[str]:
@@ -65,6 +74,6 @@ def _cells(line: Cells, labels: int) -> Iterator[str]:
 def _cell(cell: LayoutCell, scope: str | None) -> str:
     """A `th` with its scope if it is a heading with text, else a `td`."""
     spans = "".join(f' {name}="{n}"' for name, n in (("colspan", cell.across), ("rowspan", cell.down)) if n > 1)
-    text = f"<b>{escape(cell.text)}</b>" if cell.bold else escape(cell.text)
-    text += f"<sup>{escape(cell.mark)}</sup>" if cell.mark else ""
+    text = f"<b>{html(cell.text)}</b>" if cell.bold else html(cell.text)
+    text += f"<sup>{html(cell.mark)}</sup>" if cell.mark else ""
     return f'<th scope="{scope}"{spans}>{text}</th>' if scope and cell.text else f"<td{spans}>{text}</td>"

@@ -11,6 +11,7 @@ from rich.live import Live
 
 from study.plan import Trial
 from study.progress.table import Status, TrialProgress, board, count, time_left
+from wbc_model.plain_text import printable
 
 BEST = "validation_accuracy"
 MAX_SILENCE = 30
@@ -95,7 +96,9 @@ class Progress:
         running, done = count(self.progress, Status.RUNNING), count(self.progress, Status.DONE)
         same = [t.id for t in self.planned if t.config.dataset == trial.config.dataset]
         best = max(self.progress[name].best for name in same)
-        line = f"[{done}/{len(self.progress)}] {trial.name}: {news} · best on {trial.config.dataset} {best:.2%}"
+        line = printable(
+            f"[{done}/{len(self.progress)}] {trial.name}: {news} · best on {trial.config.dataset} {best:.2%}"
+        )
         if self.live:
             if self.progress[trial.id].status is not Status.RUNNING:
                 self.live.console.print(line, highlight=False, markup=False)

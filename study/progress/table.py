@@ -6,10 +6,12 @@ from datetime import timedelta
 from enum import StrEnum
 
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from study.plan import Trial
+from wbc_model.plain_text import printable
 
 
 class Status(StrEnum):
@@ -46,10 +48,10 @@ def board(trials: Sequence[Trial], progress: Mapping[str, TrialProgress], *, lef
         table.add_column(str(name), justify="right")
     numbers = sorted({number for trial in trials for number in trial.tables}, key=lambda n: (len(n), n))
     for number in numbers:
-        _add(table, f"Table {number}", [progress[t.id] for t in trials if number in t.tables])
+        _add(table, f"Table {printable(escape(number))}", [progress[t.id] for t in trials if number in t.tables])
     _add(table, "All, each once", [progress[trial.id] for trial in trials], style="bold")
     running = [trial for trial in trials if progress[trial.id].status is Status.RUNNING]
-    lines = [Text(f"  {running_line(trial, progress[trial.id])}", no_wrap=True) for trial in running[:8]]
+    lines = [Text(printable(f"  {running_line(trial, progress[trial.id])}"), no_wrap=True) for trial in running[:8]]
     more = [Text(f"  ... and {len(running) - 8} more")] if len(running) > 8 else []
     return Group(table, Text(left, style="dim"), *lines, *more)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from analysis.__main__ import main
-from analysis.commands.search import draw
+from analysis.figures.samples import draw
 from study.search import Search
 from study.storage import Storage
 

@@ -1,8 +1,11 @@
 import io
+import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +23,8 @@ from wbc_model.choices import CELLS
 from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.manifest import Entry, fingerprint_of, write_manifest
+
+ROOT = Path(__file__).parents[3]
 
 
 def curve(*accuracies: float) -> list[dict[str, float]]:
@@ -223,3 +228,23 @@ def test_the_models_differ_in_grey_by_lightness_or_by_dashes_and_marker():
     looks = list(zip(np.round(grey, 1), map(str, style.DASHES), style.MARKERS, strict=False))
     assert len(set(style.MARKERS)) == len(style.MARKERS)
     assert len(set(looks)) == len(looks)
+
+
+def test_a_notebooks_backend_and_a_users_matplotlibrc_change_nothing(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: true\nfont.size: 30\nfigure.facecolor: black\n")
+    code = (
+        "import hashlib, io\n"
+        "from analysis.figures.style import canvas, styled\n"
+        "with styled():\n"
+        "    figure, file = canvas(1), io.BytesIO()\n"
+        "    figure.subplots().set_title('50 % of $x')\n"
+        "    figure.savefig(file)\n"
+        "print(hashlib.sha256(file.getvalue()).hexdigest())\n"
+    )
+    odd = os.environ | {"MPLBACKEND": "module://a_notebook.backend", "MATPLOTLIBRC": str(tmp_path)}
+    told = [
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        for env in (dict(os.environ), odd)
+    ]
+    assert [each.stderr for each in told] == ["", ""]
+    assert told[0].stdout == told[1].stdout != ""

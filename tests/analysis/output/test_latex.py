@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis.output.latex import document, escape
+from analysis.output.latex import document
 from analysis.output.latex import render as render_layout
+from analysis.output.latex_text import ESCAPES, escape, untypesettable
+from analysis.output.pdf import Outcome, compile_pdf
 from analysis.tables.choose import tables_under
 from analysis.tables.fill import Filled, fill
-from analysis.tables.layout import lay_out
+from analysis.tables.layout import TableLayout, head, lay_out, plain_rows
 from search_spaces.extensions import EXTENSIONS
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.table import configs
@@ -44,10 +46,74 @@ def counts(wrong: int) -> list[list[int]]:
         ("--tables 4", r"-{}-tables 4"),
         ("✓", r"\checkmark{}"),
         ("a<b>c|d", r"a\textless{}b\textgreater{}c\textbar{}d"),
+        ("[0, 1)*", "{[}0, 1){*}"),
+        ("--- – —", "-{}-{}- -- ---"),
+        ("β ≥ −0.9 ²", r"$\beta$ $\geq$ $-$0.9 $^{2}$"),
+        ("e\u0301 Ł", "é Ł"),
+        ("a\n\\input{b}\x1b", r"a\textbackslash{}u000a\textbackslash{}input\{b\}\textbackslash{}u001b"),
     ],
 )
 def test_signs_that_mean_something_to_latex_are_escaped(text, tex):
     assert escape(text) == tex
+
+
+def labelled(*labels: str, made_from: tuple[str, ...] = ()) -> TableLayout:
+    return TableLayout(
+        number="D1",
+        title="T",
+        head=head([("Row",)], ["OA"]),
+        body=plain_rows({label: ["90.00"] for label in labels}),
+        labels=1,
+        centred=frozenset(),
+        notes=(),
+        made_from=made_from,
+    )
+
+
+def pages(folder: Path, *tables: TableLayout) -> tuple[Outcome, str]:
+    """What became of a document of tables, and the text of its pages."""
+    for i, table in enumerate(tables):
+        (folder / f"table_{i}.tex").write_text(render_layout(table), encoding="utf-8")
+    (folder / "tables.tex").write_text(document([str(i) for i in range(len(tables))]), encoding="utf-8")
+    outcome = compile_pdf(folder / "tables.tex")
+    shown = subprocess.run(["pdftotext", "-layout", "tables.pdf", "-"], cwd=folder, capture_output=True, text=True)
+    return outcome, shown.stdout
+
+
+needs_latex = pytest.mark.skipif(
+    not (shutil.which("pdflatex") and shutil.which("pdftotext")), reason="pdflatex or pdftotext is not installed"
+)
+
+
+@pytest.mark.slow
+@needs_latex
+def test_labels_of_any_kind_are_printed_as_they_are(tmp_path):
+    odd = ["(0, 1]", "[0, 1)", "* a", "{b}", "& c", "-- d", "\\input{secret}", "#1 %", "$x$ ~^", "'' \"", "a\tb"]
+    letters = [chr(code) for code in range(0xA1, 0x180) if not untypesettable(chr(code))]
+    signs = [sign for sign in map(chr, ESCAPES) if sign.isprintable() and not sign.isascii()]
+    rows = [" ".join(some[i : i + 8]) for some in (letters, signs) for i in range(0, len(some), 8)]
+    (tmp_path / "secret.tex").write_text("DISCLOSED")
+    made_from = ("a\n\\input{secret}", "b\u2028\\input{secret}", "c\r\\input{secret}")
+    outcome, text = pages(tmp_path, labelled(*odd, made_from=made_from), labelled(*rows[:25]), labelled(*rows[25:]))
+    assert outcome == Outcome("tables.pdf: all tables")
+    assert "DISCLOSED" not in text
+    assert len(letters) > 130
+    close = text.replace(" ", "")
+    assert all(label in close for label in ("[0,1)", "*a", "{b}", "&c", "--d", r"\input{secret}", "#1%", "β", "≥"))
+    assert text.count("90.00") == len(odd) + len(rows)
+
+
+@pytest.mark.slow
+@needs_latex
+def test_what_pdflatex_has_no_sign_for_is_told_in_the_file_and_by_the_outcome(tmp_path):
+    tex = render_layout(labelled("淋巴"))
+    assert tex.startswith(
+        "% !TeX program = lualatex\n% pdflatex has no sign for 淋 (U+6DCB), 巴 (U+5DF4): compile with "
+    )
+    assert "lualatex" not in render_layout(labelled("βŁ≥é"))
+    outcome, _ = pages(tmp_path, labelled("淋巴"))
+    assert outcome.refused
+    assert "U+6DCB" in outcome.told
 
 
 def test_a_table_is_the_rows_best_in_bold_missing_as_dashes(make_record):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.output.pdf import compile_pdf
+from analysis.output.pdf import Outcome, compile_pdf
 from analysis.report.page import Figure, data_url, render
 from analysis.runs.reading import Reading, Run
 from analysis.tables.choose import tables_under
@@ -268,14 +268,16 @@ def test_a_heading_sorts_down_up_and_back(opened):
 def test_a_document_becomes_a_pdf_and_an_error_is_told(tmp_path):
     tex = tmp_path / "tables.tex"
     tex.write_text(r"\documentclass{article}\begin{document}As seen in \ref{a}.\label{a}\end{document}")
-    assert compile_pdf(tex) == "tables.pdf: all tables"
+    assert compile_pdf(tex) == Outcome("tables.pdf: all tables")
     assert {file.name for file in tmp_path.iterdir()} == {"tables.tex", "tables.pdf"}
     tex.write_text(r"\documentclass{article}\begin{document}\nonsense\end{document}")
-    assert compile_pdf(tex) == "tables.pdf: not made; pdflatex says: ! Undefined control sequence."
+    assert compile_pdf(tex) == Outcome(
+        "tables.pdf: not made; pdflatex says: ! Undefined control sequence.", refused=True
+    )
 
 
 def test_without_a_compiler_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert compile_pdf(Path("tables.tex")).startswith(
-        "tables.pdf: not made, because pdflatex is missing (Debian: apt-get"
-    )
+    told, refused = compile_pdf(Path("tables.tex"))
+    assert told.startswith("tables.pdf: not made, because pdflatex is missing (Debian: apt-get")
+    assert not refused

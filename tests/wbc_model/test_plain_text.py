@@ -1,0 +1,53 @@
+"""Text from outside: names of files, labels, what a run recorded."""
+
+import io
+import sys
+
+import pytest
+
+from wbc_model.errors import InputError, reports_input_errors
+from wbc_model.plain_text import csv_cell, plain_output, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain α ≥ 淋", "plain α ≥ 淋"),
+        ("\x1b[2J\x07", "\\u001b[2J\\u0007"),
+        ("a\nb\tc\r", "a\\u000ab\\u0009c\\u000d"),
+        ("\x9b31m\u202egpj.exe\u2028", "\\u009b31m\\u202egpj.exe\\u2028"),
+        ("\udcff.png", "\\udcff.png"),
+    ],
+)
+def test_control_characters_are_shown(text, shown):
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@a", "\t=1", "\ra", " =1", "\uff1d1", "\n=1"])
+def test_no_text_is_a_formula(formula):
+    assert csv_cell(formula) == "'" + printable(formula)
+    assert csv_cell(f"a{formula}") == "a" + printable(formula)
+
+
+def test_a_command_prints_control_characters_as_text(capsys):
+    @reports_input_errors
+    def main() -> int:
+        print("a\x1b[31mb\tc", "\x9b", sep="\n")
+        print("\r 50 %", end="", file=sys.stderr)
+        raise InputError("no \x1b]0;file\x07")
+
+    assert main() == 2
+    assert capsys.readouterr() == ("a\\u001b[31mb\tc\n\\u009b\n", "\r 50 %error: no \\u001b]0;file\\u0007\n")
+    print("\x1b")
+    assert capsys.readouterr().out == "\x1b\n"
+
+
+def test_the_streams_are_otherwise_themselves(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="latin-1"))
+    monkeypatch.setattr(sys, "stderr", None)
+    with plain_output():
+        sys.stdout.writelines(["\x1b", "é"])
+        sys.stdout.flush()
+        assert sys.stdout.encoding == "latin-1"
+        assert sys.stdout.buffer.getvalue() == b"\\u001b\xe9"
+        assert sys.stderr is None

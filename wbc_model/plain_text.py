@@ -1,0 +1,58 @@
+"""Text from outside (names of files, labels, what a run recorded) made safe to print, or to put into a CSV cell."""
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO, cast
+
+_CONTROL = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f"  # C0 and C1: new lines, and what begins a terminal's escape sequences
+    "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff"  # other line ends, and what reverses text
+    "\ud800-\udfff]"  # bytes of a file's name that are no UTF-8
+)
+_FORMULA = re.compile("[\\s\u200b]*[=+@\\-\uff1d\uff0b\uff20\uff0d]|[\t\r]")
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Text in which every control character is shown, as `\u001b`, and none works.
+
+    Args:
+        keep: control characters that may stay.
+    """
+    return _CONTROL.sub(lambda found: found[0] if found[0] in keep else f"\\u{ord(found[0]):04x}", text)
+
+
+def csv_cell(text: str) -> str:
+    """Text for a CSV cell: on one line, and behind a quotation mark where a spreadsheet would take it for a formula."""
+    return ("'" if _FORMULA.match(text) else "") + printable(text)
+
+
+@contextlib.contextmanager
+def plain_output() -> Iterator[None]:
+    """What is printed in this context is `printable`, but for line ends and tabs. Also a decorator."""
+    with contextlib.ExitStack() as stack:
+        if sys.stdout is not None:
+            stack.enter_context(contextlib.redirect_stdout(cast(TextIO, _Printable(sys.stdout))))
+        if sys.stderr is not None:
+            stack.enter_context(contextlib.redirect_stderr(cast(TextIO, _Printable(sys.stderr))))
+        yield
+
+
+class _Printable:
+    """A text stream in which control characters are shown."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.rich_proxied_file = stream
+        """rich writes there, since it moves the cursor; what it is given is made printable before."""
+
+    def write(self, text: str) -> int:
+        start = text[:1] if text[:1] == "\r" else ""  # a progress bar goes back to the start of its line
+        return self.rich_proxied_file.write(start + printable(text[len(start) :], keep="\n\t"))
+
+    def writelines(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)
