@@ -6,9 +6,10 @@ import os
 import shlex
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from search_spaces.rehearsal import REHEARSAL
+from study.settings import KeepWeights
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import BUILT_IN
 from wbc_model.preparation.cache_folder import default_cache
@@ -109,6 +110,8 @@ def _where(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores per trial (1)")
     group.add_argument("--gpus", type=float, metavar="X", help="GPUs per trial (what its measured memory allows, or 1)")
     group.add_argument("--eager", action="store_true", help="do not capture training steps as CUDA graphs on a GPU")
+    group.add_argument("--keep-weights", choices=get_args(KeepWeights),
+                       help="which trials keep their trained model (all; of a rehearsal, tiny ones)")  # fmt: skip
     group.add_argument("--leave-out-unfit", action="store_true", help="if some nodes are unfit, run on the others")
     add_project(group)
     group.add_argument("--quiet", action="store_true", help="print only the summary at the end")

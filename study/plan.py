@@ -42,6 +42,11 @@ class Trial:
         own = {knob: value for knob, value in self.config.knobs().items() if knob not in self.overrides}
         return " ".join(f"{knob}={value}" for knob, value in own.items()) or "proposed"
 
+    @property
+    def proposed(self) -> bool:
+        """Whether it is the study's proposed model, on whatever dataset."""
+        return {"dataset", "test_on", *self.overrides} >= set(self.config.knobs())
+
     def to_json(self) -> dict[str, Any]:
         return _TRIAL.dump_python(self, mode="json")
 

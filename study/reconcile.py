@@ -16,8 +16,10 @@ from study.settings import Settings
 from study.storage import Storage, place, predictions_file
 from study.tracking.comparison import Replica, differences, in_storage
 from study.tracking.content import log_again, log_provenance, summarise
+from study.tracking.model_artifact import log_model
 from study.tracking.wandb_run import check, mode, on_server, tracked
 from wbc_model.errors import reports_input_errors
+from wbc_model.inference.model_file import FILE
 
 EXAMPLES = """examples:
   python -m study.reconcile                     compare with the run logs in runs/ or, with a key, with W&B's server
@@ -37,7 +39,8 @@ def compare(records: Iterable[RunRecord], settings: Settings) -> Iterator[tuple[
     for record in records:
         runs = _runs(record.trial.id, settings)
         several = [f"it has {len(runs)} runs instead of one"] if len(runs) > 1 else []
-        yield record, several or differences(record, runs[0] if runs else None)
+        kept = Storage(settings.storage).trial(record.trial.id).size(FILE) > 0
+        yield record, several or differences(record, runs[0] if runs else None, kept=kept)
 
 
 def _runs(run_id: str, settings: Settings) -> list[Replica]:
@@ -56,6 +59,7 @@ def replay(record: RunRecord, settings: Settings) -> None:
         shown = np.asarray(Image.open(io.BytesIO(picture))) if picture else None
         names = map(predictions_file, (None, *record.elsewhere))
         summarise(run, record, predictions={name: files.read(name) or b"" for name in names}, picture=shown)
+        log_model(run, record, Storage(settings.storage))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rehearse=args.rehearse, storage=args.storage, data=args.data, weights=args.weights, cache=args.cache,
         own=tuple((dataset.name, folder) for dataset, folder in own.items() if folder), cache_limit=args.cache_limit,
         project=args.project, entity=args.entity, cpus=args.cpus, gpus=args.gpus, eager=args.eager,
+        keep_weights=args.keep_weights,
     )  # fmt: skip
     options = LaunchOptions(rehearse=args.rehearse, budget_hours=args.budget, rerun_stale=args.rerun_stale,
                             leave_out_unfit=args.leave_out_unfit, quiet=args.quiet)  # fmt: skip
@@ -89,15 +90,17 @@ def _plan(
     records, (costs, damaged) = storage.records(), Costs.read_or_none(storage)
     finished = set(records.intact)
     found = estimate(tables, trials, finished, costs, cpus=settings.cpus, gpus=settings.gpus,
-                     gpu_price=gpu_price)  # fmt: skip
+                     gpu_price=gpu_price, keeps=settings.keeps)  # fmt: skip
     remarks = [*damaged, *(problem for name, problem in records.damaged.items() if name in {t.id for t in trials})]
     status = int(bool(remarks))
     if recorded := [trial for trial in trials if trial.id in finished]:
+        from study.trial.kept_model import without_model
         from study.trial.stale import compare  # torch loads only where there is something to compare
 
         compared = compare(recorded, settings)
         found |= {"stale": compared.stale, "not_compared": compared.not_compared}
-        remarks, status = remarks + compared.lines(), max(status, int(not compared.good))
+        remarks += [*compared.lines(), *without_model(recorded, settings)]
+        status = max(status, int(not compared.good))
     if found.get("stale"):
         remarks.append(f"{len(found['stale'])} finished trials are stale: --rerun-stale retrains them.")
     print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join([show(found), *remarks]))
@@ -126,7 +129,8 @@ def _calibrate(
     _check_and_set_aside(trials, settings, options)
     finished = Storage(settings.storage).finished()
     costs = calibrated(remaining(trials, finished), settings)
-    print(show(estimate(tables, trials, finished, costs, cpus=settings.cpus, gpus=settings.gpus, gpu_price=gpu_price)))
+    print(show(estimate(tables, trials, finished, costs, cpus=settings.cpus, gpus=settings.gpus, gpu_price=gpu_price,
+                        keeps=settings.keeps)))  # fmt: skip
     return 0
 
 

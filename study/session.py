@@ -19,6 +19,7 @@ from study.scheduling.summary import summary
 from study.search import Search
 from study.settings import LaunchOptions, Settings
 from study.storage import Storage, set_aside, write_plan
+from study.trial.kept_model import without_model
 from study.trial.stale import Comparison
 from wbc_model.errors import InputError
 
@@ -89,6 +90,8 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     to_run = remaining(trials, done)
     print(f"{len(trials)} trials: {len(done)} finished, {len(to_run)} to run. Results: {settings.storage}. "
           f"W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
+    for line in without_model([trial for trial in trials if trial.id in done], settings):
+        print(line, file=sys.stderr)
     write_plan(storage, trials)
     if not to_run:
         return 0

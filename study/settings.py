@@ -6,13 +6,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from study.plan import Trial
 from study.storage import place
+from wbc_model.choices import Trunks
 from wbc_model.datasets.dataset import Dataset
 from wbc_model.datasets.declare import folder_of
 from wbc_model.errors import InputError, validating
 from wbc_model.preparation.cache_folder import default_cache
 
 Tracking = Literal["online", "offline", "disabled"]
+KeepWeights = Literal["all", "proposed", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,14 @@ class Settings:
     """GPUs per trial; None: what its measured memory allows, or 1 if unmeasured; 0 without GPUs."""
     eager: bool = False
     """Do not capture training steps as CUDA graphs on a GPU."""
+    keep_weights: KeepWeights | None = None
+    """Which finished trials keep their trained model; None: all, but of a rehearsal only those of tiny networks."""
+
+    def keeps(self, trial: Trial) -> bool:
+        """Whether a trial keeps its trained model once it is finished; those of a search never do."""
+        small = trial.config.trunks is Trunks.TINY or not trial.config.rehearsal
+        kept = {"all": True, "proposed": trial.proposed, "none": False, None: small}[self.keep_weights]
+        return kept and not self.search
 
     def folder_of(self, dataset: Dataset) -> Path:
         """The folder below which a dataset is found."""

@@ -20,6 +20,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote
 
+from wandb_artifacts import OPERATIONS as OF_ARTIFACTS
+from wandb_artifacts import Artifacts
+
 KEY = "local-" + 40 * "0"
 """An API key as W&B's own servers give them; nobody's."""
 ENTITY = "lab"
@@ -145,6 +148,7 @@ class WandbStub:
         self.lock = threading.RLock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.artifacts = Artifacts(self.url, ENTITY)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -166,6 +170,8 @@ class WandbStub:
 
     def answer(self, operation: str, variables: Json) -> Json | None:
         """The `data` of a GraphQL answer; None where the operation is not known."""
+        if of_artifacts := OF_ARTIFACTS.get(operation):
+            return of_artifacts(self.artifacts, variables)
         handler = OPERATIONS.get(operation)
         return handler(self, variables) if handler else None
 
@@ -350,20 +356,24 @@ def _handler(stub: WandbStub) -> type[BaseHTTPRequestHandler]:
             content = self._body()
             if self._refused(Request("PUT", self.path)):
                 return
-            _, _, run_id, name = unquote(self.path).split("/", 3)
+            _, kind, run_id, name = unquote(self.path).split("/", 3)
             with stub.lock:
-                stub.runs[run_id].files[name] = content
+                if kind == "artifacts":
+                    stub.artifacts.put(f"{run_id}/{name}", content)
+                else:
+                    stub.runs[run_id].files[name] = content
             self._send({})
 
         def do_GET(self) -> None:
             if self._refused(Request("GET", self.path)):
                 return
-            _, _, run_id, name = (unquote(self.path).split("/", 3) + 3 * [""])[:4]
+            _, kind, run_id, name = (unquote(self.path).split("/", 3) + 3 * [""])[:4]
             run = stub.runs.get(run_id)
-            if run is None or name not in run.files:
+            content = stub.artifacts.get(f"{run_id}/{name}") if kind == "artifacts" else run and run.files.get(name)
+            if content is None:
                 self.send_error(404)
                 return
-            self._send(run.files[name])
+            self._send(content)
 
         def _graphql(self, body: Json) -> None:
             operation, variables = _operation(body["query"]), body.get("variables") or {}

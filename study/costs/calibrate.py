@@ -55,6 +55,7 @@ def measure(trial: Trial, settings: Settings) -> Cost:
         memory=gpu_share(device, more=data.sets["train"].pixels[STEPS * batch_size :].nbytes),
         stored=sizes["test"] * 200,
         checkpoint=buffer.tell(),
+        weights=sum(tensor.nbytes for tensor in last.state.model.values()),
     )
 
 

@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
@@ -38,9 +38,11 @@ class Cost:
     memory: float = 0
     """Peak fraction of a GPU's memory; 0 without a GPU."""
     stored: int = 0
-    """Bytes kept in storage after it has finished."""
+    """Bytes kept in storage after it has finished, but for its model."""
     checkpoint: int = 0
     """Bytes of its checkpoint, in storage while it runs."""
+    weights: int = 0
+    """Bytes of its model, if that is kept."""
 
     def seconds(self, config: TrialConfig) -> float:
         return self.epoch_seconds * config.epochs + self.overhead_seconds
@@ -187,7 +189,8 @@ def worthwhile_counts(rates: Mapping[int, float]) -> dict[int, float]:
 def _named(cost: dict[str, Any]) -> dict[str, Any]:
     """The fields of a `Cost` from costs.json, by their names."""
     names = {key: name for name, key in JSON_KEYS.items()}
-    return {names.get(key, key): value for key, value in cost.items()}
+    weights = {"weights": cost.get("checkpoint", 0) // 4}  # in older files: a checkpoint holds them four times
+    return weights | {names.get(key, key): value for key, value in cost.items()}
 
 
 _COSTS: TypeAdapter[Costs] = TypeAdapter(Costs)
@@ -207,8 +210,14 @@ def shape(config: TrialConfig) -> str:
     return " ".join([network, *(f"{getattr(config, knob)}" for knob in knobs), tests])
 
 
-def totals(trials: Iterable[Trial], costs: Costs, *, cpus: float, gpus: float | None) -> dict[str, Any]:
-    """GPU-hours (core-hours without a GPU), wall-clock hours and GB of storage, and how many costs are unknown."""
+def totals(
+    trials: Iterable[Trial], costs: Costs, *, cpus: float, gpus: float | None, keeps: Callable[[Trial], bool]
+) -> dict[str, Any]:
+    """GPU-hours (core-hours without a GPU), wall-clock hours and GB of storage, and how many costs are unknown.
+
+    Args:
+        keeps: whether a finished trial keeps its model.
+    """
     trials = list(trials)
     found = [(trial, cost) for trial in trials if (cost := costs.of(trial))]
     shares = [costs.gpu_fraction(trial, cpus=cpus) if gpus is None else gpus for trial, _ in found]
@@ -218,6 +227,6 @@ def totals(trials: Iterable[Trial], costs: Costs, *, cpus: float, gpus: float | 
     return {
         "hours": used / 3600,
         "wall_hours": costs.wall_seconds(costs.in_order(trial for trial, _ in found), cpus=cpus, gpus=gpus) / 3600,
-        "stored_gb": (sum(cost.stored for _, cost in found) + checkpoints) / 1e9,
+        "stored_gb": (sum(c.stored + keeps(trial) * c.weights for trial, c in found) + checkpoints) / 1e9,
         "unknown": len(trials) - len(found),
     }

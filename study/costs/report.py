@@ -1,6 +1,6 @@
 """The plan of a study: what it would run and what that costs. No torch, no ray."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from search_spaces.table import Table
@@ -19,18 +19,20 @@ def estimate(
     cpus: float,
     gpus: float | None,
     gpu_price: float | None,
+    keeps: Callable[[Trial], bool],
 ) -> dict[str, Any]:
     """The plan's counts, and what the remaining trials cost, per table and in total; a shared trial counts in each.
 
     Args:
         cpus, gpus: of one trial; None leaves the share of a GPU to what was measured.
         gpu_price: of an hour of a GPU.
+        keeps: whether a finished trial keeps its model.
     """
     found = overview(tables, trials, finished)
     left = remaining(trials, finished)
 
     def cost(wanted: Sequence[Trial]) -> dict[str, Any]:
-        total = totals(wanted, costs, cpus=cpus, gpus=gpus)
+        total = totals(wanted, costs, cpus=cpus, gpus=gpus, keeps=keeps)
         return total | ({"money": total["hours"] * gpu_price} if gpu_price is not None else {})
 
     for table in found["tables"]:
@@ -65,7 +67,8 @@ def _remarks(found: dict[str, Any], *, known: bool) -> list[str]:
     if known:
         unit = "GPU-hours" if "GPU" in found["machine"] else "core-hours"
         lines.append(f"hours: {unit}; wall h: wall-clock hours of the whole study, on the machine that was used last "
-                     f"({found['machine']}); GB: storage, with the checkpoints of running trials.")  # fmt: skip
+                     f"({found['machine']}); GB: storage, with the models that are kept and the "
+                     "checkpoints of running trials.")  # fmt: skip
     if found["to_run"] and found["cost"]["unknown"]:
         lines.append(f"{found['cost']['unknown']} trials of unknown cost are not counted: --calibrate times a few "
                      "steps of each model and dataset.")  # fmt: skip

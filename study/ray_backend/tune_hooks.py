@@ -157,6 +157,8 @@ class ScheduleCallback(NotPickled, tune.Callback):
 
     def _learn(self, trial: Trial, *, seconds: float, epochs: int) -> None:
         """Learn the cost of a trial that was trained in a single attempt."""
+        from wbc_model.inference.model_file import FILE  # loads torch, which a worker does later
+
         record = self.storage.trial(trial.id).record()
         if record is None or epochs != trial.config.epochs:
             return
@@ -166,8 +168,9 @@ class ScheduleCallback(NotPickled, tune.Callback):
             epoch_seconds=training / epochs,
             overhead_seconds=max(0.0, seconds - training),
             memory=peak["gpu"],
-            stored=self.storage.size(trial.id),
+            stored=self.storage.size(trial.id) - self.storage.trial(trial.id).size(FILE),
             checkpoint=peak["checkpoint_bytes"],
+            weights=peak["weights_bytes"],
         ))  # fmt: skip
         self.costs.write(self.storage)
 

@@ -4,6 +4,7 @@ trials/<trial id>/record.json       written last: the trial is finished
                   epochs.jsonl      one row per epoch
                   predictions.npz   ids, truth and class probabilities of the test images
                   predictions-<dataset>.npz    the same for another dataset's test images (test_on)
+                  model.safetensors, model-card.md    the trained model, if it is kept, and what to know of it
                   gradcam.png       Grad-CAM of test images of each class, of two-branch models
                   checkpoint.pt     the state after the last epoch, while unfinished
                   error.json        why the last attempt failed, while unfinished

@@ -24,6 +24,8 @@ class Replica:
     """The logged epochs, in order."""
     record: str | None
     """The summary's record, as JSON."""
+    model: bool = True
+    """Whether the run has the trial's model; False only where that can be seen, on a server."""
 
 
 def in_storage(storage: Storage, run_id: str) -> list[Replica]:
@@ -35,8 +37,12 @@ def in_storage(storage: Storage, run_id: str) -> list[Replica]:
     return [_read(file) for file in storage.root.glob(f"wandb/*-{run_id}/run-{run_id}.wandb")]
 
 
-def differences(record: RunRecord, replica: Replica | None) -> list[str]:
-    """How W&B's copy differs from the trial's own files, in words; empty if they agree epoch by epoch."""
+def differences(record: RunRecord, replica: Replica | None, *, kept: bool = False) -> list[str]:
+    """How W&B's copy differs from the trial's own files, in words; empty if they agree epoch by epoch.
+
+    Args:
+        kept: whether the trial has kept its model.
+    """
     if replica is None:
         return ["W&B has no run for it"]
     found = [] if replica.state == "finished" else [f"its run is {replica.state}, not finished"]
@@ -53,6 +59,8 @@ def differences(record: RunRecord, replica: Replica | None) -> list[str]:
         found.append("its summary has no record")
     elif not _same_record(record, replica.record):
         found.append("its summary has a different record")
+    if kept and not replica.model:
+        found.append("its run has no model")
     return found
 
 

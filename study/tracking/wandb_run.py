@@ -18,6 +18,8 @@ from study.tracking.comparison import Replica
 from study.tracking.log_reader import is_complete
 from wbc_model.errors import InputError
 
+MODEL = "model"
+"""Type of the artifacts that are trained models."""
 FLUSH_SECONDS = 60
 """Timeout for W&B to write, and online to send, the end of a run."""
 PRIVATE = ("WANDB_SERVICE", "WANDB_MODE", "WANDB_DIR", "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_NAME", "WANDB_RUN_GROUP")
@@ -115,7 +117,8 @@ def on_server(settings: Settings, run_id: str) -> Replica | None:
     try:
         run = wandb.Api(timeout=60).run("/".join(filter(None, [settings.entity, settings.project, run_id])))
         rows = [row for row in run.scan_history(use_cache=False) if "epoch" in row]
-        return Replica(run.state, rows, run.summary_metrics.get("record"))
+        model = any(artifact.type == MODEL for artifact in run.logged_artifacts())
+        return Replica(run.state, rows, run.summary_metrics.get("record"), model)
     except Exception as error:  # the client raises its own errors, and those of its libraries
         if "could not find" in str(error).lower():
             return None

@@ -17,11 +17,13 @@ from study.settings import Settings
 from study.storage import Storage, TrialFiles
 from study.storage.beside import hashes
 from study.tracking.content import log_again, log_provenance, summarise
+from study.tracking.model_artifact import log_model
 from study.tracking.wandb_run import tracked
 from study.trial.checkpoints import Checkpoint, Resumed
 from study.trial.device_memory import gpu_share
-from study.trial.final_test import make_record, npz_files
+from study.trial.final_test import final_test
 from study.trial.inputs import prepared
+from study.trial.kept_model import keep
 from study.trial.pretrained import weights_of, weights_source
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import is_built_in
@@ -71,18 +73,22 @@ def run_trial(
             files.discard("checkpoint.pt")
             return
         model.load_state_dict(state.best_model)
-        provenance["peak"] = {"gpu": gpu_share(device), "checkpoint_bytes": files.size("checkpoint.pt")}
+        provenance["peak"] = {"gpu": gpu_share(device), "checkpoint_bytes": files.size("checkpoint.pt"),
+                              "weights_bytes": sum(tensor.nbytes for tensor in state.best_model.values())}  # fmt: skip
         sets = {trial.config.dataset.name: data} | others
-        record, tests = make_record(trial, model, sets, state, files.epochs(), made_from=provenance, device=device)
-        predictions, picture = npz_files(tests, own=trial.config.dataset.name), None
+        found = final_test(trial, model, sets, state, files.epochs(), made_from=provenance, device=device)
+        predictions, picture = found.npz_files(), None
         beside = dict(predictions)
         if isinstance(trial.config.model, TwoBranch):
-            picture = sheet(model, data.sets["test"], tests[trial.config.dataset.name].probabilities, device=device)
+            own = found.tests[trial.config.dataset.name]
+            picture = sheet(model, data.sets["test"], own.probabilities, device=device)
             beside["gradcam.png"] = _bytes(partial(Image.fromarray(picture).save, format="PNG"))
         for name, content in beside.items():
             files.write(name, content)
-        record = replace(record, files=hashes(beside))
+        beside |= keep(model, found, files, manifest=data.manifest, wanted=settings.keeps(trial))
+        record = replace(found.record, files=hashes(beside))
         summarise(run, record, predictions=predictions, picture=picture)
+        log_model(run, record, Storage(settings.storage))
     files.finish(record)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,22 @@ from wbc_model.training.predict import predict_known
 from wbc_model.training.train import TrainState
 
 
-def make_record(
+@dataclass(frozen=True)
+class FinalTest:
+    """A record, and the predictions behind its matrices."""
+
+    record: RunRecord
+    validation: Predictions
+    tests: Mapping[str, Predictions]
+    """By the dataset's name."""
+
+    def npz_files(self) -> dict[str, bytes]:
+        """The content of each file of predictions of test images, by file name."""
+        own = self.record.trial.config.dataset.name
+        return {predictions_file(None if name == own else name): tested.to_npz() for name, tested in self.tests.items()}
+
+
+def final_test(
     trial: Trial,
     model: nn.Module,
     sets: Mapping[str, Prepared],
@@ -24,8 +40,8 @@ def make_record(
     *,
     made_from: dict[str, Any],
     device: str,
-) -> tuple[RunRecord, dict[str, Predictions]]:
-    """Test a model on every dataset of `sets`; returns the record, and the predictions behind its matrices.
+) -> FinalTest:
+    """Test a model on every dataset of `sets`.
 
     Args:
         model: with the weights of the best epoch.
@@ -47,9 +63,4 @@ def make_record(
         provenance=made_from,
         elsewhere={name: tested.matrix for name, tested in tests.items() if name != own.name},
     )
-    return record, tests
-
-
-def npz_files(tests: Mapping[str, Predictions], *, own: str) -> dict[str, bytes]:
-    """The content of each file of predictions, by file name."""
-    return {predictions_file(None if name == own else name): tested.to_npz() for name, tested in tests.items()}
+    return FinalTest(record, validation, tests)

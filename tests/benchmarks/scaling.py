@@ -58,7 +58,16 @@ def run(what: str, size: float, folder: Path) -> int:
     """The task; how many trials or images it was."""
     if what == "plan":
         trials, storage = plan(TABLES, seeds=range(int(size))), Storage(str(folder))
-        estimate(TABLES, trials, storage.finished(), Costs.read(storage), cpus=1, gpus=None, gpu_price=None)
+        estimate(
+            TABLES,
+            trials,
+            storage.finished(),
+            Costs.read(storage),
+            cpus=1,
+            gpus=None,
+            gpu_price=None,
+            keeps=lambda _: True,
+        )
         return len(trials)
     if what == "read":
         return len(read_offline(folder).records)

@@ -1,7 +1,8 @@
 """Loaded by every Python that has this folder on PYTHONPATH: makes trainings fail as $WBC_FAULTS says.
 
 WBC_FAULTS is JSON: {"log": file, "rules": [{"network", "epoch", "do", "once"}]}. Every epoch that begins is logged.
-`once` is a file that remembers that the rule was followed.
+`once` is a file that remembers that the rule was followed. A rule {"file", "once"} kills the process when
+half of a file of that name is written.
 """
 
 import errno
@@ -11,10 +12,10 @@ import os
 import signal
 import sys
 import time
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
-TARGET = "wbc_model.training.train"
 FAULTS = json.loads(os.environ.get("WBC_FAULTS", "{}"))
 
 
@@ -43,7 +44,12 @@ def follow(model, config, epoch):
     network = getattr(config.model, "network", "ours")
     for rule in FAULTS.get("rules", []):
         once = Path(rule["once"]) if "once" in rule else None
-        if rule["network"] in (network, "any") and rule["epoch"] in (epoch, "any") and not (once and once.exists()):
+        if (
+            "file" not in rule
+            and rule["network"] in (network, "any")
+            and rule["epoch"] in (epoch, "any")
+            and not (once and once.exists())
+        ):
             if once:
                 once.touch()
             act(rule["do"], model)
@@ -63,9 +69,26 @@ def patched(fit):
     return faulty
 
 
+def torn(whole_file):
+    @contextmanager
+    def tearing(path):
+        with whole_file(path) as draft:
+            yield draft
+            for rule in FAULTS.get("rules", []):
+                if rule.get("file") == path.name and not Path(rule["once"]).exists():
+                    Path(rule["once"]).touch()
+                    os.truncate(draft, draft.stat().st_size // 2)
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+    return tearing
+
+
 class Finder(MetaPathFinder):
+    def __init__(self, module, function, patch):
+        self.module, self.function, self.patch = module, function, patch
+
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002
-        if name != TARGET or not FAULTS:
+        if name != self.module or not FAULTS:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -73,10 +96,11 @@ class Finder(MetaPathFinder):
 
         def exec_module(module):
             run(module)
-            module.fit = patched(module.fit)
+            setattr(module, self.function, self.patch(getattr(module, self.function)))
 
         spec.loader.exec_module = exec_module
         return spec
 
 
-sys.meta_path.insert(0, Finder())
+sys.meta_path.insert(0, Finder("wbc_model.training.train", "fit", patched))
+sys.meta_path.insert(0, Finder("wbc_model.files", "whole_file", torn))

@@ -16,6 +16,8 @@ from wbc_model.networks.build import build
 
 FILE = "model.safetensors"
 """Its name in a trial's folder."""
+CARD = "model-card.md"
+"""The name of the model card beside it."""
 FORMAT = 1
 KEY = "wbc_model"
 """Of the one entry of the file's metadata that is ours: a `ModelInfo` as JSON."""

@@ -1,5 +1,6 @@
 """What trials cost, before they run."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from search_spaces.paper import DATASETS, TABLES
 from study.costs.model import Cost, Costs, Machine, shape, totals
 from study.costs.report import estimate, show
-from study.plan import plan
+from study.plan import Trial, plan
 from study.storage import Storage
 from wbc_model.choices import Attention, Init
 from wbc_model.config import TrialConfig
@@ -17,7 +18,11 @@ from wbc_model.models import TwoBranch
 
 TRIALS = plan(TABLES)
 GPUS = Machine("H100", cores=32, gpus=4, start=60)
-COST = Cost(epoch_seconds=36.0, overhead_seconds=0.0, memory=0.1, stored=10**6, checkpoint=10**8)
+COST = Cost(epoch_seconds=36.0, overhead_seconds=0.0, memory=0.1, stored=10**6, checkpoint=10**8, weights=10**7)
+
+
+def none(_: Trial) -> bool:
+    return False
 
 
 def known(machine: Machine = GPUS, cost: Cost = COST) -> Costs:
@@ -40,13 +45,15 @@ def test_what_does_not_change_the_cost_does_not_change_the_shape():
 
 def test_hours_wall_time_and_storage_of_trials_packed_on_gpus():
     """A trial of an hour that takes a tenth of a GPU's memory: nine fit, and eight have cores."""
-    found = totals(TRIALS, known(), cpus=1, gpus=None)
+    found = totals(TRIALS, known(), cpus=1, gpus=None, keeps=none)
     assert found["hours"] == pytest.approx(46 / 8)
     assert found["wall_hours"] == pytest.approx(2 + 60 / 3600), "32 at a time"
     assert found["stored_gb"] == pytest.approx(46e-3 + 32 * 0.1)
     assert found["unknown"] == 0
-    assert totals(TRIALS, known(), cpus=4, gpus=None)["hours"] == pytest.approx(46 / 2), "two have cores"
-    assert totals(TRIALS, known(), cpus=1, gpus=1)["hours"] == pytest.approx(46)
+    kept = totals(TRIALS, known(), cpus=1, gpus=None, keeps=lambda trial: trial.seed == 0)
+    assert kept["stored_gb"] - found["stored_gb"] == pytest.approx(46 * 0.01), "a model of 10 MB each"
+    assert totals(TRIALS, known(), cpus=4, gpus=None, keeps=none)["hours"] == pytest.approx(46 / 2), "two have cores"
+    assert totals(TRIALS, known(), cpus=1, gpus=1, keeps=none)["hours"] == pytest.approx(46)
 
 
 @pytest.mark.parametrize(("memory", "share"), [(0.0, 1), (0.8, 1), (0.44, 1 / 2), (0.3, 1 / 3)])
@@ -88,11 +95,11 @@ def test_the_longest_begin_first_after_those_of_unknown_cost():
     assert costs.in_order([first, second, third, fourth]) == [third, fourth, first, second]
     again = replace(fourth, seed=1)
     assert costs.in_order([again, first, second]) == [first, second, again], "the first seed's tables first"
-    assert totals([first, second, fourth], costs, cpus=1, gpus=1)["wall_hours"] == pytest.approx(2)
+    assert totals([first, second, fourth], costs, cpus=1, gpus=1, keeps=none)["wall_hours"] == pytest.approx(2)
 
 
 def test_without_gpus_cores_count():
-    found = totals(TRIALS, known(Machine("cpu", cores=2, gpus=0)), cpus=1, gpus=None)
+    found = totals(TRIALS, known(Machine("cpu", cores=2, gpus=0)), cpus=1, gpus=None, keeps=none)
     assert found["hours"] == pytest.approx(46)
     assert found["wall_hours"] == pytest.approx(23)
 
@@ -112,11 +119,23 @@ def test_two_launchers_keep_what_both_learnt(tmp_path: Path):
     assert (read.of(TRIALS[0]), read.of(TRIALS[-1]), read.machine) == (COST, COST, GPUS)
 
 
+def test_costs_from_before_models_were_kept_tell_their_size_by_that_of_the_checkpoint(tmp_path: Path):
+    storage, costs = Storage(str(tmp_path)), Costs(GPUS)
+    costs.learn(TRIALS[0], COST)
+    costs.write(storage)
+    older = json.loads(storage.read("costs.json") or b"")
+    for found in older["known"]["H100"].values():
+        del found["weights"]
+    older.pop("sha256", None)
+    storage.write("costs.json", json.dumps(older).encode())
+    assert Costs.read(storage).of(TRIALS[0]) == replace(COST, weights=10**8 // 4)
+
+
 def test_the_plan_shows_money_and_what_is_not_known():
-    told = show(estimate(TABLES, TRIALS, set(), known(), cpus=1, gpus=None, gpu_price=2.0))
+    told = show(estimate(TABLES, TRIALS, set(), known(), cpus=1, gpus=None, gpu_price=2.0, keeps=none))
     assert told.splitlines()[0].split() == ["rows", "configs", "trials", "finished", "to", "run", "hours", "wall", "h",
                                            "GB", "money"]  # fmt: skip
     assert told.splitlines()[10].split()[-4:] == ["5.75", "2.02", "3.25", "11.50"]
-    nothing = show(estimate(TABLES, TRIALS, set(), Costs(), cpus=1, gpus=None, gpu_price=2.0))
+    nothing = show(estimate(TABLES, TRIALS, set(), Costs(), cpus=1, gpus=None, gpu_price=2.0, keeps=none))
     assert "46 trials of unknown cost are not counted: --calibrate" in nothing
     assert "money" not in nothing

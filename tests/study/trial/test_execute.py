@@ -138,6 +138,9 @@ def test_wandb_sync_brings_a_server_one_whole_run(
     assert [row["epoch"] for row in there.history if "epoch" in row] == [0, 1, 2]
     assert RunRecord.from_json(json.loads(there.summary["record"])) == record
     assert "predictions.npz" in there.files
+    (model,) = wandb_stub.artifacts.models(trial.id)
+    assert (model.type, model.aliases) == ("model", {"latest", "best", "seed-0"})
+    assert model.files["model.safetensors"] == files_of(trial, settings).read("model.safetensors")
 
 
 def test_a_run_is_whole_however_late_wandb_writes_it(

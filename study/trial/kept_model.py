@@ -1,0 +1,63 @@
+"""The model that a finished trial keeps: its file, and the model card beside it. Loads torch."""
+
+from collections.abc import Collection, Sequence
+
+from torch import nn
+
+from study.plan import Trial
+from study.settings import Settings
+from study.storage import Storage, TrialFiles
+from study.trial.final_test import FinalTest
+from study.trial.model_card import model_card
+from wbc_model.inference.calibration import calibrate
+from wbc_model.inference.model_file import CARD, FILE, ModelInfo, to_bytes
+from wbc_model.preparation.manifest import Entry
+
+
+def keep(
+    model: nn.Module, found: FinalTest, files: TrialFiles, *, manifest: Sequence[Entry], wanted: bool
+) -> dict[str, bytes]:
+    """Write a model and its card, in place of those of an earlier training.
+
+    Args:
+        model: with the weights of the best epoch.
+        manifest: of the images that it was trained on.
+        wanted: write them; otherwise only remove those of an earlier training.
+
+    Returns:
+        The content of the model's file, by its name; empty if it is not wanted.
+    """
+    drafts = files.folder.glob(f".{FILE}.*")  # of attempts that were killed
+    for stale in (files.folder / CARD, files.folder / FILE, *drafts, *files.folder.glob("evaluations/*")):
+        stale.unlink(missing_ok=True)
+    if not wanted:
+        return {}
+    record, validation = found.record, found.validation
+    info = ModelInfo(
+        config=record.trial.config,
+        seed=record.trial.seed,
+        trial=record.trial.id,
+        best_epoch=record.best_epoch,
+        validation=record.validation.accuracy,
+        calibration=calibrate(validation.probabilities, validation.truth),
+        provenance=record.provenance,
+    )
+    content = to_bytes(model, info)
+    files.write(FILE, content)
+    others = {name: (matrix, "test images") for name, matrix in record.elsewhere.items()}
+    files.write(CARD, model_card(record, info.calibration, manifest=manifest, others=others).encode())
+    return {FILE: content}
+
+
+def without_model(finished: Collection[Trial], settings: Settings) -> list[str]:
+    """What to tell of finished trials that should have kept their model, and did not."""
+    root = Storage(settings.storage).root
+    there = {file.parent.name for file in root.glob(f"trials/*/{FILE}")}
+    lacking = [trial.id for trial in finished if settings.keeps(trial) and trial.id not in there]
+    if not lacking:
+        return []
+    return [
+        f"{len(lacking)} finished trials have not kept their model, because they were trained by an older version or "
+        f"with --keep-weights, and are not retrained for it: {', '.join(lacking[:3])}{', ...' * (len(lacking) > 3)}. "
+        f"To train one again, delete its record.json in {root / 'trials'}"
+    ]
