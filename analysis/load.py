@@ -11,6 +11,7 @@ from tqdm import tqdm
 from upath import UPath
 
 from analysis.output.frames import cell_lines, delta_lines, frame, run_lines, table_frame
+from analysis.runs.evaluated import add_evaluated
 from analysis.runs.manifests import Manifest, read_manifests
 from analysis.runs.read import read
 from analysis.runs.reading import Reading
@@ -21,7 +22,7 @@ from analysis.tables.fill import Filled, fill
 from search_spaces.paper import PROPOSED
 from search_spaces.table import Table, configs, effective
 from study.plan import RunRecord
-from study.storage import root_of
+from study.storage import Storage, root_of
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import Dataset
 from wbc_model.datasets.photographs import read_origins
@@ -137,6 +138,8 @@ def load(
         raise InputError("\n".join(["no run can be used:", *reading.problems]))
     chosen = choose(reading.records, None if overrides is None else effective(overrides), where=wandb or storage)
     possible, left_out = tables_under(chosen, numbers=tables, datasets=datasets, records=reading.records)
+    if root is not None:
+        add_evaluated(reading, configs(possible), Storage(str(root)))
     filled = _fill(possible, reading.records, seeds=seeds, overrides=chosen)
     calls = PredictionLookup(reading.predictions, _photographs(photographs))
     bar = tqdm(filled, desc="compare rows by image", unit=" tables", leave=False, disable=None)

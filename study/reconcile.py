@@ -58,8 +58,8 @@ def replay(record: RunRecord, settings: Settings) -> None:
         log_again(run, record.curves)
         shown = np.asarray(Image.open(io.BytesIO(picture))) if picture else None
         names = map(predictions_file, (None, *record.elsewhere))
-        summarise(run, record, predictions={name: files.read(name) or b"" for name in names}, picture=shown)
-        log_model(run, record, Storage(settings.storage))
+        if summarise(run, record, predictions={name: files.read(name) or b"" for name in names}, picture=shown):
+            log_model(run, record, Storage(settings.storage))
 
 
 def parser() -> argparse.ArgumentParser:

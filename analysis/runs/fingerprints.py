@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+from analysis.runs.evaluated import EVALUATED
 from study.plan import RunRecord
 
 
@@ -23,4 +24,6 @@ def fingerprints(record: RunRecord) -> dict[str, str]:
 
 def provenance_line(record: RunRecord) -> str:
     """`trial 3a0f85d3bd-s0, data ..., weights ..., code ..., record ...`."""
-    return f"trial {record.trial.id}, " + ", ".join(f"{part} {value}" for part, value in fingerprints(record).items())
+    tested = record.provenance.get(EVALUATED)
+    named = f"trial {record.trial.id}" + (f" (the model of trial {tested['trial']}, tested later)" if tested else "")
+    return f"{named}, " + ", ".join(f"{part} {value}" for part, value in fingerprints(record).items())

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from string import ascii_lowercase
 
+from analysis.runs.evaluated import EVALUATED
 from analysis.tables.command_line import command
 from analysis.tables.fill import TICK, Filled
 from wbc_model.datasets.dataset import Dataset, is_built_in, letters
@@ -40,8 +41,22 @@ def notes(filled: Filled) -> list[str]:
         lines.append("A dash in a row with numbers: the dataset lacks this cell type.")
     if any(cell.best for row in filled.rows for cell in row.cells):
         lines.append("Best results in bold, by the printed numbers.")
-    lines += filled.test_notes
+    lines += [*filled.test_notes, *_evaluated(filled)]
     return [*lines, *filled.table.notes, _headings(filled)]
+
+
+def _evaluated(filled: Filled) -> list[str]:
+    """Which runs are other trials' models that were tested later, and on what they had seen before."""
+    runs = [run for row in filled.rows for run in row.runs if EVALUATED in run.provenance]
+    if not runs:
+        return []
+    named = _list(sorted({run.provenance[EVALUATED]["trial"] for run in runs}))
+    remarks = [
+        f"{run.trial.config.dataset.title}'s model on {title}: {remark}."
+        for run in runs
+        for title, remark in run.provenance[EVALUATED]["remarks"].items()
+    ]
+    return [f"Not trained for this table: the models of trials {named}, tested on the other datasets later.", *remarks]
 
 
 def _seeds(filled: Filled) -> str:

@@ -31,13 +31,17 @@ def log_again(run: wandb.Run, rows: Sequence[Mapping[str, float]]) -> None:
 
 def summarise(
     run: wandb.Run, record: RunRecord, *, predictions: Mapping[str, bytes], picture: np.ndarray | None
-) -> None:
+) -> bool:
     """Put every column of the tables and the whole record into the run's summary, and add its files.
 
     Args:
         predictions: the content of `predictions.npz` and the like, by file name.
         picture: heat maps (H, W, 3).
+
+    Returns:
+        Whether the server, if the run is online, still answers.
     """
+    answers = run.offline
     for name, content in predictions.items():
         _add_file(run, name, content)
     last = len(record.curves) - 1
@@ -46,6 +50,7 @@ def summarise(
     if not run.offline:  # a table is an artifact, which an offline run would leave on its node
         with suppress(wandb.errors.Error):  # the server may not answer; files and summary hold the same
             run.log({"confusion_matrix": _matrix(record), "predictions": _rows(record, predictions)}, step=last)
+            answers = True
     scores = {f"test/{name}": value for name, value in record.test.scores().items()}
     if record.elsewhere:
         tests = {dataset: matrix.scores() for dataset, matrix in record.tests.items()}
@@ -55,9 +60,12 @@ def summarise(
         | scores
         | {"validation/accuracy": record.validation.accuracy, "test/confusion": [list(r) for r in record.test.counts]}
     )
+    return answers
 
 
 def _add_file(run: wandb.Run, name: str, content: bytes) -> None:
+    if run.disabled:  # it has no folder
+        return
     file = Path(run.dir) / name
     file.write_bytes(content)
     run.save(str(file), base_path=run.dir, policy="now")

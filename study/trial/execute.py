@@ -87,8 +87,8 @@ def run_trial(
             files.write(name, content)
         beside |= keep(model, found, files, manifest=data.manifest, wanted=settings.keeps(trial))
         record = replace(found.record, files=hashes(beside))
-        summarise(run, record, predictions=predictions, picture=picture)
-        log_model(run, record, Storage(settings.storage))
+        if summarise(run, record, predictions=predictions, picture=picture):
+            log_model(run, record, Storage(settings.storage))
     files.finish(record)
 
 

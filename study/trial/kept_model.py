@@ -6,7 +6,7 @@ from torch import nn
 
 from study.plan import Trial
 from study.settings import Settings
-from study.storage import Storage, TrialFiles
+from study.storage import Storage, TrialFiles, predictions_file
 from study.trial.final_test import FinalTest
 from study.trial.model_card import model_card
 from wbc_model.inference.calibration import calibrate
@@ -28,7 +28,9 @@ def keep(
         The content of the model's file, by its name; empty if it is not wanted.
     """
     drafts = files.folder.glob(f".{FILE}.*")  # of attempts that were killed
-    for stale in (files.folder / CARD, files.folder / FILE, *drafts, *files.folder.glob("evaluations/*")):
+    evaluations = list(files.folder.glob("evaluations/*.json"))
+    predicted = [predictions_file(old.stem) for old in evaluations if old.stem not in found.tests]
+    for stale in (*drafts, *evaluations, *(files.folder / name for name in (FILE, CARD, *predicted))):
         stale.unlink(missing_ok=True)
     if not wanted:
         return {}

@@ -1,0 +1,1 @@
+"""Finished models tested on other images: the command `python -m study.evaluate`."""

@@ -1,0 +1,84 @@
+"""The result of testing a kept model on other images, in its trial's folder. No torch.
+
+trials/<trial id>/evaluations/<dataset>.json    an `Evaluation`
+                  predictions-<dataset>.npz     what the model predicted
+"""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from study.storage import TrialFiles
+from wbc_model.errors import decoding
+from wbc_model.files import sealed, unsealed
+from wbc_model.scoring.metrics import ConfusionMatrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A test of a model on images that are not those of its record."""
+
+    dataset: str
+    """Name of the dataset."""
+    title: str
+    """What tables call it."""
+    declaration: str
+    """Fingerprint of its declaration."""
+    test_set: bool
+    """Whether only its test set was used; else every image of it."""
+    images: str
+    """Fingerprint of the dataset's images."""
+    model: str
+    """SHA-256 of the model's file."""
+    matrix: ConfusionMatrix
+    """Of the images of classes that the model knows."""
+    unknown: int
+    """Images of other classes, which were left out."""
+    trained_on: int | None
+    """How many of the images, by their files' hashes, the model was trained on; None: its manifest is not there."""
+    validated_on: int | None
+    """... how many chose its epoch, temperature and threshold."""
+    predictions: str
+    """SHA-256 of the file of predictions."""
+    seconds: float
+    made: dict[str, Any]
+    """Code, packages and device."""
+
+    @property
+    def seen(self) -> int | None:
+        """Images that the model was trained or validated on; None: unknown."""
+        return None if self.trained_on is None or self.validated_on is None else self.trained_on + self.validated_on
+
+    @property
+    def remark(self) -> str:
+        """What to say beside its scores, in words."""
+        kind = "test set" if self.test_set else "all images"
+        if self.seen is None:
+            return f"{kind}; whether the model was trained on some of them is unknown"
+        if self.seen:
+            return f"{kind}; the model was trained on {self.trained_on} and validated on {self.validated_on} of them"
+        return kind
+
+
+def evaluations_of(files: TrialFiles) -> dict[str, Evaluation]:
+    """By name of the dataset, what a trial's model was tested on later.
+
+    Raises:
+        Damaged: one that is not what was written.
+    """
+    found = {}
+    for file in sorted(files.folder.glob("evaluations/*.json")):
+        value = unsealed(file.read_bytes(), where=file)
+        with decoding(file):
+            found[file.stem] = _EVALUATION.validate_python(value)
+    return found
+
+
+def write_evaluation(files: TrialFiles, evaluation: Evaluation) -> None:
+    """Keep an evaluation, in place of an earlier one on the same dataset."""
+    content = sealed(_EVALUATION.dump_python(evaluation, mode="json"))
+    files.write(f"evaluations/{evaluation.dataset}.json", content)
+
+
+_EVALUATION: TypeAdapter[Evaluation] = TypeAdapter(Evaluation)

@@ -1,0 +1,120 @@
+"""Kept models, tested on other images than those of their records."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import analysis
+from analysis.tables.notes import notes
+from search_spaces.paper import DATASETS
+from study.evaluate.__main__ import main
+from study.evaluate.evaluation import evaluations_of
+from study.evaluate.evaluator import seen_images
+from study.plan import Trial
+from study.settings import Settings
+from study.storage import Storage
+from study.trial.execute import run_trial
+from study.trial.inputs import check_inputs
+from tests.study.conftest import QUICK
+from wbc_model.choices import CELLS
+from wbc_model.config import TrialConfig
+from wbc_model.datasets.lisc import DATASET as LISC
+from wbc_model.preparation.manifest import Entry
+from wbc_model.synthetic import folders as drawn_data
+
+
+def entry(name: str, split: str) -> Entry:
+    return Entry(name, "monocyte", split, 0, f"hash of {name}", "")  # pyrefly: ignore[bad-argument-type]
+
+
+def test_images_that_a_model_has_seen_are_found_by_content_whatever_their_names():
+    manifest = (entry("a", "train"), entry("b", "validation"), entry("c", "test"), entry("d", ""))
+    hashes = {"1": "hash of a", "2": "hash of b", "3": "hash of c", "4": "hash of d", "5": "new"}
+    assert seen_images(np.array(list("12345")), hashes, manifest) == {"train": 1, "validation": 1}
+    assert seen_images(np.array(list("345")), hashes, manifest) == {}
+    assert seen_images(np.array(list("12345")), hashes, None) is None
+
+
+def finished(config: TrialConfig, settings: Settings) -> Trial:
+    trial = Trial(config, 0, ("11",), QUICK | {"epochs": 1})
+    check_inputs([trial], settings)
+    list(run_trial(trial, settings))
+    return trial
+
+
+@pytest.mark.slow
+def test_a_model_that_is_tested_later_fills_the_row_of_a_trial_that_is_tested_on_all(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The other trial, trained too, has the same record."""
+    data = tmp_path / "data"
+    drawn_data.write(data, datasets=DATASETS, share=1 / 200, side=40)
+    settings = replace(settings, data=data, tracking="disabled")
+    own = TrialConfig(dataset=LISC).override(QUICK | {"epochs": 1})
+    trial = finished(own, settings)
+    files = Storage(settings.storage).trial(trial.id)
+    before = files.record()
+    on = ["--on", "bccd", "ldwbc", "raabin", "lisc", "--data", str(data), "--cache", str(settings.cache)]
+    words = [*on, "--storage", settings.storage]
+    assert main(["proposed", *words]) == 0
+    told, kept = capsys.readouterr().out, files.read("evaluations/bccd.json")
+    assert f"{trial.id} on lisc: its record has this test" in told
+    assert main([f"{settings.storage}/trials/{trial.id}", *on]) == 0, "nothing is tested twice"
+    assert (capsys.readouterr().out, files.read("evaluations/bccd.json")) == (told, kept)
+    assert files.record() == before
+    card = (files.read("model-card.md") or b"").decode()
+    assert all(f"| {title} |" in card for title in ("BCCD", "LDWBC", "Raabin"))
+    study = analysis.read(settings.storage, tables=["E6"])
+    (row,) = [row for row in study.tables[0].rows if row.runs]
+    everywhere = finished(replace(own, test_on="all"), replace(settings, storage=str(tmp_path / "other")))
+    record = Storage(str(tmp_path / "other")).trial(everywhere.id).record()
+    assert record
+    stands_in = row.runs[0]
+    for field in ("trial", "validation", "test", "elsewhere", "best_epoch"):
+        assert getattr(stands_in, field) == getattr(record, field)
+    assert stands_in.provenance["data_elsewhere"] == record.provenance["data_elsewhere"]
+    for dataset in record.elsewhere:
+        ours = study.reading.predictions(everywhere.id, dataset)
+        assert ours
+        assert ours.matrix == record.elsewhere[dataset]
+    told = f"Not trained for this table: the models of trials {trial.id}, tested on the other datasets later."
+    assert told in notes(study.tables[0])
+
+
+@pytest.mark.slow
+def test_a_folder_is_tested_whole_and_what_the_model_has_seen_is_told(
+    trials: list[Trial], settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    settings = replace(settings, tracking="disabled")
+    trial = finished(replace(trials[3].config, epochs=1), settings)
+    files, ward = Storage(settings.storage).trial(trial.id), tmp_path / "ward"
+    for cell, name in (("basophil", "Baso"), ("monocyte", "mono"), ("blast", "lymp")):
+        (ward / cell).mkdir(parents=True)
+        for picture in sorted((settings.data / "LISC Database" / "Main Dataset" / name).iterdir())[:9]:
+            shutil.copy(picture, ward / cell / f"copy of {picture.name}")
+    words = [trial.id, "--on", str(ward), "--storage", settings.storage, "--cache", str(settings.cache)]
+    assert main(words) == 1
+    (found,) = evaluations_of(files).values()
+    assert (sum(map(sum, found.matrix.counts)), found.unknown, found.matrix.classes) == (18, 9, CELLS)
+    assert found.trained_on
+    remark = f"the model was trained on {found.trained_on} and validated on {found.validated_on} of them"
+    assert remark in capsys.readouterr().out
+    assert remark in (files.read("model-card.md") or b"").decode()
+    assert main([*words, "--allow-seen"]) == 0
+    next(Path(settings.storage).glob("data/lisc-*.csv")).unlink()
+    assert main([*words[:2], f"other={ward}", *words[3:]]) == 1
+    assert "whether the model was trained on some of them is unknown" in capsys.readouterr().out
+    for cell in ("basophil", "monocyte"):
+        (ward / cell).rename(ward / f"{cell[::-1]}")
+    assert main(words) == 2
+    assert "knows none of its classes, only basophil, monocyte" in capsys.readouterr().err
+
+
+def test_a_trial_without_a_model_is_one_clear_error(settings: Settings, capsys: pytest.CaptureFixture[str]):
+    assert main(["0000000000-s0", "--on", "lisc", "--storage", settings.storage]) == 2
+    assert "no finished trial; wanted one of those in" in capsys.readouterr().err
+    assert main(["all", "--on", "lisc", "--storage", settings.storage]) == 2
+    assert "no finished trial with a model that is meant by all" in capsys.readouterr().err
