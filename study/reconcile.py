@@ -18,7 +18,7 @@ from study.tracking.comparison import Replica, differences, in_storage
 from study.tracking.content import log_again, log_provenance, summarise
 from study.tracking.model_artifact import log_model
 from study.tracking.wandb_run import check, mode, on_server, tracked
-from wbc_model.errors import reports_input_errors
+from wbc_model.errors import reports_input_errors, validating
 from wbc_model.inference.model_file import FILE
 
 EXAMPLES = """examples:
@@ -79,10 +79,11 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     storage = Storage(place(args.storage))
-    settings = Settings(
-        data=Path(), cache=Path(), storage=place(args.storage), tracking=mode(offline=False),
-        project=args.project, entity=args.entity,
-    )  # fmt: skip
+    with validating():
+        settings = Settings(
+            data=Path(), cache=Path(), storage=place(args.storage), tracking=mode(offline=False),
+            project=args.project, entity=args.entity,
+        )  # fmt: skip
     check(settings)
     found = [storage.trial(name).record() for name in sorted(storage.finished())]
     records = [record for record in found if record]

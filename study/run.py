@@ -178,9 +178,11 @@ def _search(
 
 
 def _tracked(settings: Settings, options: LaunchOptions) -> Settings:
-    """The settings with W&B's mode, as its own variables say."""
+    """The settings with W&B's mode, as its own variables say. Where Ray cannot run is told before anything is made."""
+    from study.ray_backend.connect import find_cluster
     from study.tracking.wandb_run import mode
 
+    find_cluster()
     return replace(settings, tracking=mode(offline=options.rehearse))
 
 

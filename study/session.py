@@ -11,7 +11,7 @@ from study.plan import RunRecord, Trial, remaining
 from study.progress.live import BEST, Progress
 from study.provenance import no_commit
 from study.ray_backend.absent import absent
-from study.ray_backend.driver import calibrate, launch, pack, start, tell_if_waiting
+from study.ray_backend.driver import calibrate, launch, pack, start
 from study.ray_backend.nodes import Checkup, examined, nodes
 from study.reconcile import report
 from study.scheduling.schedule import TrialQueue
@@ -139,12 +139,11 @@ def _costs(settings: Settings) -> Costs:
         InputError: the cluster has no node yet, so it is unknown whether trials will have GPUs.
     """
     costs = _read_costs(Storage(settings.storage))
-    machine, before = start(), costs.machine
+    machine, before = start(cpus=settings.cpus, gpus=settings.gpus), costs.machine
     if machine.cores == 0 and settings.gpus is None:
         raise InputError("the cluster has no worker yet, so it is unknown whether its nodes have GPUs: give the "
                          "number of GPUs per trial with --gpus (0 without GPUs)")  # fmt: skip
     costs.machine = replace(machine, start=before.start if before and before.device == machine.device else 0)
-    tell_if_waiting(cpus=settings.cpus, gpus=settings.gpus or min(1, machine.gpus))
     return costs
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from study.plan import Trial
@@ -14,6 +14,15 @@ from wbc_model.datasets.declare import folder_of
 from wbc_model.errors import InputError, validating
 from wbc_model.preparation.cache_folder import default_cache
 
+
+def _accepted(name: str) -> str:
+    if not 0 < len(name) <= 128 or set(name) & set("/\\#?%:") or not name.isprintable():
+        raise ValueError("W&B accepts 1 to 128 printable characters, but none of / \\ # ? % :")
+    return name
+
+
+WandbName = Annotated[str, AfterValidator(_accepted)]
+"""The name of a project or an entity."""
 Tracking = Literal["online", "offline", "disabled"]
 KeepWeights = Literal["all", "proposed", "none"]
 
@@ -34,8 +43,8 @@ class Settings:
     """Maximum size of the cache in GB; None: what the disk has."""
     weights: Path | None = None
     """Folder of pre-trained weights; None: they are downloaded from the Hugging Face hub."""
-    project: str = "wbc-study"
-    entity: str | None = None
+    project: WandbName = "wbc-study"
+    entity: WandbName | None = None
     tracking: Tracking = "offline"
     search: str | None = None
     """Name of the search, whose trials see no test data; None: not a search."""

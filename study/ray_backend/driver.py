@@ -1,11 +1,9 @@
 """Run trials on a Ray cluster, or on this machine."""
 
-import logging
-import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +15,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from study.costs.model import Cost, Costs, Machine
 from study.plan import Trial
 from study.progress.live import BEST, Progress
+from study.ray_backend.connect import connect
 from study.ray_backend.tune_hooks import Runner, ScheduleCallback, ScheduleSearcher, StopAtEpochScheduler
 from study.scheduling.interrupt import interruptible
 from study.scheduling.schedule import TrialQueue
@@ -24,19 +23,22 @@ from study.settings import Settings
 from study.tracking.wandb_run import environment
 from wbc_model.errors import InputError
 
-QUIET = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "RAY_AIR_NEW_OUTPUT": "0",
-}
-"""Tune writes no logs of its own, prints no tables between our lines, and leaves Ctrl-C to us."""
 UNLIMITED = -1
 """Number of Tune's samples: as many as the schedule gives."""
 
 
-def start() -> Machine:
-    """Join the running Ray cluster, or start Ray on this machine; returns its resources."""
-    cluster = _connect()
+def start(*, cpus: float, gpus: float | None) -> Machine:
+    """Join the running Ray cluster, or start Ray on this machine; returns its resources.
+
+    Args:
+        cpus: cores of each trial.
+        gpus: GPUs of each trial; None: as many as it turns out to need, at most one.
+
+    Raises:
+        InputError: no cluster answers, or no node has the resources of a trial and none can join.
+    """
+    cluster, private = connect()
+    _require_node(cpus=cpus, gpus=min(1, cluster.get("GPU", 0)) if gpus is None else gpus, can_join=not private)
     names = sorted(name.removeprefix("accelerator_type:") for name in cluster if name.startswith("accelerator_type:"))
     return Machine(" ".join(names) or "cpu", cores=cluster.get("CPU", 0), gpus=cluster.get("GPU", 0))
 
@@ -113,35 +115,21 @@ def launch(
         request_resources(bundles=[])
 
 
-def _connect() -> Mapping[str, float]:
-    """Join the cluster of RAY_ADDRESS or `ray start`, or start Ray on this machine; returns its resources.
-
-    Not `address="auto"`, which would also join the private Ray of another driver on this machine, and end with it.
+def _require_node(*, cpus: float, gpus: float, can_join: bool) -> None:
+    """Print a line if no node has the resources of a trial, and one per node whose GPUs its cores cannot keep busy.
 
     Raises:
-        InputError: no cluster answers at RAY_ADDRESS.
+        InputError: no node has them, and none can join.
     """
-    os.environ |= QUIET
-    os.environ.pop("WANDB_SERVICE", None)  # inherited, it would outlive a killed worker and keep its run in use
-    try:
-        ray.init(logging_level=logging.ERROR, log_to_driver=False)
-    except ConnectionError as error:
-        address = os.environ.get("RAY_ADDRESS")
-        raise InputError(
-            f"no Ray cluster answers at RAY_ADDRESS={address}: start it, or unset RAY_ADDRESS to run here"
-        ) from error
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # `Progress` reports each failure, once
-    return ray.cluster_resources()
-
-
-def tell_if_waiting(*, cpus: float, gpus: float) -> None:
-    """Print a line if no node has the resources of a trial, and one per node whose GPUs its cores cannot keep busy."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
-        print(
-            f"no node has the {cpus:g} CPUs and {gpus:g} GPUs of a trial: waiting for such a node to join",
-            file=sys.stderr,
-        )
+        lacking = f"no node has the {cpus:g} CPUs and {gpus:g} GPUs of a trial"
+        if not can_join:
+            has = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
+            raise InputError(
+                f"{lacking}: this machine has {has}. Lower --cpus or --gpus, or join a cluster (RAY_ADDRESS)"
+            )
+        print(f"{lacking}: waiting for such a node to join", file=sys.stderr)
     for node in nodes:
         by_cpus, by_gpus = node.get("CPU", 0) // cpus, node.get("GPU", 0) // gpus if gpus else 0
         if by_cpus < by_gpus:

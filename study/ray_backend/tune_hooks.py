@@ -20,6 +20,7 @@ from study.scheduling.failures import Failure
 from study.scheduling.schedule import RetryDecision, TrialQueue
 from study.settings import Settings
 from study.storage import PRUNED, Storage
+from study.tracking.variables import set_aside
 from study.trial.attempt import FINISHED, HELD, OUTCOME, TOLD, attempt
 
 MAX_REQUESTED = 1000
@@ -30,6 +31,7 @@ class Runner(tune.Trainable):
     """A worker's actor, which runs one attempt after another. A step is an epoch; inputs and outputs are JSON."""
 
     def setup(self, config: dict[str, Any], environment: dict[str, str] | None = None) -> None:
+        set_aside()  # what a node's shell had set when Ray was started there
         os.environ |= environment or {}
         self.rows = attempt(Trial.from_json(config["trial"]), Settings.from_json(config["settings"]))
         self.failed = False
@@ -184,6 +186,13 @@ class StopAtEpochScheduler(NotPickled, FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         self.scheduler.on_trial_add(tune_controller, trial)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
+        if not self.schedule.stopping:
+            return super().choose_trial_to_run(tune_controller)
+        for trial in [each for each in tune_controller.get_live_trials() if each.status == TuneTrial.PENDING]:
+            tune_controller.stop_trial(trial)  # it would begin, or wait for resources for ever
+        return None
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         if self.schedule.stopping:

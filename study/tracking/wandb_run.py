@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 import wandb
+from pydantic import ValidationError
 
 from study.plan import Trial
 from study.provenance import ROOT, code
@@ -16,14 +17,19 @@ from study.settings import Settings, Tracking
 from study.storage import Storage
 from study.tracking.comparison import Replica
 from study.tracking.log_reader import is_complete
+from study.tracking.variables import HONOURED, set_aside
 from wbc_model.errors import InputError
 
 MODEL = "model"
 """Type of the artifacts that are trained models."""
 FLUSH_SECONDS = 60
 """Timeout for W&B to write, and online to send, the end of a run."""
-PRIVATE = ("WANDB_SERVICE", "WANDB_MODE", "WANDB_DIR", "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_NAME", "WANDB_RUN_GROUP")
-"""W&B's variables of one process or run, and those that each run gets as an argument."""
+AS_ARGUMENTS = ("WANDB_MODE", "WANDB_ENTITY", "WANDB_PROJECT")
+"""Variables of W&B that each run gets as arguments."""
+WITHOUT_SERVER = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}
+"""What `wandb offline` and the like keep in W&B's settings file, as a mode."""
+LONGEST_NAME, LONGEST_TAG = 128, 64
+"""Characters that W&B's server accepts."""
 
 
 def mode(*, offline: bool) -> Tracking:
@@ -33,21 +39,24 @@ def mode(*, offline: bool) -> Tracking:
         offline: stay offline even with a key.
 
     Raises:
-        InputError: WANDB_MODE is none of the three.
+        InputError: WANDB_MODE is none of the three, or W&B's client does not accept a key or another variable.
     """
-    if named := os.environ.pop(
-        "WANDB_MODE", ""
-    ):  # each run gets it as an argument; set but empty, it would stop the client
-        if named not in get_args(Tracking):
-            raise InputError(f"WANDB_MODE={named}: must be one of {', '.join(get_args(Tracking))}")
-        return cast(Tracking, named)
-    has_key = not offline and wandb.login(prompt=False)
-    return "online" if has_key else "offline"
+    set_aside()
+    named, *_ = [os.environ.pop(name, "") for name in AS_ARGUMENTS]  # empty or wrong, they would stop the client
+    if named not in ("", *get_args(Tracking)):
+        raise InputError(f"WANDB_MODE={named}: must be one of {', '.join(get_args(Tracking))}")
+    try:
+        kept = named or wandb.setup().settings.mode  # `wandb offline` keeps it in a file
+        has_key = kept not in WITHOUT_SERVER and not offline and wandb.login(prompt=False)
+    except (wandb.errors.Error, ValidationError) as error:
+        raise InputError(f"W&B's settings (WANDB_... variables, its settings file) are not valid: {error}") from error
+    return cast(Tracking, named or ("online" if has_key else WITHOUT_SERVER.get(kept, "offline")))
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """W&B's variables for the nodes. They include the API key, which must reach no file, log or command line."""
-    found = {name: value for name, value in os.environ.items() if name.startswith("WANDB_") and name not in PRIVATE}
+    kept = HONOURED - set(AS_ARGUMENTS)
+    found = {name: value for name, value in os.environ.items() if name in kept}
     key = wandb.setup().settings.api_key if settings.tracking == "online" else None
     return found | ({"WANDB_API_KEY": key} if key else {})
 
@@ -139,12 +148,12 @@ def _init(trial: Trial, settings: Settings, *, folder: str, mode: Tracking) -> w
     commit = code()["git"]  # the client's own look for one follows GIT_DIR, and finds that of a folder around ours
     return wandb.init(
         id=f"{settings.search}-{trial.id}" if settings.search else trial.id,
-        name=f"{trial.name} seed={trial.seed}",
+        name=f"{trial.name[: LONGEST_NAME - 20]} seed={trial.seed}",
         project=settings.project,
         entity=settings.entity,
         group=f"search {settings.search}" if settings.search else _table(trial.tables[0] if trial.tables else "none"),
         job_type="search" if settings.search else job,
-        tags=[*map(_table, trial.tables), trial.config.dataset.name],
+        tags=[tag[:LONGEST_TAG] for tag in (*map(_table, trial.tables), trial.config.dataset.name)],
         config={"trial": trial.to_json(), "seed": trial.seed} | trial.config.to_json(),
         dir=folder,
         mode=mode,
