@@ -4,6 +4,7 @@ What is written is on the disk before it gets its name, so a crash leaves the ol
 error, such as a full disk, removes the draft.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -18,6 +19,8 @@ from uuid import uuid4
 
 from wbc_model.errors import Damaged, decoding
 
+NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EXDEV, errno.EMLINK}
+"""Error numbers of a file system without hard links."""
 SHA256 = "sha256"
 """The key under which sealed JSON holds the hash of its other values."""
 
@@ -102,13 +105,21 @@ def whole_file(path: Path) -> Iterator[Path]:
 def create_whole(path: Path, content: bytes) -> None:
     """Write a file that does not exist yet; of several processes that try at the same time, one succeeds.
 
+    Where there are no hard links (FAT, some network and cloud folders), the file is empty for a moment first.
+
     Raises:
         FileExistsError: the file exists.
     """
     with _draft(path) as draft:
         draft.write_bytes(content)
         _flush(draft)
-        os.link(draft, path)
+        try:
+            os.link(draft, path)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            path.touch(exist_ok=False)
+            draft.replace(path)
         _flush(path.parent)
 
 

@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import json
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +52,18 @@ def test_a_full_disk_keeps_the_old_file_and_no_draft(tmp_path: Path):
     with full_disk():
         create_whole(tmp_path / "other", bytes(2000))
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_without_hard_links_one_of_several_creates_the_file_whole(number: int, tmp_path: Path, monkeypatch):
+    def link(*_: object) -> None:
+        raise OSError(number, "as on FAT, gcsfuse or CIFS")
+
+    monkeypatch.setattr(os, "link", link)
+    create_whole(tmp_path / "file", b"first")
+    with pytest.raises(FileExistsError):
+        create_whole(tmp_path / "file", b"second")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("file", b"first")]
 
 
 def test_a_block_that_raises_keeps_the_old_file_and_no_draft(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Any model of timm as a trunk, and a miniature of its family for rehearsals."""
 
+from pickle import UnpicklingError
 from textwrap import shorten
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import nn
 from wbc_model.choices import Init, Trunks
 from wbc_model.networks.timm_registry import WeightsError, configuration, family
 from wbc_model.networks.trunk import TimmTrunk
-from wbc_model.networks.weights import NEWEST, Source, TrunkSpec, Weights, find_weights, load
+from wbc_model.networks.weights import NEWEST, Source, TrunkSpec, Weights, find_weights, load, read
 from wbc_model.seeding import torch_seeded
 
 MINIATURES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -24,7 +25,8 @@ MINIATURES: dict[str, tuple[str, dict[str, Any]]] = {
 """A small model of a family, where timm has no `test_...` model of it."""
 
 
-REFUSALS = (AssertionError, RuntimeError, SafetensorError, TypeError, ValueError)
+REFUSALS = (AssertionError, EOFError, LookupError, OSError, RuntimeError, SafetensorError, TypeError, UnpicklingError,
+            ValueError)  # fmt: skip
 """What timm's models raise for an image size or a file that does not suit them, often without a message."""
 
 
@@ -45,6 +47,8 @@ def build_timm_trunk(spec: TrunkSpec, *, init: Init, seed: int, weights: Source 
             body = _miniature(spec) if spec.trunks is Trunks.TINY else _full(spec, file)
         channels = _channels(body, spec.image_size)
     except REFUSALS as error:
+        if file is not None:
+            read(file.path)  # which tells what is wrong, if it is the file
         raise WeightsError(
             f"timm's {spec.timm_model} cannot be built for images of {spec.image_size} pixels"
             f"{f' from {file.path}' if file else ''}: {shorten(str(error), 300) or type(error).__name__}"

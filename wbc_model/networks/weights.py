@@ -155,14 +155,9 @@ def load(body: nn.Module, weights: Weights) -> None:
     """Load the file of a whole network into a trunk; the file's classifier is not used.
 
     Raises:
-        WeightsError: a tensor is missing or has another shape.
+        WeightsError: the file is damaged, or a tensor is missing or has another shape.
     """
-    state = (
-        load_file(weights.path)
-        if weights.path.suffix == ".safetensors"
-        else torch.load(weights.path, map_location="cpu")
-    )
-    state = {_modern(key): value for key, value in state.items()}
+    state = {_modern(key): value for key, value in read(weights.path).items()}
     own = body.state_dict()
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     misshapen = [key for key in own if key in state and state[key].shape != own[key].shape]
@@ -172,6 +167,29 @@ def load(body: nn.Module, weights: Weights) -> None:
             f"({', '.join((missing + misshapen)[:3])})"
         )
     body.load_state_dict({key: state.get(key, value) for key, value in own.items()})
+
+
+def read(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file.
+
+    Raises:
+        WeightsError: it is cut off, or holds something else, such as a web page or a pointer of Git LFS.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path} is no file, or a link without content: fetch the file")
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu")
+        if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+            raise TypeError("it holds no tensors by name")
+        return state
+    except Exception as error:  # safetensors, zipfile, pickle and torch each raise their own
+        with path.open("rb") as file:
+            begins = file.read(40)
+        raise WeightsError(
+            f"{path} is damaged, or no file of weights: it has {path.stat().st_size} bytes and begins with {begins!r} "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason is given'}). "
+            "Download it again"
+        ) from error
 
 
 def _modern(key: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from wbc_model.choices import Attention, AttentionAt, Cut, Fuse, Init, Network, Trunks
 from wbc_model.config import TrialConfig
@@ -124,6 +124,48 @@ def test_weights_that_do_not_fit_are_an_error(tmp_path: Path, weights: Path):
     (tmp_path / "tiny_resnet50.safetensors").write_bytes((weights / "tiny_densenet121.safetensors").read_bytes())
     with pytest.raises(WeightsError, match="does not fit: .* tensors missing"):
         build_trunk(TINY_RESNET, init=Init.IMAGENET, seed=0, weights=tmp_path)
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 102441962\n" % 1
+DAMAGED = {
+    "empty": b"",
+    "a pointer of Git LFS": POINTER,
+    "a web page": b"<html>404</html>",
+    "cut off": None,
+    "another pickle": b"\x80\x04\x8c\x02os\x8c\x06system\x93.",
+}
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pth", "pt"])
+@pytest.mark.parametrize("what", DAMAGED)
+def test_damaged_weights_are_named(what: str, suffix: str, tmp_path: Path, weights: Path):
+    spec = TrunkSpec(Network.RESNET50, Trunks.TINY)
+    whole = weights / f"{spec.file_stem}.safetensors"
+    file = tmp_path / f"{spec.file_stem}.{suffix}"
+    if suffix == "safetensors":
+        file.write_bytes(whole.read_bytes())
+    else:
+        torch.save(load_file(whole), file)
+    content = DAMAGED[what]
+    file.write_bytes(file.read_bytes()[:20000] if content is None else content)
+    with pytest.raises(WeightsError, match=f"{file} is damaged, or no file of weights: it has .*Download it again"):
+        build_trunk(spec, init=Init.IMAGENET, seed=0, weights=tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+@pytest.mark.parametrize("content", [b"", POINTER, b"<html>404</html>"])
+def test_damaged_weights_of_timm_are_named(content: bytes, suffix: str, tmp_path: Path):
+    spec = TrunkSpec("timm:test_resnet.r160_in1k", image_size=64)
+    (file := tmp_path / f"{spec.file_stem}.{suffix}").write_bytes(content)
+    with pytest.raises(WeightsError, match=f"{file} is damaged, or no file of weights"):
+        build_trunk(spec, init=Init.IMAGENET, seed=0, weights=tmp_path)
+
+
+def test_weights_whose_content_was_not_fetched_are_named(tmp_path: Path):
+    spec = TrunkSpec(Network.RESNET50, Trunks.TINY)
+    (file := tmp_path / f"{spec.file_stem}-1.pth").symlink_to("../annex/objects/x")
+    with pytest.raises(WeightsError, match=f"{file} is no file, or a link without content"):
+        build_trunk(spec, init=Init.IMAGENET, seed=0, weights=tmp_path)
 
 
 def test_weights_may_be_torch_files(tmp_path: Path, weights: Path):
