@@ -12,7 +12,6 @@ from search_spaces.rehearsal import REHEARSAL
 from study.settings import KeepWeights
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import BUILT_IN
-from wbc_model.preparation.cache_folder import default_cache
 
 EXAMPLES = """examples:
   study/run.py --rehearse                       the whole study in miniature, on drawn cells: no data, no account
@@ -104,7 +103,10 @@ def _where(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--weights", type=Path, metavar="DIR", help="folder of pre-trained weights (default: the hub)")
     add_storage(group, default=None, help="folder or URL of the results (runs; runs/rehearsal for a rehearsal)")
     group.add_argument(
-        "--cache", type=Path, metavar="DIR", help=f"folder of prepared images on each machine ({default_cache()})"
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="folder of prepared images on each machine (wbc-study in XDG_CACHE_HOME or ~/.cache)",
     )
     group.add_argument("--cache-limit", type=float, metavar="GB", help="maximum size of the cache (its disk)")
     group.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores per trial (1)")

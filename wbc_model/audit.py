@@ -22,6 +22,7 @@ from wbc_model.preparation.cache_folder import default_cache
 from wbc_model.preparation.manifest import Entry
 from wbc_model.preparation.splits import SPLITS
 
+ASKED = "Does a dataset's test set leak? Finds duplicates and shared groups across the sets."
 SIDE, ALIKE = 16, 0.99
 """Two images look alike if their thumbnails of SIDE x SIDE pixels, turned or mirrored or not, correlate above ALIKE."""
 SHOWN = 8
@@ -33,7 +34,7 @@ Pair = tuple[Entry, Entry]
 @reports_input_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """0: nothing leaks. 1: something does. 2: invalid arguments or data."""
-    p = argparse.ArgumentParser(prog="python -m wbc_model.audit", description=(__doc__ or "").split(": ", 1)[1])
+    p = argparse.ArgumentParser(prog="python -m wbc_model.audit", description=ASKED)
     p.add_argument("dataset", metavar="NAME|[NAME=]DIR", help=f"{', '.join(BUILT_IN)}, or a folder of your own")
     p.add_argument("--data", type=Path, metavar="DIR", help="folder of the paper's datasets as published")
     p.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="as the study's")

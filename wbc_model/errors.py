@@ -1,6 +1,10 @@
 """Bad input, told from programming errors: what a command reports in one line, and what keeps its traceback."""
 
 import errno
+import io
+import os
+import select
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +19,10 @@ from wbc_model.plain_text import plain_output
 Arguments = ParamSpec("Arguments")
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """Error numbers of a disk that is full, or of a file or folder without permission."""
-UNFIT_PATH = UNWRITABLE | {errno.ENOTDIR, errno.EEXIST}
-"""... and of a file where a folder was named: the user's to repair, wherever they occur."""
+UNFIT_PATH = UNWRITABLE | {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
+"""... and of a file where a folder was named, or the like: the user's to repair, wherever they occur."""
+READER_GONE = 128 + signal.SIGPIPE
+"""Exit status if nobody reads the output to its end, as in `| head`: that of any command."""
 
 
 class InputError(Exception):
@@ -32,23 +38,58 @@ def reports_input_errors(main: Callable[Arguments, int]) -> Callable[Arguments, 
 
     What it prints is plain: control characters in names or in stored text are shown, and do nothing to the terminal.
     Every other exception is a programming error, and propagates: Python shows its traceback and exits with 1.
+    What is odd about the process (no home, an ASCII terminal, a closed stream, no reader) is dealt with here.
     """
 
     @plain_output()
     @wraps(main)
     def reporting(*args: Arguments.args, **kwargs: Arguments.kwargs) -> int:
+        _settle()
         try:
-            return main(*args, **kwargs)
+            try:
+                return main(*args, **kwargs)
+            finally:
+                sys.stdout.flush()
         except InputError as error:
             told = str(error)
         except OSError as error:
+            if isinstance(error, BrokenPipeError) and _reader_is_gone():
+                return READER_GONE
             if error.errno not in UNFIT_PATH:
                 raise
-            told = str(error)
+            told = f"{error}: make room or make it writable, or choose another place"
         print(f"error: {told}", file=sys.stderr)
         return 2
 
     return reporting
+
+
+def _settle() -> None:
+    """Make the process as libraries and commands expect it, where a service manager, a cron job or a site did not."""
+    for number in range(3):  # closed, the next file that is opened would get what is written to the stream
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until it ends
+        setattr(sys, name, stream)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a letter that it cannot show is no reason to stop
+    if os.environ.get("HOME") == "":
+        del os.environ["HOME"]
+    if not os.path.isabs(os.path.expanduser("~")):  # noqa: PTH111, PTH117 - pathlib and many libraries raise
+        os.environ["HOME"] = "/nonexistent"
+
+
+def _reader_is_gone() -> bool:
+    """Whether nobody reads standard output any more; then nothing more is written to it."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    gone = any(event & select.POLLERR for _, event in poll.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return gone
 
 
 @contextmanager

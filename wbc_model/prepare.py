@@ -32,7 +32,7 @@ the counts. Exit status: 0 prepared, 1 the cache is damaged, 2 invalid arguments
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m wbc_model.prepare",
-        description=__doc__.split(": ", 1)[1] if __doc__ else None,
+        description="Find, crop, split, augment and cache datasets, and tell what became of each file.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -73,13 +73,15 @@ def find_cluster() -> str:
 
 
 def _set_variables() -> None:
-    """Set aside what a shell has set for other runs, and move Ray out of a temporary folder with too long a name."""
+    """Set aside what a shell has set for other runs, and a temporary folder with too long a path for sockets."""
     set_aside()
     for name in [name for name in os.environ if name.startswith("TUNE_")]:
         del os.environ[name]
     os.environ |= FIXED
-    if "RAY_TMPDIR" not in os.environ and not _fits(tempfile.gettempdir()):
-        os.environ["RAY_TMPDIR"] = "/tmp"
+    if "RAY_TMPDIR" not in os.environ and not _fits(folder := tempfile.gettempdir()):
+        print(f"the path of the temporary folder {folder} is too long for Ray's sockets, or has a blank: /tmp is used",
+              file=sys.stderr)  # fmt: skip
+        os.environ["TMPDIR"], tempfile.tempdir = "/tmp", None
 
 
 def _fits(folder: str) -> bool:

@@ -160,4 +160,4 @@ def _machine() -> str:
     boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     if not boot.exists():
         return platform.node()
-    return f"{platform.node()} {boot.read_text().strip()} {space.readlink()}"
+    return f"{platform.node()} {boot.read_text(encoding='utf-8').strip()} {space.readlink()}"

@@ -1,7 +1,11 @@
 """What a command reports in one line, and what keeps its traceback."""
 
 import errno
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
@@ -19,12 +23,50 @@ def command(error: Exception) -> int:
     return main([])
 
 
-@pytest.mark.parametrize("error", [InputError("no such table"), DataError("no images"), WeightsError("no weights"),
-                                   OSError(errno.ENOSPC, "No space left"), PermissionError(errno.EACCES, "denied"),
-                                   NotADirectoryError(errno.ENOTDIR, "Not a directory")])  # fmt: skip
+@pytest.mark.parametrize("error", [InputError("no such table"), DataError("no images"), WeightsError("no weights")])
 def test_bad_input_is_one_line_and_exit_2(error: Exception, capsys: pytest.CaptureFixture[str]):
     assert command(error) == 2
     assert capsys.readouterr().err == f"error: {error}\n"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR,
+                                    errno.ENAMETOOLONG])  # fmt: skip
+def test_a_place_that_cannot_be_written_is_one_line_with_a_remedy(number: int, capsys: pytest.CaptureFixture[str]):
+    error = OSError(number, os.strerror(number), "/place/file")
+    assert command(error) == 2
+    assert capsys.readouterr().err == f"error: {error}: make room or make it writable, or choose another place\n"
+
+
+TOLD = "print('α · é'); sys.stdout.flush(); print('told', file=sys.stderr)"
+ODD = {
+    "an ASCII terminal": ({"PYTHONIOENCODING": "ascii"}, "", TOLD, (0, "\\u03b1 \\xb7 \\xe9\n", "told\n")),
+    "a Latin-1 terminal": ({"PYTHONIOENCODING": "latin-1:strict"}, "", "print('αx')", (0, "\\u03b1x\n", "")),
+    "a name that is no UTF-8": ({}, "", "print('\\udcff')", (0, "\\udcff\n", "")),
+    "no standard error": ({}, "2>&-", TOLD, (0, "α · é\n", "")),
+    "no output at all": ({}, ">&- 2>&-", TOLD, (0, "", "")),
+    "no reader": ({}, "| head -c 1", "print('x' * 10**6)", (141, "x", "")),
+    "no reader of a short text": ({}, "| true", "import time; time.sleep(0.2); print('x')", (141, "", "")),
+    "no home": ({"HOME": "nowhere"}, "", "from pathlib import Path; print(Path.home())", (0, "/nonexistent\n", "")),
+    "no docstrings": ({"PYTHONOPTIMIZE": "2"}, "", "print(main.__doc__)", (0, "None\n", "")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ODD)
+def test_an_odd_process_runs_a_command_as_any_other(how: str):
+    env, streams, body, (status, out, err) = ODD[how]
+    code = f"import sys\nfrom wbc_model.errors import *\n@reports_input_errors\ndef main():\n    {body}\n    return 0\n"
+    shell = f'set -o pipefail; "$PYTHON" -c "$CODE" {streams}'
+    whole = os.environ | {"PYTHON": sys.executable, "CODE": code + "sys.exit(main())"} | env
+    done = subprocess.run(["bash", "-c", shell], env=whole, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (status, out, err)
+
+
+def test_what_is_closed_is_not_taken_by_the_next_file(tmp_path: Path):
+    file = tmp_path / "record"
+    code = (f"import os, sys\nfrom wbc_model.errors import *\n@reports_input_errors\ndef main():\n"
+            f"    with open({str(file)!r}, 'w'): os.write(2, b'noise')\n    return 0\nsys.exit(main())")  # fmt: skip
+    subprocess.run(["bash", "-c", '"$1" -c "$2" 2>&-', "_", sys.executable, code], check=True)
+    assert file.read_bytes() == b""
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), ValueError("x"), LookupError("x"), ImportError("x"),

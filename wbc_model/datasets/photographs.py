@@ -63,7 +63,7 @@ def origins(
 
 def read_origins(path: Path) -> PhotographOrigins:
     """Read a result that `origins` has kept in the cache, `bccd-photographs-*.csv`."""
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     pairs = tuple((a, b) for kind, a, b in rows if kind == "same cell")
     return PhotographOrigins({image: name for kind, image, name in rows if kind == "image"}, pairs)
@@ -88,7 +88,7 @@ def _match_one(sample: ImageFile, photographs: PhotoMatcher) -> str:
 
 
 def _write(path: Path, found: PhotographOrigins) -> None:
-    with whole_file(path) as draft, draft.open("w", newline="") as file:
+    with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerows(("image", *item) for item in found.photograph.items())
         lines.writerows(("same cell", *pair) for pair in found.same_cell)

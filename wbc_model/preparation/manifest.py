@@ -58,7 +58,7 @@ def fingerprint_of(entries: Iterable[Entry]) -> str:
 
 def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
     """Write entries as CSV, under a heading of the field names."""
-    with path.open("w", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(field.name for field in fields(Entry))
         lines.writerows(astuple(entry) for entry in entries)

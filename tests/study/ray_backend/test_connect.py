@@ -74,12 +74,13 @@ def test_a_long_name_of_rays_own_folder_is_refused():
 
 
 @pytest.mark.parametrize("name", [60 * "x", "my folder"])
-def test_an_unfit_temporary_folder_is_left_for_tmp(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_unfit_temporary_folder_is_left_for_tmp(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     del os.environ["RAY_TMPDIR"]
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
     os.environ["RAY_ADDRESS"] = "http://stops.here"
     refused("dashboard")
-    assert os.environ["RAY_TMPDIR"] == "/tmp"
+    assert os.environ["TMPDIR"] == tempfile.gettempdir() == "/tmp"
+    assert f"{tmp_path / name} is too long" in capsys.readouterr().err
 
 
 def test_what_a_shell_has_set_for_other_runs_is_set_aside():
