@@ -1,6 +1,7 @@
 """The part of a published picture that shows its white cell."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,12 @@ class NoCell(ValueError):
     """A picture without a cell to crop; the message says why it is left out."""
 
 
-def _by_mask(dataset: Dataset, sample: ImageFile, rgb: NDArray[np.uint8]) -> Box:
+def _by_mask(dataset: Dataset, picture: Path, rgb: NDArray[np.uint8]) -> Box:
     """The bounding box of all that is not black in the image's mask.
 
     A mask may be smaller than its picture, as LISC's are, if it lacks the same margin on opposite sides.
     """
-    path = dataset.mask_of(sample.path)
+    path = dataset.mask_of(picture)
     if not path.exists():
         raise NoCell(f"its mask is missing: wanted {path}")
     mask = read_rgb(path).max(2) > 0
@@ -34,7 +35,7 @@ def _by_mask(dataset: Dataset, sample: ImageFile, rgb: NDArray[np.uint8]) -> Box
     return box_of(whole)
 
 
-def _by_segmentation(dataset: Dataset, sample: ImageFile, rgb: NDArray[np.uint8]) -> Box:  # noqa: ARG001 - as above
+def _by_segmentation(dataset: Dataset, picture: Path, rgb: NDArray[np.uint8]) -> Box:  # noqa: ARG001 - as above
     """The most conspicuous cell that the paper's segmentation finds."""
     cells = find_cells(rgb)
     if not cells:
@@ -42,7 +43,7 @@ def _by_segmentation(dataset: Dataset, sample: ImageFile, rgb: NDArray[np.uint8]
     return cells[0].box
 
 
-FINDERS: Mapping[str, Callable[[Dataset, ImageFile, NDArray[np.uint8]], Box]] = {
+FINDERS: Mapping[str, Callable[[Dataset, Path, NDArray[np.uint8]], Box]] = {
     "mask": _by_mask,
     "segment": _by_segmentation,
 }
@@ -57,9 +58,18 @@ def crop(sample: ImageFile, rgb: NDArray[np.uint8], *, dataset: Dataset) -> NDAr
     """
     if dataset.crop == "none":
         return rgb
-    box = FINDERS[dataset.crop](dataset, sample, rgb)
-    left, top, right, bottom = square(box, height=rgb.shape[0], width=rgb.shape[1])
+    left, top, right, bottom = cell_box(sample.path, rgb, dataset=dataset)
     return rgb[top:bottom, left:right]
+
+
+def cell_box(path: Path, rgb: NDArray[np.uint8], *, dataset: Dataset) -> Box:
+    """Where `crop` cuts a picture (H, W, 3) of a dataset that is cropped; raises as it does.
+
+    Args:
+        path: the picture's file, beside which its mask lies.
+    """
+    box = FINDERS[dataset.crop](dataset, path, rgb)
+    return square(box, height=rgb.shape[0], width=rgb.shape[1])
 
 
 def square(box: Box, *, height: int, width: int) -> Box:
