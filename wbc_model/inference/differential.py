@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from wbc_model.choices import CELLS
 from wbc_model.datasets.dataset import Groups
@@ -36,12 +37,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval, in percent. It covers which cells were seen, not what the model gets wrong."""
-        if not self.of:
-            return 0.0, 100.0
-        from statsmodels.stats.proportion import proportion_confint  # takes a second to load
-
-        low, high = proportion_confint(self.cells, self.of, alpha=1 - LEVEL, method="wilson")
-        return 100 * float(low), 100 * float(high)
+        return _wilson(self.cells, self.of)
 
     @property
     def reference(self) -> tuple[int, int] | None:
@@ -144,6 +140,16 @@ def interval_text(share: Share) -> str:
 def reference_text(cell: str) -> str:
     found = reference_of(cell)
     return "{}–{}".format(*found) if found else NOT_STATED
+
+
+@cache
+def _wilson(cells: int, of: int) -> tuple[float, float]:
+    if not of:
+        return 0.0, 100.0
+    from statsmodels.stats.proportion import proportion_confint  # takes a second to load
+
+    low, high = proportion_confint(cells, of, alpha=1 - LEVEL, method="wilson")
+    return 100 * float(low), 100 * float(high)
 
 
 def _count(predicted: Predicted, calls: tuple[Call, ...], pictures: int) -> Count:

@@ -2,7 +2,8 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+import os.path
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,6 @@ TEMPLATES = Environment(
     loader=PackageLoader("wbc_model.inference", "."), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
-TEMPLATES.globals.update(percent=percent_text, interval=interval_text, reference=reference_text)
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,15 @@ def render(
             (shown, _data_url(shown.annotated, SIDE[photographs]), [_data_url(heat, 160) for heat in shown.explained])
             for shown in first
         ],
-        left_out=len(pictures) - len(first),
+        left_out=len(pictures) - len(first), short=_without_folder([shown.file for shown in pictures]),
+        percent=percent_text, interval=interval_text, reference=reference_text,
     )  # fmt: skip
+
+
+def _without_folder(files: Sequence[str]) -> Callable[[str], str]:
+    """What a picture is called on the page: its path below the folder that all are in."""
+    folder = os.path.commonpath([os.path.dirname(file) for file in files]) if files else ""  # noqa: PTH120 - a text
+    return lambda name: name.removeprefix(f"{folder}/") if folder else name
 
 
 def _data_url(file: Path, side: int) -> str:

@@ -76,7 +76,7 @@ def test_the_table_says_what_is_not_known():
     assert "not a class" not in str(count(predicted([("a", "blast", True)], dataset=other)))  # it counts other things
 
 
-def worlds(truth: dict[str, float], *, cells: int, number: int = 400) -> list[list[Share]]:
+def worlds(truth: dict[str, float], *, cells: int, number: int = 2000) -> list[list[Share]]:
     drawn = np.random.default_rng(0).multinomial(cells, list(truth.values()), size=number)
     return [[Share(cell=c, cells=int(n), of=cells) for c, n in zip(truth, row, strict=True)] for row in drawn]
 
