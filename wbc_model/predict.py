@@ -18,15 +18,16 @@ from wbc_model.inference.differential import count, count_slides, slides_by
 from wbc_model.inference.drawing import annotated, explanations
 from wbc_model.inference.model_file import SavedModel
 from wbc_model.inference.page import Shown, render
-from wbc_model.inference.pictures import find_pictures, printable
+from wbc_model.inference.pictures import find_pictures
 from wbc_model.inference.places import HELP_MODEL, load
 from wbc_model.inference.tables import json_line, write_calls, write_counts
+from wbc_model.plain_text import printable
 
 EXAMPLES = """examples:
   python -m wbc_model.predict runs/trials/1af0ed25a7-s0 cells/
   python -m wbc_model.predict s3://lab/runs/trials/1af0ed25a7-s0 'smears/*.jpg' --photographs --out count
   python -m wbc_model.predict model.safetensors smears/ --photographs --slide-pattern '/(slide[0-9]+)_'
-  python -m wbc_model.predict wandb:lab/wbc-study/model-1af0ed25a7-s0:best cells/ --grad-cam
+  python -m wbc_model.predict wandb:lab/wbc-study/model-1af0ed25a7:best cells/ --grad-cam
 
 Written to the folder of --out: predictions.csv, predictions.jsonl, counts.csv, index.html, annotated/, and gradcam/ if
 asked for. Exit status: 0 done, 1 a picture was skipped, 2 invalid arguments, model or data.
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = find_pictures(args.images)
     slide_of = slides_by(args.slide_pattern) if args.slide_pattern else str
     for file in files:
-        slide_of(printable(file))  # before the work is done, not after it
+        slide_of(printable(str(file)))  # before the work is done, not after it
     model, device = load(args.model), choose_device(args.device)
     with whole_folder(args.out) as draft:
         predicted = _write(draft, files, model, slide_of=slide_of, args=args, device=device)
@@ -92,7 +93,7 @@ def _write(
             maps = explanations(model, one, device=device) if args.grad_cam else []
             shown.append(_save(folder, i, one, model, maps))
         else:
-            skipped[printable(one.file)] = printable(one.why)
+            skipped[printable(str(one.file))] = printable(one.why)
     predicted = Predicted(info=model.info, calls=tuple(found), files=tuple(each.file for each in shown),
                           skipped=skipped)  # fmt: skip
     by_slide = args.photographs or args.slide_pattern
@@ -109,7 +110,7 @@ def _write(
 
 def _save(folder: Path, number: int, examined: Examined, model: SavedModel, maps: Sequence[NDArray[np.uint8]]) -> Shown:
     """Write an annotated picture and its heat maps. Numbers keep pictures of equal names apart."""
-    config, name = model.info.config, printable(examined.picture.file)
+    config, name = model.info.config, printable(str(examined.picture.file))
     stem = f"{number:05}-{UNUSUAL.sub('_', examined.picture.file.stem)[:80]}"
     drawn = folder / "annotated" / f"{stem}.jpg"
     drawn.parent.mkdir(exist_ok=True)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from wbc_model.errors import InputError
 from wbc_model.inference.calibration import apply_temperature
 from wbc_model.inference.model_file import ModelInfo, SavedModel
-from wbc_model.inference.pictures import Picture, Skipped, find_pictures, printable, read_picture
+from wbc_model.inference.pictures import Picture, Skipped, find_pictures, read_picture
+from wbc_model.plain_text import printable
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.preparation.segment import Box
 from wbc_model.training import device as devices
@@ -29,7 +30,7 @@ class Call:
     """What one cell is called."""
 
     file: str
-    """The picture, as it was named; unprintable characters are escaped."""
+    """The picture, as it was named; control characters are shown as escapes."""
     box: Box | None
     """(left, top, right, bottom) in pixels of the upright picture; None: the whole picture."""
     cell: str
@@ -90,8 +91,8 @@ def predict(
     return Predicted(
         info=model.info,
         calls=tuple(call for one in examined for call in one.calls),
-        files=tuple(printable(one.picture.file) for one in examined),
-        skipped={printable(one.file): one.why for one in found if isinstance(one, Skipped)},
+        files=tuple(printable(str(one.picture.file)) for one in examined),
+        skipped={printable(str(one.file)): printable(one.why) for one in found if isinstance(one, Skipped)},
     )
 
 
@@ -146,7 +147,7 @@ def _calls(picture: Picture, info: ModelInfo, calibrated: Iterator[NDArray[np.fl
     for box in picture.boxes:
         probabilities = next(calibrated)
         yield Call(
-            file=printable(picture.file),
+            file=printable(str(picture.file)),
             box=box,
             cell=info.config.dataset.classes[int(probabilities.argmax())],
             probabilities=tuple(map(float, probabilities)),

@@ -78,13 +78,13 @@ class Count:
         return tuple(cell for cell in CELLS if cell not in known) if known & set(CELLS) else ()
 
     def __str__(self) -> str:
-        width = max(len("not sure"), *(len(share.cell) for share in self.shares)) + 2
+        width = max(len("unsure"), *(len(share.cell) for share in self.shares)) + 2
         lines = ["REHEARSAL: these numbers say nothing about blood."] if self.rehearsal else []
         lines.append(f"{'':{width}}{'cells':>7}{'%':>8}  {'95 % interval':>15}  {'reference, %':>12}")
         for share in self.shares:
             lines.append(f"{share.cell:{width}}{share.cells:7}{percent_text(share):>8}  {interval_text(share):>15}  "
                          f"{reference_text(share.cell):>12}  {share.against}".rstrip())  # fmt: skip
-        lines.append(f"{'not sure':{width}}{self.unsure:7}")
+        lines.append(f"{'unsure':{width}}{self.unsure:7}")
         lines += [f"{cell} (reference {reference_text(cell)} %): not a class of this model" for cell in self.unknown]
         return "\n".join(lines)
 

@@ -57,7 +57,7 @@ def _meant_by(name: str | Path) -> Iterator[Path]:
     found = [path] if path.is_dir() else [Path(file) for file in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - absolute patterns
     files = [file for entry in found for file in (_in_folder(entry) if entry.is_dir() else [entry])]
     if not files:
-        raise InputError(f"{printable(path)}: {'no picture in this folder' if path.is_dir() else 'no such file'}")
+        raise InputError(f"{path}: {'no picture in this folder' if path.is_dir() else 'no such file'}")
     yield from files
 
 
@@ -105,8 +105,3 @@ def _widened(box: Box, margin: float, rgb: NDArray[np.uint8]) -> Box:
     left, top, right, bottom = box
     wide, high = round(margin * (right - left)), round(margin * (bottom - top))
     return max(0, left - wide), max(0, top - high), min(rgb.shape[1], right + wide), min(rgb.shape[0], bottom + high)
-
-
-def printable(file: str | Path) -> str:
-    """A file's name in which control characters, and bytes that are no UTF-8, are written as escapes."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(file))

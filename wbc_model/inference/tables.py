@@ -9,6 +9,7 @@ from typing import Any
 from wbc_model.inference.calls import Call
 from wbc_model.inference.differential import Count
 from wbc_model.inference.model_file import ModelInfo
+from wbc_model.plain_text import csv_cell
 
 ALL = "(all)"
 """Stands for the slide in the rows that count all pictures."""
@@ -43,7 +44,7 @@ def write_calls(path: Path, calls: Iterable[Call], info: ModelInfo) -> None:
 
 
 def write_counts(path: Path, whole: Count, slides: Mapping[str, Count]) -> None:
-    """A CSV file with a row for each slide and class, those not sure included; first all slides together."""
+    """A CSV file with a row for each slide and class, those that are unsure included; first all slides together."""
     head = ("slide", "pictures", "class", "cells", "percent", "low", "high", "reference low", "reference high",
             "rehearsal")  # fmt: skip
     named = [(ALL, whole), *slides.items()]
@@ -54,11 +55,10 @@ def _rows(slide: str, counted: Count) -> Iterator[tuple[Any, ...]]:
     for share in counted.shares:
         yield (slide, counted.pictures, share.cell, share.cells, share.percent, *share.interval,
                *(share.reference or ("", "")), counted.rehearsal)  # fmt: skip
-    yield (slide, counted.pictures, "not sure", counted.unsure, *5 * ("",), counted.rehearsal)
+    yield (slide, counted.pictures, "unsure", counted.unsure, *5 * ("",), counted.rehearsal)
 
 
 def _write(path: Path, head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
-        lines.writerow(head)
-        lines.writerows(rows)
+        lines.writerows([csv_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in (head, *rows))

@@ -9,7 +9,7 @@ from PIL import Image
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.errors import InputError
-from wbc_model.inference.pictures import Picture, Skipped, find_pictures, printable, read_picture
+from wbc_model.inference.pictures import Picture, Skipped, find_pictures, read_picture
 
 
 @pytest.fixture
@@ -52,11 +52,6 @@ def test_a_blank_or_tiny_picture_has_no_cell(tmp_path: Path, size: tuple[int, in
     else:
         assert isinstance(found, Skipped)
         assert "no white cell" in found.why
-
-
-def test_unprintable_names_are_escaped():
-    assert printable("a\nb\x1b[31m é") == r"a\nb\x1b[31m é"
-    assert printable(Path("x\udcff.png")) == r"x\udcff.png"
 
 
 def test_the_crops_are_of_the_model_s_size(tmp_path: Path):

@@ -80,3 +80,20 @@ class Trap:
 
     def __reduce__(self) -> tuple[object, ...]:
         return Path.touch, (self.trace,)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("wandb_stub")
+def test_an_artifact_of_wandb_is_read(trial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import wandb
+
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
+    with wandb.init(project="study", id="a-s1") as run:
+        artifact = wandb.Artifact("model-a", type="model")
+        artifact.add_file(str(trial / FILE))
+        run.log_artifact(artifact, aliases=["best"]).wait()
+    assert load("wandb:lab/study/model-a:best").info == load(trial).info
+    for name in ("lab/study/model-a:none", "lab/study/model-b:best", "nonsense"):
+        with pytest.raises(InputError, match=f"^wandb:{name}: cannot be read"):
+            load(f"wandb:{name}")

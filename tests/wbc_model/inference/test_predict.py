@@ -95,7 +95,7 @@ def test_names_of_files_are_escaped(keep: Keep, cells: Path, tmp_path: Path):
     page = (tmp_path / "out/index.html").read_text()
     assert "<script" not in page
     assert "<b>.png" not in page
-    assert name.replace("\n", r"\n") in unescape(page)
+    assert name.replace("\n", r"\u000a") in unescape(page)
 
 
 @pytest.mark.parametrize(
