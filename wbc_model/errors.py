@@ -41,24 +41,27 @@ def reports_input_errors(main: Callable[Arguments, int]) -> Callable[Arguments, 
     What is odd about the process (no home, an ASCII terminal, a closed stream, no reader) is dealt with here.
     """
 
-    @plain_output()
     @wraps(main)
     def reporting(*args: Arguments.args, **kwargs: Arguments.kwargs) -> int:
         _settle()
+        return attempted(*args, **kwargs)
+
+    @plain_output()
+    def attempted(*args: Arguments.args, **kwargs: Arguments.kwargs) -> int:
         try:
             try:
                 return main(*args, **kwargs)
             finally:
                 sys.stdout.flush()
         except InputError as error:
-            told = str(error)
+            problem = str(error)
         except OSError as error:
             if isinstance(error, BrokenPipeError) and _reader_is_gone():
                 return READER_GONE
             if error.errno not in UNFIT_PATH:
                 raise
-            told = f"{error}: make room or make it writable, or choose another place"
-        print(f"error: {told}", file=sys.stderr)
+            problem = f"{error}: make room or make it writable, or choose another place"
+        print(f"error: {problem}", file=sys.stderr)
         return 2
 
     return reporting
