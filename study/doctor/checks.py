@@ -38,7 +38,7 @@ HASHED_FILES = 64
 PROBE = "import json, torch; print(json.dumps([torch.cuda.mem_get_info(i) for i in range(torch.cuda.device_count())]))"
 
 SET_UP = "run cluster/setup.sh on it to install the pinned packages, and `ray up` to copy the program"
-SHARE = "--storage needs a folder that all nodes share and may write to, or a URL (s3://, gs://)"
+SHARE = "--storage needs a folder that all nodes share and may write to, or a URL (s3://, gs://, az://)"
 SAME_DATA = "--data and --weights need the same files on every node: mount one folder on all, or copy it again"
 GPU = "see `nvidia-smi` on it: install the driver, end processes that use its memory, or start Ray with --num-gpus"
 

@@ -24,7 +24,7 @@ def root_of(text: str) -> UPath:
     try:
         return UPath(text, use_listings_cache=False)
     except (ValueError, ImportError) as error:  # no such protocol, or its client is not installed
-        raise InputError(f"{text}: {error}; wanted a folder, s3://... or gs://...") from error
+        raise InputError(f"{text}: {error}; wanted a folder, s3://..., gs://... or az://...") from error
 
 
 def read(file: UPath) -> bytes | None:

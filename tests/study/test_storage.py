@@ -20,11 +20,14 @@ EYE = ConfusionMatrix(CELLS, tuple(tuple(int(i == j) for j in range(5)) for i in
 RECORD = RunRecord(trial=TRIAL, best_epoch=0, validation=EYE, test=EYE, curves=[], seconds=1, provenance={})
 
 
-@pytest.fixture(params=["folder", "memory", pytest.param("s3", marks=pytest.mark.slow)])
+STORES = ("bucket", "google_bucket", "azure_container")
+
+
+@pytest.fixture(params=["folder", "memory", *(pytest.param(store, marks=pytest.mark.slow) for store in STORES)])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "folder":
         return Storage(str(tmp_path))
-    root = request.getfixturevalue("bucket") if request.param == "s3" else "memory:/"
+    root = "memory:/" if request.param == "memory" else request.getfixturevalue(request.param)
     return Storage(f"{root}/{tmp_path.name}")
 
 
