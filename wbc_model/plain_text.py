@@ -1,4 +1,4 @@
-"""Text from outside (names of files, labels, what a run recorded) made safe to print, or to put into a CSV cell."""
+"""Text from outside (names of files, labels, what a run recorded) made safe to print, for CSV and for Markdown."""
 
 import contextlib
 import re
@@ -26,6 +26,11 @@ def printable(text: str, *, keep: str = "") -> str:
 def csv_cell(text: str) -> str:
     """Text for a CSV cell: on one line, and behind a quotation mark where a spreadsheet would take it for a formula."""
     return ("'" if _FORMULA.match(text) else "") + printable(text)
+
+
+def markdown(text: str) -> str:
+    """Text on one line, with Markdown's special characters escaped."""
+    return "".join(f"\\{sign}" if sign in r"\`*_[]<>|#&~$" else sign for sign in printable(text))
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 
 from analysis.tables.layout import Cells, LayoutCell, TableLayout
-from wbc_model.plain_text import printable
+from wbc_model.plain_text import markdown, printable
 
 
 def to_markdown(table: TableLayout) -> str:
@@ -15,9 +15,9 @@ def to_markdown(table: TableLayout) -> str:
     ruler = ["--:" if column >= table.labels else ":-:" if column in table.centred else ":--" for column in columns]
     lines = [labels, ruler, *([*_words(row.cells)] for row in table.body)]
     rows = [f"| {' | '.join(line)} |" for line in lines]
-    notes = [f"- {_plain(note)}" for note in table.notes]
+    notes = [f"- {markdown(note)}" for note in table.notes]
     return "\n".join(
-        [f"**Table {table.number}.** {_plain(table.title)}", "", *rows, "", *notes, "", *_comment(table), ""]
+        [f"**Table {table.number}.** {markdown(table.title)}", "", *rows, "", *notes, "", *_comment(table), ""]
     )
 
 
@@ -25,7 +25,7 @@ def _over(head: tuple[Cells, ...], column: int) -> Iterator[str]:
     """The headings above a column, from the top; a heading that spans columns is above each of them."""
     for line in head:
         reach = [(i, cell) for i, cell in enumerate(line) if cell]
-        yield from (_plain(cell.text) for i, cell in reach if i <= column < i + cell.across)
+        yield from (markdown(cell.text) for i, cell in reach if i <= column < i + cell.across)
 
 
 def _words(line: Cells) -> Iterator[str]:
@@ -33,13 +33,8 @@ def _words(line: Cells) -> Iterator[str]:
         if cell is None or cell.repeated:
             yield ""
             continue
-        text = _plain(cell.text)
+        text = markdown(cell.text)
         yield (f"**{text}**" if cell.bold else text) + (f"<sup>{cell.mark}</sup>" if cell.mark else "")
-
-
-def _plain(text: str) -> str:
-    """Text with Markdown's special characters escaped."""
-    return "".join(f"\\{sign}" if sign in r"\`*_[]<>|#&~$" else sign for sign in printable(text))
 
 
 def to_html(table: TableLayout) -> str:

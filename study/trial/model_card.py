@@ -20,6 +20,7 @@ from wbc_model.inference.calibration import TARGET
 from wbc_model.inference.model_file import Calibration
 from wbc_model.networks.build import trunks_of
 from wbc_model.networks.timm_registry import configuration
+from wbc_model.plain_text import markdown
 from wbc_model.preparation.manifest import Entry
 from wbc_model.preparation.splits import SPLITS
 from wbc_model.scoring.metrics import ConfusionMatrix
@@ -52,6 +53,7 @@ def model_card(
     trial, config = record.trial, record.trial.config
     drawn, of_copies = config.images is ImageSource.DRAWN, config.dataset.of_copies
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, autoescape=False)
+    environment.filters["md"] = markdown
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         name=trial.name,
         seed=trial.seed,
@@ -80,7 +82,7 @@ def model_card(
         threshold=_THRESHOLDS[calibration.threshold == TARGET],
         pretrained=list(_pretrained(record)),
         command=_command(record),
-        difference=f"`{json.dumps(config.knobs())}`" if config.knobs() else "none",
+        difference=json.dumps(config.knobs()) if config.knobs() else "none",
         made=_made(record),
     )
 

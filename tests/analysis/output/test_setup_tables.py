@@ -6,12 +6,13 @@ import pytest
 
 from analysis.load import Study
 from analysis.output.setup_tables import setting
+from analysis.runs.reading import Reading
 from analysis.tables.fill import fill
 from search_spaces.paper import TABLES
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import configs
 from wbc_model.datasets.lisc import DATASET as LISC
-from wbc_model.preparation.manifest import Entry, write_manifest
+from wbc_model.preparation.manifest import Entry, fingerprint_of, write_manifest
 
 ELEVEN = next(table for table in TABLES if table.number == "11")
 
@@ -26,10 +27,11 @@ def lisc(tmp_path, make_record):
         for i in range(n)
     ]  # fmt: skip
     (tmp_path / "data").mkdir()
-    write_manifest(tmp_path / "data" / "lisc-abc.csv", entries)
+    data = fingerprint_of(entries)
+    write_manifest(tmp_path / "data" / f"lisc-{data}.csv", entries)
     config = next(config for config in configs([ELEVEN]) if config.dataset == LISC)
-    filled = fill(ELEVEN, [make_record(config, provenance={"data": "abc"})])
-    return Study([filled], [], [], {}, {}, tmp_path)
+    filled = fill(ELEVEN, [make_record(config, provenance={"data": data})])
+    return Study([filled], [], Reading(), {}, {}, tmp_path)
 
 
 def numbers(table):
@@ -40,7 +42,7 @@ def test_the_datasets_and_sets_are_counted_from_the_manifest(lisc):
     one, two, three = setting(lisc)
     assert numbers(one) == [["LISC", "54", "48", "39", "50", "52", "243"]]
     assert one.notes[-1] == "The article has: LISC B 53, LISC Total 242."
-    assert one.made_from == ("lisc-abc.csv",)
+    assert one.made_from == tuple(file.name for file in lisc.storage.glob("data/*"))
     assert numbers(two)[0][:2] == ["LISC", "242"]
     assert int(numbers(two)[0][5]) == 3 * int(numbers(two)[0][2])
     assert "Images left out: LISC 1." in two.notes
