@@ -1,13 +1,17 @@
 """Places and settings with which Ray cannot run are refused at once, or set aside."""
 
 import os
+import re
+import signal
 import socket
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from launching import Place
 
 from study.ray_backend import connect as module
 from study.ray_backend.connect import connect
@@ -81,6 +85,47 @@ def test_an_unfit_temporary_folder_is_left_for_tmp(name: str, tmp_path: Path, mo
     refused("dashboard")
     assert os.environ["TMPDIR"] == tempfile.gettempdir() == "/tmp"
     assert f"{tmp_path / name} is too long" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_what_no_node_has_is_refused_where_none_can_join(drawn: Path, weights: Path, tmp_path: Path):
+    place = Place(tmp_path, drawn, weights, tmp_path / "cache")
+    done = place.run("--tables", "11", "--datasets", "lisc", "--cpus", "1000")
+    assert done.returncode == 2
+    assert re.search(r"error: no node has the 1000 CPUs and 0 GPUs of a trial: here are .*Lower --cpus", done.stderr)
+
+
+@pytest.mark.slow
+def test_one_ctrl_c_ends_a_wait_for_a_node_and_begins_nothing(drawn: Path, weights: Path, tmp_path: Path):
+    port, ray = free_port(), Path(sys.executable).with_name("ray")
+    head = subprocess.Popen([ray, "start", "--head", "--block", f"--port={port}", "--num-cpus=1",
+                             "--include-dashboard=false", "--disable-usage-stats"])  # fmt: skip
+    try:
+        place = Place(tmp_path, drawn, weights, tmp_path / "cache", env={"RAY_ADDRESS": f"127.0.0.1:{port}"})
+        wait_for_port(port)
+        waiting = place.start("--tables", "11", "--datasets", "lisc", "--cpus", "1000")
+        assert waiting.stdout
+        told = ""
+        while "waiting for such a node to join" not in told:
+            told = waiting.stdout.readline()
+            assert told
+        time.sleep(5)
+        waiting.send_signal(signal.SIGINT)
+        rest, _ = waiting.communicate(timeout=60)
+        assert waiting.returncode == 130, rest
+        assert "6 of 6 trials are missing" in rest
+        assert "no record was written" not in rest
+        assert place.begun() == {}
+    finally:
+        head.terminate()
+        head.wait(timeout=60)
+
+
+def wait_for_port(port: int) -> None:
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.1)
 
 
 def test_what_a_shell_has_set_for_other_runs_is_set_aside():

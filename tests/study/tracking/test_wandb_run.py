@@ -154,8 +154,14 @@ def test_bad_tracking_stops_a_study_before_it_starts(online: Settings, stub: Wan
 
 
 def test_a_study_online_through_real_workers(drawn: Path, weights: Path, tmp_path: Path, stub: WandbStub):
-    """Nothing of W&B's is in the workers' environment but what the launcher passes on."""
-    place = Place(tmp_path, drawn, weights, tmp_path / "cache", env=stub.environment | {"WANDB_PROJECT": "mine"})
+    """Nothing of W&B's is in the workers' environment but what the launcher passes on, such as a sweep agent's.
+
+    Modules of the user's in the current folder are not imported.
+    """
+    for module in ("study", "wbc_model", "torch", "random", "wandb"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('a module of the user was imported')\n")
+    agent = {"WANDB_PROJECT": "mine", "WANDB_SWEEP_ID": "sweep", "WANDB_RUN_ID": "one", "WANDB_RESUME": "must"}
+    place = Place(tmp_path, drawn, weights, tmp_path / "cache", env=stub.environment | agent)
     done = place.run("--tables", "11", "--datasets", "lisc")
     assert done.returncode == 0, done.stderr
     assert "6 of 6 finished trials agree with W&B's server, each epoch once." in done.stderr
