@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -99,7 +100,7 @@ def test_what_no_node_has_is_refused_where_none_can_join(drawn: Path, weights: P
 def test_one_ctrl_c_ends_a_wait_for_a_node_and_begins_nothing(drawn: Path, weights: Path, tmp_path: Path):
     port, ray = free_port(), Path(sys.executable).with_name("ray")
     head = subprocess.Popen([ray, "start", "--head", "--block", f"--port={port}", "--num-cpus=1",
-                             "--include-dashboard=false", "--disable-usage-stats"])  # fmt: skip
+                             "--include-dashboard=false", "--disable-usage-stats"], env=os.environ)  # fmt: skip
     try:
         place = Place(tmp_path, drawn, weights, tmp_path / "cache", env={"RAY_ADDRESS": f"127.0.0.1:{port}"})
         wait_for_port(port)
