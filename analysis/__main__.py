@@ -20,6 +20,7 @@ from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Filled
 from analysis.tables.notes import REHEARSAL_NOTE
 from wbc_model.errors import reports_input_errors
+from wbc_model.files import user_path
 from wbc_model.preparation.cache_folder import default_cache
 
 EXAMPLES = """\
@@ -117,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     add_arguments(described)
     described.add_argument(
         "--data",
-        type=Path,
+        type=user_path,
         metavar="DIR",
         help="the study's images, for figures 2 and 5 [drawn ones] and pages of wrong images [from the cache]",
     )

@@ -2,11 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from search_spaces.table import parse_overrides
 from study.arguments import add_storage
+from wbc_model.files import user_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--photographs",
-        type=Path,
+        type=user_path,
         metavar="CSV",
         help="which photograph each BCCD image is a copy of, as `python -m wbc_model.audit bccd` finds it "
         "[the newest bccd-photographs-*.csv in the cache]",
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default="build", metavar="FOLDER", help="where to write [%(default)s]")
+    parser.add_argument("--out", type=user_path, default="build", metavar="FOLDER", help="where to write [%(default)s]")
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[str, Any]:

@@ -5,13 +5,13 @@ import json
 import os
 import shlex
 from collections.abc import Collection, Iterable
-from pathlib import Path
 from typing import Any, get_args
 
 from search_spaces.rehearsal import REHEARSAL
 from study.settings import KeepWeights
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import BUILT_IN
+from wbc_model.files import user_path
 
 EXAMPLES = """examples:
   study/run.py --rehearse                       the whole study in miniature, on drawn cells: no data, no account
@@ -99,12 +99,14 @@ def _instead(group: argparse._ArgumentGroup) -> None:
 
 
 def _where(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--data", type=Path, metavar="DIR", help="folder of the published datasets (data)")
-    group.add_argument("--weights", type=Path, metavar="DIR", help="folder of pre-trained weights (default: the hub)")
+    group.add_argument("--data", type=user_path, metavar="DIR", help="folder of the published datasets (data)")
+    group.add_argument(
+        "--weights", type=user_path, metavar="DIR", help="folder of pre-trained weights (default: the hub)"
+    )
     add_storage(group, default=None, help="folder or URL of the results (runs; runs/rehearsal for a rehearsal)")
     group.add_argument(
         "--cache",
-        type=Path,
+        type=user_path,
         metavar="DIR",
         help="folder of prepared images on each machine (wbc-study in XDG_CACHE_HOME or ~/.cache)",
     )

@@ -21,10 +21,7 @@ from study.settings import LaunchOptions, Settings
 from study.storage import Storage, set_aside, write_plan
 from study.trial.kept_model import without_model
 from study.trial.stale import Comparison
-from wbc_model.errors import InputError
-
-STOPPED = 130
-"""Exit status of a stopped study, as of any command after Ctrl-C."""
+from wbc_model.errors import STOPPED, InputError
 
 
 def set_stale_aside(found: Comparison, settings: Settings, *, rerun: bool) -> bool:

@@ -17,6 +17,7 @@ from wbc_model.datasets.groups import groups_of
 from wbc_model.datasets.photographs import origins
 from wbc_model.datasets.spec import DataSpec
 from wbc_model.errors import reports_input_errors
+from wbc_model.files import user_path
 from wbc_model.preparation.cache import Prepared, prepare
 from wbc_model.preparation.cache_folder import default_cache
 from wbc_model.preparation.manifest import Entry
@@ -36,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0: nothing leaks. 1: something does. 2: invalid arguments or data."""
     p = argparse.ArgumentParser(prog="python -m wbc_model.audit", description=ASKED)
     p.add_argument("dataset", metavar="NAME|[NAME=]DIR", help=f"{', '.join(BUILT_IN)}, or a folder of your own")
-    p.add_argument("--data", type=Path, metavar="DIR", help="folder of the paper's datasets as published")
-    p.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="as the study's")
+    p.add_argument("--data", type=user_path, metavar="DIR", help="folder of the paper's datasets as published")
+    p.add_argument("--cache", type=user_path, default=default_cache(), metavar="DIR", help="as the study's")
     p.add_argument("--split", type=SplitBy, choices=list(SplitBy), default=SplitBy.RANDOM,
                    help="how images are assigned to the sets (random)")  # fmt: skip
     p.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")

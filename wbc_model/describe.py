@@ -6,6 +6,7 @@ networks that have many of them, such as EfficientNet and ConvNeXt.
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -47,13 +48,13 @@ def _multiply_adds(model: nn.Module, image_size: int, *, backward: bool) -> floa
 
 
 @reports_input_errors
-def main() -> int:
-    """Print the table; the exit status."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table. 0: done. 2: invalid arguments, or no such model."""
     p = argparse.ArgumentParser(prog="python -m wbc_model.describe", description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     p.add_argument("networks", nargs="*", metavar="timm:NAME.TAG", help="these models of timm instead")
     p.add_argument("--image-size", type=int, default=224, metavar="PIXELS", help="their input (224)")
-    args = p.parse_args()
+    args = p.parse_args(argv)
     with validating():
         named = {n: TrialConfig.from_json({"model": {"network": n, "init": "random"}, "image_size": args.image_size})
                  for n in args.networks}  # fmt: skip

@@ -21,6 +21,8 @@ UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM
 """Error numbers of a disk that is full, or of a file or folder without permission."""
 UNFIT_PATH = UNWRITABLE | {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 """... and of a file where a folder was named, or the like: the user's to repair, wherever they occur."""
+STOPPED = 128 + signal.SIGINT
+"""Exit status after Ctrl-C: that of any command."""
 READER_GONE = 128 + signal.SIGPIPE
 """Exit status if nobody reads the output to its end, as in `| head`: that of any command."""
 
@@ -61,6 +63,9 @@ def reports_input_errors(main: Callable[Arguments, int]) -> Callable[Arguments, 
             if error.errno not in UNFIT_PATH:
                 raise
             problem = f"{error}: make room or make it writable, or choose another place"
+        except KeyboardInterrupt:
+            print(file=sys.stderr)  # the terminal shows ^C
+            return STOPPED
         print(f"error: {problem}", file=sys.stderr)
         return 2
 

@@ -25,6 +25,11 @@ SHA256 = "sha256"
 """The key under which sealed JSON holds the hash of its other values."""
 
 
+def user_path(text: str) -> Path:
+    """A path as its user means it: `~` is the home folder, also where a shell leaves it, as in `--data=~/cells`."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib raises where there is no such user
+
+
 def sha256_of(path: Path) -> str:
     """The hash of a file's bytes, in hexadecimal digits."""
     with path.open("rb") as file:

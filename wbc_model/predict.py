@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from wbc_model.errors import InputError, reports_input_errors
-from wbc_model.files import whole_folder
+from wbc_model.files import user_path, whole_folder
 from wbc_model.inference.calls import Examined, Predicted, choose_device, examine
 from wbc_model.inference.differential import count, count_slides, slides_by
 from wbc_model.inference.drawing import annotated, explanations
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("model", metavar="MODEL", help=HELP_MODEL)
     p.add_argument("images", nargs="+", metavar="IMAGES", help="files, folders or globs of pictures of one cell each")
     p.add_argument("--photographs", action="store_true", help="they are whole fields: find their white cells first")
-    p.add_argument("--out", type=Path, default=Path("predictions"), metavar="DIR",
+    p.add_argument("--out", type=user_path, default=Path("predictions"), metavar="DIR",
                    help="a new folder for the results (predictions)")  # fmt: skip
     p.add_argument("--slide-pattern", default="", metavar="REGEX",
                    help="the slide is what its one group matches in a picture's path (a slide each)")  # fmt: skip

@@ -14,6 +14,7 @@ from wbc_model.datasets.declare import all_of, folder_of
 from wbc_model.datasets.find import kind_of, place_of, unused
 from wbc_model.datasets.spec import DataSpec
 from wbc_model.errors import reports_input_errors
+from wbc_model.files import user_path
 from wbc_model.preparation.cache import Prepared, corrupt_arrays, prepare
 from wbc_model.preparation.cache_folder import default_cache
 from wbc_model.preparation.splits import SPLITS
@@ -38,8 +39,8 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("datasets", nargs="*", metavar="NAME|[NAME=]DIR",
                    help=f"{', '.join(BUILT_IN)}, or a folder of your own (those that are in --data)")  # fmt: skip
-    p.add_argument("--data", type=Path, metavar="DIR", help="folder of the paper's datasets as published")
-    p.add_argument("--cache", type=Path, metavar="DIR", help="prepared images (the study's default)")
+    p.add_argument("--data", type=user_path, metavar="DIR", help="folder of the paper's datasets as published")
+    p.add_argument("--cache", type=user_path, metavar="DIR", help="prepared images (the study's default)")
     p.add_argument("--cache-limit", type=float, metavar="GB", help="refuse to let the cache grow beyond (the disk)")
     p.add_argument("--workers", type=int, metavar="N", help="how many at once (one a core)")
     p.add_argument("--image-size", type=int, default=224, metavar="PX", help="side of the square input (224)")

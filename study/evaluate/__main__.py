@@ -13,6 +13,7 @@ from study.storage import Storage, place, root_of
 from wbc_model.datasets.dataset import BUILT_IN, Dataset
 from wbc_model.datasets.declare import all_of
 from wbc_model.errors import InputError, reports_input_errors
+from wbc_model.files import user_path
 from wbc_model.preparation.cache_folder import default_cache
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def parser() -> argparse.ArgumentParser:
                    help=f"{', '.join(BUILT_IN)}; or a folder of class folders, or its .toml")  # fmt: skip
     p.add_argument("--test-set", action="store_true", help="of folders, use only the test set that a study would")
     p.add_argument("--allow-seen", action="store_true", help="exit with 0 even if models have seen some of the images")
-    p.add_argument("--data", type=Path, metavar="DIR", help="folder of the published datasets")
-    p.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR",
+    p.add_argument("--data", type=user_path, metavar="DIR", help="folder of the published datasets")
+    p.add_argument("--cache", type=user_path, default=default_cache(), metavar="DIR",
                    help=f"folder of prepared images ({default_cache()})")  # fmt: skip
     add_storage(p, help="folder or URL of the study's results (runs)")
     return p

@@ -1,16 +1,28 @@
 """Folders and URLs of a storage: files read, written whole or not at all, created once, and set aside."""
 
+import re
 from pathlib import Path
 
 from upath import UPath
 
 from wbc_model.errors import InputError
-from wbc_model.files import create_whole, write_whole
+from wbc_model.files import create_whole, user_path, write_whole
+
+SLIP = re.compile(r"(?i)(s3a?|gs|gcs|az|abfs|file|https?):/?([^/].*)")
+"""Of a URL that is missing a slash or two: its protocol and the rest."""
 
 
 def place(text: str) -> str:
-    """A storage as a user names it: a URL unchanged, a folder as an absolute path."""
-    return text if "://" in text else str(Path(text).absolute())
+    """A storage as a user names it: a URL unchanged, a folder as an absolute path.
+
+    Raises:
+        InputError: a URL whose slashes are not two, which would be a folder of an odd name here.
+    """
+    if "://" in text:
+        return text
+    if slip := SLIP.match(text):
+        raise InputError(f"{text} is no URL: did you mean {slip[1]}://{slip[2]}? (./{text} is a folder of that name)")
+    return str(user_path(text).absolute())
 
 
 def root_of(text: str) -> UPath:
@@ -19,7 +31,7 @@ def root_of(text: str) -> UPath:
     Raises:
         InputError: a URL of an unknown protocol.
     """
-    if "://" not in text:
+    if "://" not in (text := place(text)):
         return UPath(text)
     try:
         return UPath(text, use_listings_cache=False)

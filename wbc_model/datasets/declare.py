@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from wbc_model.datasets.dataset import BUILT_IN, Dataset, by_name
 from wbc_model.datasets.find import content_of, is_folder, words
 from wbc_model.errors import InputError, validating
+from wbc_model.files import user_path
 
 FILE = "dataset.toml"
 """The declaration's name in a dataset's folder."""
@@ -30,12 +31,13 @@ def declare(given: str) -> tuple[Dataset, Path | None]:
     """
     if given.lower() in BUILT_IN:
         return by_name(given.lower()), None
-    name, equals, path_text = given.rpartition("=")
-    path = Path(path_text).expanduser().absolute()
+    named = None if user_path(given).exists() else re.fullmatch(r"([^/=]*)=(.*)", given)
+    name, path_text = named.groups() if named else ("", given)
+    path = user_path(path_text).absolute()
     folder = path.parent if path.suffix == ".toml" else path
     if not folder.is_dir() or (path.suffix == ".toml" and not path.is_file()):
         raise InputError(f"dataset {given}: no such folder or declaration; the paper's are {', '.join(BUILT_IN)}")
-    dataset = read(path, **({"name": name} if equals else {}))
+    dataset = read(path, **({"name": name} if named else {}))
     if dataset.name in BUILT_IN:
         raise InputError(f"dataset {given}: {dataset.name} is one of the paper's; call yours otherwise: NAME={path}")
     return dataset, path
