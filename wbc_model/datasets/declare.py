@@ -13,6 +13,8 @@ from wbc_model.datasets.find import content_of, is_folder, words
 from wbc_model.errors import InputError, validating
 from wbc_model.files import user_path
 
+LONGEST_NAME = 64
+"""Characters in the name of a dataset, which is part of file names and a tag in W&B."""
 FILE = "dataset.toml"
 """The declaration's name in a dataset's folder."""
 
@@ -38,6 +40,8 @@ def declare(given: str) -> tuple[Dataset, Path | None]:
     if not folder.is_dir() or (path.suffix == ".toml" and not path.is_file()):
         raise InputError(f"dataset {given}: no such folder or declaration; the paper's are {', '.join(BUILT_IN)}")
     dataset = read(path, **({"name": name} if named else {}))
+    if len(dataset.name) > LONGEST_NAME:
+        raise InputError(f"dataset {given}: its name is longer than {LONGEST_NAME} characters; call it NAME={path}")
     if dataset.name in BUILT_IN:
         raise InputError(f"dataset {given}: {dataset.name} is one of the paper's; call yours otherwise: NAME={path}")
     return dataset, path
@@ -52,7 +56,7 @@ def read(path: Path, **known: str) -> Dataset:
     folder = path.parent if path.suffix == ".toml" else path
     file = path if path.suffix == ".toml" else path / FILE
     declared: dict[str, Any] = (_toml(file) if file.exists() else {}) | known
-    declared.setdefault("name", re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-._") or "own")
+    declared.setdefault("name", re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-._")[:LONGEST_NAME] or "own")
     if "classes" not in declared:
         declared["classes"] = _classes(folder, declared.get("parts", {"all": "."}))
     with validating(str(file) if file.exists() else str(folder)):
@@ -99,6 +103,8 @@ def _classes(folder: Path, parts: Mapping[str, str]) -> list[str]:
     """The lower-case names of the class folders, which hold at least one file, in the order of the alphabet."""
     homes = [home for part in parts.values() for home in (folder / part).glob("*") if is_folder(home)]
     names = {home.name.lower() for home in homes if home.name[0] != "." and next(content_of(home), None)}
+    if odd := [name for name in names if not name.isprintable()]:
+        raise InputError(f"{folder}: the name of the class folder {min(odd)!r} is no printable UTF-8: rename it")
     by_words = {words(name): name for name in sorted(names)}
     if len(by_words) < 2 or len(by_words) < len(names):
         raise InputError(

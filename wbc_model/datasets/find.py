@@ -116,7 +116,12 @@ def _part(dataset: Dataset, place: Path, part: Part) -> Iterator[ImageFile]:
         if not files:
             wanted = dataset.folders.get(cell, cell)
             raise DataError(f"{dataset}: no images of the class {cell} in {folder}: wanted a folder {wanted}* of them")
-        yield from (ImageFile(file.relative_to(place).as_posix(), cell, part, file) for file in files)
+        yield from (ImageFile(_id(file.relative_to(place)), cell, part, file) for file in files)
+
+
+def _id(path: Path) -> str:
+    """The path as text. Bytes of its name that are no UTF-8, such as a Latin-1 letter, are written as `\\xe9`."""
+    return os.fsencode(path.as_posix()).decode(errors="backslashreplace")
 
 
 def _homes(dataset: Dataset, folder: Path) -> Mapping[str, list[Path]]:

@@ -1,6 +1,7 @@
 """A user's own dataset: a folder alone, a folder with a declaration, and what is wrong with either."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,25 @@ def test_a_wrong_declaration_is_one_clear_line(cells: Path, text: str, message: 
     with pytest.raises(InputError, match=message) as caught:
         declare(str(cells))
     assert "pydantic" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a=b", "it's [1] 50% é", "x" * 100])
+def test_a_folder_of_any_name_is_found_with_and_without_a_name(name: str, cells: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = cells.rename(cells.with_name(name))
+    assert declare(str(folder))[1] == declare(f"mine={folder}")[1] == folder
+    assert declare(f"mine={folder}")[0].name == "mine"
+    assert len(declare(str(folder))[0].name) <= 64
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert declare(f"mine=~/{name}")[1] == declare(f"~/{name}")[1] == folder
+
+
+def test_names_that_do_not_fit_are_told(cells: Path):
+    with pytest.raises(InputError, match=f"longer than 64 characters; call it NAME={cells}"):
+        declare(f"{65 * 'x'}={cells}")
+    Path(os.fsdecode(os.fsencode(cells) + b"/z\xe9lle")).mkdir()
+    (next(each for each in cells.iterdir() if each.name.startswith("z")) / "1.png").touch()
+    with pytest.raises(InputError, match=r"class folder 'z\\udce9lle' is no printable UTF-8: rename it"):
+        declare(str(cells))
 
 
 def test_what_is_no_dataset_is_told(cells: Path, tmp_path: Path):

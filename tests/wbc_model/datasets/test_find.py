@@ -93,6 +93,16 @@ def test_linked_folders_are_followed_each_once_and_not_in_circles(ldwbc: Path, t
     assert neutrophils(ldwbc).keys() == before.keys() | more
 
 
+def test_a_file_name_in_another_encoding_has_an_id_that_can_be_written(ldwbc: Path):
+    folder = next((ldwbc / "LDWBC").glob("[Nn]eutro*"))
+    file = Path(os.fsdecode(os.fsencode(folder) + b"/z\xe9lle [1] 50%.png"))
+    paint(folder / "1 of z.png")
+    (folder / "1 of z.png").rename(file)
+    (found,) = [sample for sample in find(LDWBC, ldwbc) if "z" in sample.id and "lle" in sample.id]
+    assert (found.id, found.path) == (f"{folder.name}/z\\xe9lle [1] 50%.png", file)
+    assert found.id.encode()
+
+
 def test_a_class_folder_that_is_a_link_to_nowhere_is_an_error(ldwbc: Path):
     (ldwbc / "LDWBC" / "neutrophil_2").symlink_to("../not/mounted")
     with pytest.raises(DataError, match="neutrophil_2 is a link to ../not/mounted, which is not there: fetch it"):
