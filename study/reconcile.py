@@ -1,9 +1,11 @@
-"""Compare W&B's runs with storage, epoch by epoch, and repair them: `python -m study.reconcile`."""
+"""Examine a storage, compare W&B's runs with it epoch by epoch, and repair both: `python -m study.reconcile`."""
 
 import argparse
 import io
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,13 @@ from study.arguments import add_project, add_storage
 from study.plan import RunRecord
 from study.settings import Settings
 from study.storage import Storage, place, predictions_file
-from study.tracking.comparison import Replica, differences, in_storage
+from study.storage.examine import examine
+from study.storage.mend import restore_record
+from study.tracking.comparison import Replica, damaged_copies, differences, in_storage
 from study.tracking.content import log_again, log_provenance, summarise
 from study.tracking.model_artifact import log_model
 from study.tracking.wandb_run import check, mode, on_server, tracked
-from wbc_model.errors import reports_input_errors, validating
+from wbc_model.errors import Damaged, reports_input_errors, validating
 from wbc_model.inference.model_file import FILE
 
 EXAMPLES = """examples:
@@ -26,7 +30,7 @@ EXAMPLES = """examples:
   python -m study.reconcile --repair            ... and rewrite what is missing
   WANDB_MODE=online python -m study.reconcile --repair      bring an offline study to the server
 
-exit status: 0 they agree, 1 they differ, 2 one of them cannot be read
+exit status: 0 every file is whole and they agree, 1 something is damaged or they differ, 2 nothing can be compared
 """
 
 
@@ -34,19 +38,44 @@ def compare(records: Iterable[RunRecord], settings: Settings) -> Iterator[tuple[
     """Each record with the differences of its W&B run, in words.
 
     Raises:
-        InputError: W&B does not answer, or a file in storage is no W&B log.
+        InputError: W&B does not answer.
     """
     for record in records:
-        runs = _runs(record.trial.id, settings)
-        several = [f"it has {len(runs)} runs instead of one"] if len(runs) > 1 else []
-        kept = Storage(settings.storage).trial(record.trial.id).size(FILE) > 0
-        yield record, several or differences(record, runs[0] if runs else None, kept=kept)
+        try:
+            yield record, _differences(record, settings)
+        except Damaged as error:
+            yield record, [str(error)]
 
 
-def _runs(run_id: str, settings: Settings) -> list[Replica]:
+def _differences(record: RunRecord, settings: Settings) -> list[str]:
+    storage = Storage(settings.storage)
+    kept = storage.trial(record.trial.id).size(FILE) > 0
     if settings.tracking == "online":
-        return [found] if (found := on_server(settings, run_id)) else []
-    return in_storage(Storage(settings.storage), run_id)
+        return differences(record, on_server(settings, record.trial.id), kept=kept)
+    runs = in_storage(storage, record.trial.id)
+    if len(runs) > 1:
+        return [f"it has {len(runs)} runs instead of one"]
+    found = differences(record, runs[0] if runs else None, kept=kept)
+    return found + (damaged_copies(storage, record) if runs else [])
+
+
+def records_in_wandb(settings: Settings, run_id: str) -> list[str]:
+    """The records, as JSON, of a trial's runs that were finished: those in storage, then the server's."""
+    runs: list[Replica | None] = []
+    with suppress(Damaged):
+        runs += in_storage(Storage(settings.storage), run_id)
+    if settings.tracking == "online":
+        runs.append(on_server(settings, run_id))
+    return [run.record for run in runs if run and run.record and run.state == "finished"]
+
+
+def restore_records(settings: Settings, *, of: Collection[str]) -> None:
+    """Restore the records of trials that are damaged, or set them aside, and say so."""
+    storage = Storage(settings.storage)
+    for name, problem in storage.records().damaged.items():
+        if name in of:
+            mended = restore_record(storage.trial(name), partial(records_in_wandb, settings))
+            print(f"{problem}; {mended.done}", file=sys.stderr)
 
 
 def replay(record: RunRecord, settings: Settings) -> None:
@@ -58,19 +87,21 @@ def replay(record: RunRecord, settings: Settings) -> None:
         log_again(run, record.curves)
         shown = np.asarray(Image.open(io.BytesIO(picture))) if picture else None
         names = map(predictions_file, (None, *record.elsewhere))
-        if summarise(run, record, predictions={name: files.read(name) or b"" for name in names}, picture=shown):
+        predictions = {name: content for name in names if (content := files.read(name)) is not None}
+        if summarise(run, record, predictions=predictions, picture=shown):
             log_model(run, record, Storage(settings.storage))
 
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m study.reconcile",
-        description="Compare the runs in W&B with the trials in storage, which are authoritative.",
+        description="Examine the files in storage, and compare with them the runs in W&B, which are copies.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_storage(p, help="folder or URL of the study's results (runs)")
-    p.add_argument("--repair", action="store_true", help="write what W&B lacks, from storage")
+    p.add_argument("--repair", action="store_true",
+                   help="restore damaged files or set them aside, and write what W&B lacks, from storage")  # fmt: skip
     add_project(p)
     return p
 
@@ -85,9 +116,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             project=args.project, entity=args.entity,
         )  # fmt: skip
     check(settings)
-    found = [storage.trial(name).record() for name in sorted(storage.finished())]
-    records = [record for record in found if record]
-    return report(records, settings, repair=args.repair)
+    whole = examined(storage, settings, repair=args.repair)
+    records = list(storage.records().intact.values())
+    return max(report(records, settings, repair=args.repair), int(not whole))
+
+
+def examined(storage: Storage, settings: Settings, *, repair: bool) -> bool:
+    """Print what is wrong with files and, after a repair, what was done about it; whether nothing is left to do."""
+    told: set[str] = set()
+    whole, again = True, True
+    while again:  # what lies beside a record is looked at when the record is restored
+        again = False
+        found = list(examine(storage, partial(records_in_wandb, settings)))
+        for fault in [fault for fault in found if fault.what not in told]:
+            mended = fault.mend() if repair and fault.mend else None
+            print(f"{fault.what}; {mended.done}" if mended else fault.what, file=sys.stderr)
+            told.add(fault.what)
+            whole &= fault.mend is None or (mended is not None and mended.whole)
+            again |= mended is not None
+    if not whole and not repair:
+        print("python -m study.reconcile --repair restores these from W&B, or sets them aside.", file=sys.stderr)
+    return whole
 
 
 def report(records: Sequence[RunRecord], settings: Settings, *, repair: bool = False) -> int:

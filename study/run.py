@@ -145,9 +145,11 @@ def _run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) ->
 
 def _check_and_set_aside(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> bool:
     """Check what trials need that are to be trained, and the records of the others; whether these leave a problem."""
+    from study.reconcile import restore_records
     from study.session import set_stale_aside
     from study.trial.stale import compare
 
+    restore_records(settings, of={trial.id for trial in trials})
     finished = Storage(settings.storage).finished()
     _check_inputs(remaining(trials, finished), settings, rehearse=options.rehearse)
     compared = compare([trial for trial in trials if trial.id in finished], settings)

@@ -151,12 +151,20 @@ def whole_folder(path: Path) -> Iterator[Path]:
 @contextmanager
 def _draft(path: Path) -> Iterator[Path]:
     """A name beside `path` that no other writer uses; nothing is left under it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     draft = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         yield draft
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _make_folder(path: Path) -> None:
+    """Create a folder and its parents where they are missing, and wait until their names are on the disk."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        _flush(folder.parent)
 
 
 def _flush(path: Path) -> None:

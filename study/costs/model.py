@@ -86,7 +86,7 @@ class Costs:
         with decoding(where):
             known = {
                 device: {shape: _named(cost) for shape, cost in costs.items()}
-                for device, costs in value.get("known", {}).items()
+                for device, costs in value["known"].items()
             }
             return _COSTS.validate_python(value | {"known": known})
 

@@ -11,6 +11,8 @@ from wbc_model.files import create_whole, user_path, write_whole
 SLIP = re.compile(r"(?i)(s3a?|gs|gcs|az|abfs|file|https?):/?([^/].*)")
 """Of a URL that is missing a slash or two: its protocol and the rest."""
 
+DRAFT = re.compile(r"\..+\.([0-9a-f]{32}|[0-9]+.*)")
+
 
 def place(text: str) -> str:
     """A storage as a user names it: a URL unchanged, a folder as an absolute path.
@@ -49,7 +51,7 @@ def read(file: UPath) -> bytes | None:
 
 def write(file: UPath, content: bytes) -> None:
     """Replace a file whole or not at all."""
-    if _is_local(file):
+    if is_local(file):
         write_whole(Path(str(file)), content)
     else:  # an object store replaces whole objects
         file.fs.pipe_file(file.path, content)
@@ -61,7 +63,7 @@ def create(file: UPath, content: bytes) -> None:
     Raises:
         FileExistsError: the file exists.
     """
-    if _is_local(file):
+    if is_local(file):
         create_whole(Path(str(file)), content)
     else:
         file.fs.pipe_file(file.path, content, mode="create")
@@ -81,5 +83,11 @@ def set_aside(file: UPath, *, name: str = "damaged-{n}-{file}") -> UPath:
     return kept
 
 
-def _is_local(file: UPath) -> bool:
+def is_draft(name: str) -> bool:
+    """Whether a name is that of a file that is being written, such as `.record.json.<hex digits>`."""
+    return DRAFT.fullmatch(name) is not None
+
+
+def is_local(file: UPath) -> bool:
+    """Whether it is on a file system, not in an object store."""
     return file.protocol in ("", "file")

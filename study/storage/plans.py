@@ -30,7 +30,7 @@ def read_plan(storage: Storage) -> list[Trial]:
         trials = unsealed(content, where=where)
     except Damaged as error:
         raise Damaged(f"{error}; {again}") from error
-    if not isinstance(trials, list) or not all(isinstance(trial, dict) and "config" in trial for trial in trials):
+    if not (isinstance(trials, list) and trials and all(isinstance(t, dict) and "config" in t for t in trials)):
         raise Damaged(f"{where} is damaged: it is no list of trials; {again}")
     with validating(f"{where}: a plan that this version cannot read"):
         return [Trial.from_json(trial) for trial in trials]

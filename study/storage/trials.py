@@ -9,7 +9,7 @@ from upath import UPath
 
 from study.plan import RunRecord, read_record
 from study.scheduling.failures import Failure
-from study.storage.paths import read, root_of, set_aside, write
+from study.storage.paths import is_draft, read, root_of, set_aside, write
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import sealed, sealed_lines, unsealed, unsealed_lines
 
@@ -88,8 +88,7 @@ class Storage:
     def add_run(self, folder: Path, *, run_id: str) -> None:
         """Copy the folder of a closed W&B run, in place of that of an earlier attempt at the same trial."""
         for stale in self.root.glob(f"wandb/*-{run_id}"):
-            for file in [entry for entry in stale.rglob("*") if entry.is_file()]:
-                file.unlink()
+            stale.fs.rm(stale.path, recursive=True)
         for file in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
             write(self.root / "wandb" / folder.name / file.relative_to(folder).as_posix(), file.read_bytes())
 
@@ -154,20 +153,34 @@ class TrialFiles:
                 raise Damaged(f"{where} is damaged: its epochs are not counted from 0")
         return rows
 
+    def sweep(self) -> None:
+        """Delete what killed attempts did not complete. Call it under the lease; others may be writing leases."""
+        for file in self.folder.glob(".*"):
+            if is_draft(file.name) and not file.name.startswith(".lease-"):
+                file.unlink(missing_ok=True)
+
     def discard(self, name: str) -> None:
         (self.folder / name).unlink(missing_ok=True)
 
     def failure(self) -> Failure | None:
         """Why the last attempt failed, as far as that can be read."""
+        try:
+            return self.read_failure()
+        except Damaged as error:
+            return Failure.lost(str(error), epochs=0)
+
+    def read_failure(self) -> Failure | None:
+        """Why the last attempt failed.
+
+        Raises:
+            Damaged: the file is not what was written.
+        """
         content, where = self.read("error.json"), self.folder / "error.json"
         if content is None:
             return None
-        try:
-            value = unsealed(content, where=where)
-            with decoding(where):
-                return Failure.from_json(value)
-        except Damaged as error:
-            return Failure.lost(str(error), epochs=0)
+        value = unsealed(content, where=where)
+        with decoding(where):
+            return Failure.from_json(value)
 
     def write_failure(self, failure: Failure) -> None:
         self.write("error.json", sealed(failure.to_json()))

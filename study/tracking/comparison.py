@@ -1,5 +1,6 @@
 """Compare a trial's W&B run with its files in storage."""
 
+import hashlib
 import json
 import math
 from collections import Counter
@@ -32,9 +33,20 @@ def in_storage(storage: Storage, run_id: str) -> list[Replica]:
     """The run's log files in storage, of which there should be one.
 
     Raises:
-        InputError: a file is no W&B log.
+        Damaged: a file is no W&B log, or a damaged one.
     """
     return [_read(file) for file in storage.root.glob(f"wandb/*-{run_id}/run-{run_id}.wandb")]
+
+
+def damaged_copies(storage: Storage, record: RunRecord) -> list[str]:
+    """W&B's copies in storage of a trial's predictions that are not what was predicted, in words."""
+    names = [name for name in record.files if name.endswith(".npz")]
+    copies = [(name, run / "files" / name) for run in storage.root.glob(f"wandb/*-{record.trial.id}") for name in names]
+    return [f"its copy of {name} is damaged" for name, file in copies if not _is_right(file, record.files[name])]
+
+
+def _is_right(file: UPath, sha256: str) -> bool:
+    return file.exists() and hashlib.sha256(file.read_bytes()).hexdigest() == sha256
 
 
 def differences(record: RunRecord, replica: Replica | None, *, kept: bool = False) -> list[str]:

@@ -49,7 +49,8 @@ def summarise(
         run.log({"gradcam": wandb.Image(picture)}, step=last)
     if not run.offline:  # a table is an artifact, which an offline run would leave on its node
         with suppress(wandb.errors.Error):  # the server may not answer; files and summary hold the same
-            run.log({"confusion_matrix": _matrix(record), "predictions": _rows(record, predictions)}, step=last)
+            rows = {"predictions": _rows(record, predictions)} if predictions_file() in predictions else {}
+            run.log({"confusion_matrix": _matrix(record)} | rows, step=last)
             answers = True
     scores = {f"test/{name}": value for name, value in record.test.scores().items()}
     if record.elsewhere:

@@ -13,7 +13,7 @@ from typing import Any
 from upath import UPath
 from wandb.proto.wandb_internal_pb2 import Record  # pyrefly: ignore[missing-module-attribute]
 
-from wbc_model.errors import InputError
+from wbc_model.errors import Damaged
 
 MAGIC = b":W&B"
 FILE_HEADER = 7
@@ -26,15 +26,15 @@ def read_log(file: Path | UPath) -> Iterator[Record]:
     """The complete records of a log: after a crash, its end may be cut off.
 
     Raises:
-        InputError: the file is no W&B log, or is damaged before its end.
+        Damaged: the file is no W&B log, or is damaged before its end.
     """
     data = file.read_bytes()
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
-        raise InputError(f"{file} is not a W&B log: it begins with {data[: len(MAGIC)]!r}, not {MAGIC!r}")
+        raise Damaged(f"{file} is not a W&B log: it begins with {data[: len(MAGIC)]!r}, not {MAGIC!r}")
     try:
         yield from map(Record.FromString, _messages(data))
     except ValueError as error:
-        raise InputError(f"{file} is a damaged W&B log: {error}") from error
+        raise Damaged(f"{file} is a damaged W&B log: {error}") from error
 
 
 def values(items: Iterable[Any]) -> dict[str, str]:

@@ -41,6 +41,7 @@ def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None,
     began, done, epochs, outcome = time.monotonic(), 0, 0, {}
     told: list[str] = []
     try:
+        files.sweep()
         if not _finished(files, told.append):  # else another launcher has finished it since it was planned
             # Closed while the lease is held: it then writes a pending checkpoint.
             with closing(run_trial(trial, settings, tell=told.append)) as rows:

@@ -149,6 +149,12 @@ def _read(file: UPath) -> Holder:
         return Holder(UNKNOWN, "", 0, 0, file.stat().st_mtime)
 
 
+def is_abandoned(lease: UPath) -> bool:
+    """Whether a lease is damaged, and no living holder has written it again."""
+    holder = _read(lease)
+    return holder.node == UNKNOWN and not holder.alive()
+
+
 def _content(holder: Holder) -> bytes:
     return sealed(asdict(holder))
 

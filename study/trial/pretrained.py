@@ -1,22 +1,16 @@
 """The pre-trained weights of a study's trials: all of them start from the same bytes. Loads torch."""
 
-import json
 from collections.abc import Iterable
-
-from pydantic import TypeAdapter
 
 from study.settings import Settings
 from study.storage import Storage
+from study.storage.revisions import REVISIONS, read_revisions, write_revisions
 from wbc_model.choices import Init
 from wbc_model.config import TrialConfig
-from wbc_model.errors import Damaged, decoding
-from wbc_model.files import unsealed
+from wbc_model.errors import Damaged
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.build import trunks_of
 from wbc_model.networks.weights import NEWEST, Hub, Source, TrunkSpec, find_weights
-
-REVISIONS = "weights.json"
-"""In storage: the commit of each repository on the hub from which the study's first trials got their weights."""
 
 
 def check_networks(configs: Iterable[TrialConfig], settings: Settings) -> None:
@@ -53,19 +47,11 @@ def _pin(specs: Iterable[TrunkSpec], storage: Storage) -> None:
     unknown = {spec.repository: spec for spec in specs if not spec.revision and spec.repository not in known}
     newest = {repository: find_weights(spec, NEWEST).revision for repository, spec in unknown.items()}
     if newest:
-        storage.write(REVISIONS, json.dumps(newest | _revisions(storage), indent=1).encode())
+        write_revisions(storage, newest | _revisions(storage))
 
 
 def _revisions(storage: Storage) -> dict[str, str]:
-    content, where = storage.read(REVISIONS), storage.root / REVISIONS
-    if content is None:
-        return {}
     try:
-        value = unsealed(content, where=where)
-        with decoding(where):
-            return _REVISIONS.validate_python(value)
+        return read_revisions(storage)
     except Damaged as error:
-        raise Damaged(f"{error}; python -m study.reconcile --repair takes the commits from the records") from error
-
-
-_REVISIONS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
+        raise Damaged(f"{error}; python -m study.reconcile --repair writes {REVISIONS} from the records") from error

@@ -113,6 +113,17 @@ def test_a_plan_comes_back_unless_it_is_damaged(storage: Storage):
             read_plan(storage)
 
 
+def test_drafts_of_dead_attempts_are_swept_and_leases_being_written_are_not(tmp_path: Path):
+    files = Storage(str(tmp_path)).trial(TRIAL.id)
+    files.write("checkpoint.pt", b"whole")
+    drafts = [".checkpoint.pt.4711", f".checkpoint.pt.{'0' * 32}", f".lease-1.json.{'0' * 32}", ".mine"]
+    for name in drafts:
+        (tmp_path / "trials" / TRIAL.id / name).touch()
+    files.sweep()
+    left = {file.name for file in files.folder.iterdir()}
+    assert left == {"checkpoint.pt", f".lease-1.json.{'0' * 32}", ".mine"}
+
+
 def test_one_of_two_creators_of_a_file_wins(storage: Storage):
     file = storage.trial(TRIAL.id).folder / "lease-0.json"
     create(file, b"first")

@@ -148,3 +148,16 @@ def test_a_changed_bit_of_json_is_noticed_or_changes_nothing():
 def test_what_is_no_json_is_named(content: bytes):
     with pytest.raises(Damaged, match="^f is damaged: "):
         unsealed(content, where="f")
+
+
+def test_the_names_of_new_folders_are_on_the_disk_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Else a power failure takes a folder with all that was written to it."""
+    flushed, fsync = [], os.fsync
+
+    def note(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_whole(tmp_path / "trials" / "t" / "record.json", b"{}")
+    assert {tmp_path, tmp_path / "trials", tmp_path / "trials" / "t"} < set(flushed)

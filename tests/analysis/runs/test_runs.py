@@ -1,15 +1,13 @@
 import io
 import json
-import struct
 import time
-import zlib
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from storages import framed
 from wandb.proto.wandb_internal_pb2 import Record
 
 from analysis.runs.read import read
@@ -75,22 +73,6 @@ def test_no_such_folder_is_named(tmp_path):
 
 def test_a_folder_without_runs_has_none(tmp_path):
     assert read(tmp_path) == Reading()
-
-
-def framed(messages: Sequence[bytes]) -> bytes:
-    """A log as LevelDB writes it: no chunk crosses a block of 32 KiB, and less than a chunk's header is left blank."""
-    data = b":W&B\xe1\xbe\x00"
-    for message in messages:
-        started = False
-        while message or not started:
-            left = 32768 - len(data) % 32768
-            if left < 7:
-                data, left = data + bytes(left), 32768
-            part, message = message[: left - 7], message[left - 7 :]
-            kind = bytes([{(0, 0): 1, (0, 1): 2, (1, 1): 3, (1, 0): 4}[started, bool(message)]])
-            data += struct.pack("<IH", zlib.crc32(kind + part), len(part)) + kind + part
-            started = True
-    return data
 
 
 def log_of(record, *, file: Path, exit_code: int | None = 0, epochs: int = 0) -> Path:
