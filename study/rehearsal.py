@@ -1,9 +1,10 @@
 """Make the inputs of a rehearsal: drawn data in the published layouts, and tiny trunks trained on another task."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
+from filelock import FileLock
 
 from search_spaces.paper import DATASETS
 from study.plan import Trial
@@ -19,8 +20,16 @@ SHARE, SIDE, SEED = 1 / 60, 64, 0
 
 
 def set_up(trials: Iterable[Trial], settings: Settings) -> None:
-    """Draw the data and train the trunks that are missing. A set-up that is killed leaves nothing incomplete."""
-    trials = list(trials)
+    """Draw the data and train the trunks that are missing. A set-up that is killed leaves nothing incomplete.
+
+    Of several launches in one storage one does it, and the others wait for it.
+    """
+    settings.data.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.data.with_name(".rehearsal.lock")):
+        _make_missing(list(trials), settings)
+
+
+def _make_missing(trials: Sequence[Trial], settings: Settings) -> None:
     drawn = any(trial.config.images is ImageSource.DRAWN for trial in trials)
     if drawn and not settings.data.exists():
         print(f"rehearsal: drawing four datasets in {settings.data}", file=sys.stderr, flush=True)

@@ -40,7 +40,6 @@ CASES = """
 2 study.reconcile --storage {new} --project a:b
 2 study.evaluate --storage {new}
 2 study.evaluate {new}
-0 wbc_model.prepare lisc --data {drawn} --image-size 16 --cache {cache}
 0 wbc_model.prepare lisc --data {drawn} --image-size 16 --cache {cache} --check
 2 wbc_model.prepare --data {new}
 2 wbc_model.prepare {new}
