@@ -18,7 +18,7 @@ from study.scheduling.schedule import TrialQueue
 from study.scheduling.summary import summary
 from study.search import Search
 from study.settings import LaunchOptions, Settings
-from study.storage import Storage, set_aside, write_plan
+from study.storage import Storage, check_creates_once, set_aside, write_plan
 from study.trial.kept_model import without_model
 from study.trial.stale import Comparison
 from wbc_model.errors import STOPPED, InputError
@@ -133,8 +133,10 @@ def _costs(settings: Settings) -> Costs:
     """Connect to Ray; the costs in storage, for the machine that it runs on.
 
     Raises:
-        InputError: the cluster has no node yet, so it is unknown whether trials will have GPUs.
+        InputError: the storage cannot hold leases; or the cluster has no node yet, so it is unknown whether trials will
+            have GPUs.
     """
+    check_creates_once(Storage(settings.storage).root)
     costs = _read_costs(Storage(settings.storage))
     machine, before = start(cpus=settings.cpus, gpus=settings.gpus), costs.machine
     if machine.cores == 0 and settings.gpus is None:

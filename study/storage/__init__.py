@@ -21,7 +21,7 @@ plan.json, costs.json               the trials of the latest launch; what trials
 weights.json                        the commit of each repository on the hub that pre-trained weights are taken from
 """
 
-from study.storage.paths import create, place, root_of, set_aside, write
+from study.storage.paths import check_creates_once, create, place, root_of, set_aside, write
 from study.storage.plans import read_plan, write_plan
 from study.storage.trials import PRUNED, Storage, TrialFiles, manifest_file, predictions_file
 
@@ -29,6 +29,7 @@ __all__ = [
     "PRUNED",
     "Storage",
     "TrialFiles",
+    "check_creates_once",
     "create",
     "manifest_file",
     "place",

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from uuid import uuid4
 
 from upath import UPath
 
@@ -67,6 +68,28 @@ def create(file: UPath, content: bytes) -> None:
         create_whole(Path(str(file)), content)
     else:
         file.fs.pipe_file(file.path, content, mode="create")
+
+
+def check_creates_once(root: UPath) -> None:
+    """Try on an object store that it creates an object once only, which leases depend on.
+
+    Raises:
+        InputError: it does not.
+    """
+    if _is_local(root):
+        return
+    probe = root / f"probe-{uuid4().hex}"
+    create(probe, b"")
+    try:
+        create(probe, b"")
+    except FileExistsError:
+        return
+    finally:
+        probe.unlink(missing_ok=True)
+    raise InputError(
+        f"{root}: this store creates an object that is there already, so two workers could train one trial at once; "
+        f"wanted a store with conditional writes, as those of Amazon, Google and Azure, or a folder"
+    )
 
 
 def set_aside(file: UPath, *, name: str = "damaged-{n}-{file}") -> UPath:

@@ -1,17 +1,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+import object_stores
 import pytest
 from upath import UPath
 
 from study.plan import RunRecord, Trial
 from study.scheduling.failures import Failure
-from study.storage import Storage, create, read_plan, write_plan
+from study.storage import Storage, check_creates_once, create, read_plan, write_plan
 from study.storage.trials import Records
 from study.trial.leases import Held, Lease
 from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
-from wbc_model.errors import Damaged
+from wbc_model.errors import Damaged, InputError
 from wbc_model.files import sealed
 from wbc_model.scoring.metrics import ConfusionMatrix
 
@@ -122,6 +123,19 @@ def test_drafts_of_dead_attempts_are_swept_and_leases_being_written_are_not(tmp_
     files.sweep()
     left = {file.name for file in files.folder.iterdir()}
     assert left == {"checkpoint.pt", f".lease-1.json.{'0' * 32}", ".mine"}
+
+
+def test_a_store_that_creates_an_object_once_is_taken(storage: Storage):
+    check_creates_once(storage.root)
+    storage.write("other", b"")
+    assert [file.name for file in storage.root.iterdir()] == ["other"]
+
+
+@pytest.mark.slow
+def test_a_store_that_creates_what_is_there_is_refused(google_bucket: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(object_stores, "HEEDED", set())
+    with pytest.raises(InputError, match=f"{google_bucket}/once.*two workers"):
+        check_creates_once(Storage(f"{google_bucket}/once").root)
 
 
 def test_one_of_two_creators_of_a_file_wins(storage: Storage):
