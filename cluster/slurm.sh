@@ -17,7 +17,7 @@
 #SBATCH --output=wbc-study-%j.log
 set -euo pipefail
 export PATH=$PWD/.venv/bin:$PATH
-export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=300
+export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=300 RAY_py_gcs_connect_timeout_s=300  # the head may start slowly
 # Only this job's own tasks may use its cluster, whatever token is in a home.
 RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN

@@ -76,7 +76,7 @@ def check_creates_once(root: UPath) -> None:
     Raises:
         InputError: it does not.
     """
-    if _is_local(root):
+    if is_local(root):
         return
     probe = root / f"probe-{uuid4().hex}"
     create(probe, b"")
