@@ -75,7 +75,12 @@ class SavedModel:
 def to_bytes(network: nn.Module, info: ModelInfo) -> bytes:
     """The content of a model file."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    return save(tensors, {KEY: json.dumps(_INFO.dump_python(info, mode="json"), sort_keys=True)})
+    return save(tensors, {KEY: info_json(info)})
+
+
+def info_json(info: ModelInfo) -> str:
+    """What is known about a model, as JSON."""
+    return json.dumps(_INFO.dump_python(info, mode="json"), sort_keys=True)
 
 
 def from_bytes(content: bytes, *, where: str) -> SavedModel:
