@@ -14,6 +14,7 @@ from study.storage import manifest_file
 from wbc_model.datasets.dataset import DataError, Dataset
 from wbc_model.datasets.find import ImageFile, find
 from wbc_model.datasets.images import read_rgb, resized
+from wbc_model.errors import Damaged
 from wbc_model.files import sha256_of
 from wbc_model.preparation.cache import prepared_with
 from wbc_model.preparation.crop import NoCell, crop
@@ -74,7 +75,12 @@ class Pictures:
 
     def _recorded(self, dataset: Dataset, fingerprint: str) -> dict[str, str]:
         manifest = self._storage and self._storage / manifest_file(dataset.name, fingerprint)
-        return {entry.id: entry.sha256 for entry in read_manifest(manifest)} if manifest and manifest.exists() else {}
+        if not manifest or not manifest.exists():
+            return {}
+        try:
+            return {entry.id: entry.sha256 for entry in read_manifest(manifest)}
+        except Damaged:  # the table of the datasets tells it
+            return {}
 
 
 def jpeg(pixels: NDArray[np.uint8]) -> bytes:

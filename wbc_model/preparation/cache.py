@@ -3,6 +3,7 @@
 import glob
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from wbc_model.datasets.dataset import DataError, Dataset
 from wbc_model.datasets.find import ImageFile, find, kind_of
 from wbc_model.datasets.groups import groups_of
 from wbc_model.datasets.spec import DataSpec
+from wbc_model.errors import Damaged, decoding
 from wbc_model.files import sha256_of, whole_folder
 from wbc_model.preparation.build import build
 from wbc_model.preparation.cache_folder import folder_name, require_room
@@ -86,10 +88,16 @@ def open_if_prepared(spec: DataSpec, files: Sequence[ImageFile], *, cache: Path)
 
 
 def prepared_with(fingerprint: str, dataset: Dataset, *, image_size: int, cache: Path) -> Prepared | None:
-    """What is cached of a dataset under that fingerprint; None if nothing is. Its files need not be there any more."""
-    folders = sorted(cache.glob(f"{glob.escape(str(dataset))}-{image_size}-*/"))
-    found = (_open(dataset, folder) for folder in folders if (folder / "manifest.csv").is_file())
-    return next((prepared for prepared in found if prepared.fingerprint == fingerprint), None)
+    """What is cached of a dataset under that fingerprint; None if nothing is, or it is damaged.
+
+    The dataset's files need not be there any more.
+    """
+    for manifest in sorted(cache.glob(f"{glob.escape(str(dataset))}-{image_size}-*/manifest.csv")):
+        with suppress(Damaged):
+            if fingerprint_of(read_manifest(manifest)) == fingerprint:
+                with decoding(manifest.parent):
+                    return _open(dataset, manifest.parent)
+    return None
 
 
 def _groups(
@@ -121,6 +129,7 @@ def _open(dataset: Dataset, folder: Path) -> Prepared:
         copies = [(f"{entry.id}#{k + 1}", entry.cell) for entry in kept for k in range(entry.copies)]
         rows = [(entry.id, entry.cell) for entry in kept] + copies
         labels = np.array([dataset.classes.index(cell) for _, cell in rows], dtype=np.int64)
-        pixels = np.load(folder / f"{name}.npy", mmap_mode="c")  # never written to; torch takes no read-only array
+        # never written to, but torch takes no read-only array
+        pixels = np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False)
         sets[name] = ImageSet(pixels, labels, tuple(name for name, _ in rows), dataset.classes)
     return Prepared(sets, manifest, fingerprint_of(manifest), folder)

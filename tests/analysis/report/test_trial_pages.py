@@ -125,6 +125,20 @@ def test_without_a_cache_pictures_are_those_of_the_data_folder_that_were_tested(
     assert WITHOUT in fewer
 
 
+def test_damaged_caches_and_manifests_cost_pictures_alone(home, made):
+    """Another dataset of the same name lies in the cache too."""
+    other = home / "cache/wbc-study" / "lisc-32-other"
+    other.mkdir()
+    (other / "manifest.csv").write_text("id,cell,split,copies,sha256,excluded\na.png,blast,test,0,1,\n")
+    assert pictures(printed(home))
+    (home / "cache/wbc-study" / made.folder.name / "test.npy").write_bytes(b"")
+    assert pictures(printed(home)) == []
+    assert pictures(printed(home, "--data", "data"))
+    for file in (*home.glob("runs/data/*.csv"), *home.glob("cache/wbc-study/*/manifest.csv")):
+        file.write_bytes(b"\xff")
+    assert pictures(printed(home, "--data", "data")) == []
+
+
 def test_pages_of_another_printing_go(home):
     stale = home / "build/misclassified/images/0.jpg", home / "build/misclassified/0-s0.html"
     stale[0].parent.mkdir(parents=True)

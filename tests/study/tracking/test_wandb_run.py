@@ -1,10 +1,12 @@
 """The real W&B client, online against a server on loopback: what arrives, and what happens when it does not answer."""
 
+import contextlib
 import json
 import os
 import re
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,19 +155,49 @@ def test_bad_tracking_stops_a_study_before_it_starts(online: Settings, stub: Wan
         check(online)
 
 
-def test_a_study_online_through_real_workers(drawn: Path, weights: Path, tmp_path: Path, stub: WandbStub):
+def command_lines() -> set[str]:
+    """Of all processes on this machine."""
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            found.add(file.read_bytes().decode(errors="replace"))
+    return found
+
+
+@pytest.fixture
+def ray_folder() -> Iterator[Path]:
+    """For Ray's sockets and logs; its path is short, as sockets want it."""
+    with tempfile.TemporaryDirectory(prefix="wbc-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def test_a_study_online_through_real_workers(
+    drawn: Path, weights: Path, tmp_path: Path, stub: WandbStub, ray_folder: Path
+):
     """Nothing of W&B's is in the workers' environment but what the launcher passes on, such as a sweep agent's.
 
-    Modules of the user's in the current folder are not imported.
+    Modules of the user's in the current folder are not imported. W&B's key is nobody else's to see, and Ray leaves no
+    token in a new home.
     """
     for module in ("study", "wbc_model", "torch", "random", "wandb"):
         (tmp_path / f"{module}.py").write_text("raise SystemExit('a module of the user was imported')\n")
+    (tmp_path / "home").mkdir()
     agent = {"WANDB_PROJECT": "mine", "WANDB_SWEEP_ID": "sweep", "WANDB_RUN_ID": "one", "WANDB_RESUME": "must"}
-    place = Place(tmp_path, drawn, weights, tmp_path / "cache", env=stub.environment | agent)
-    done = place.run("--tables", "11", "--datasets", "lisc")
-    assert done.returncode == 0, done.stderr
-    assert "6 of 6 finished trials agree with W&B's server, each epoch once." in done.stderr
+    own = {"HOME": str(tmp_path / "home"), "RAY_TMPDIR": str(ray_folder)}
+    place = Place(tmp_path, drawn, weights, tmp_path / "cache", env=stub.environment | agent | own)
+    launched, seen = place.start("--tables", "11", "--datasets", "lisc"), set[str]()
+    while launched.poll() is None:
+        seen |= command_lines()
+        time.sleep(0.5)
+    told, _ = launched.communicate()
+    assert launched.returncode == 0, told
+    assert "6 of 6 finished trials agree with W&B's server, each epoch once." in told
+    assert all(any(name in line for line in seen) for name in ("raylet", "ray::", "wandb-core"))
+    assert not [line for line in seen if KEY in line]
+    written = [file for folder in (tmp_path, ray_folder) for file in folder.rglob("*") if file.is_file()]
+    assert not [file for file in written if KEY.encode() in file.read_bytes()]
+    assert not list((tmp_path / "home").rglob("auth_token"))
     assert {run.state for run in stub.runs.values()} == {"finished"}
     assert {run.project for run in stub.runs.values()} == {"mine"}
     assert len(stub.runs) == 6
-    assert KEY not in done.stderr + done.stdout
+    assert KEY not in told
