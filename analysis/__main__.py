@@ -21,6 +21,7 @@ from analysis.tables.fill import Filled
 from analysis.tables.notes import REHEARSAL_NOTE
 from wbc_model.errors import reports_input_errors
 from wbc_model.files import user_path
+from wbc_model.plain_text import printable
 from wbc_model.preparation.cache_folder import default_cache
 
 EXAMPLES = """\
@@ -78,7 +79,7 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
     out.mkdir(parents=True, exist_ok=True)
     files = outputs(study)
     _write(files, out)
-    print("\n".join(_summary(study)))
+    print("\n".join(map(printable, _summary(study))))
     compiled = compile_pdf(out / "tables.tex")
     print(compiled.told)
     drawn = _draw(study, data=data, out=out) if figures else []
@@ -99,7 +100,7 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
     written = [*files, "report.html", *pages, *sorted(file.name for file in others)]
     made_from.save(study, asked=asked, out=out, written=written)
     for line in (*study.reading.notes, *(f"not read: {problem}" for problem in study.reading.problems)):
-        print(line)
+        print(printable(line))
     print(
         f"Written to {out.absolute()}: tables.tex and report.html; of each table .tex, .csv, .md and .html; "
         f"cells.csv, deltas.csv, power.csv, costs.csv; {FOLDER}/: the test images that each trial got wrong"

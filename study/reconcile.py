@@ -24,6 +24,7 @@ from study.tracking.model_artifact import log_model
 from study.tracking.wandb_run import check, mode, on_server, tracked
 from wbc_model.errors import Damaged, reports_input_errors, validating
 from wbc_model.inference.model_file import FILE
+from wbc_model.plain_text import printable
 
 EXAMPLES = """examples:
   python -m study.reconcile                     compare with the run logs in runs/ or, with a key, with W&B's server
@@ -149,7 +150,7 @@ def report(records: Sequence[RunRecord], settings: Settings, *, repair: bool = F
             replay(record, settings)
         differing = [pair for pair in compare([record for record, _ in differing], settings) if pair[1]]
     for record, found in differing:
-        print(f"{record.trial.id}  {record.trial.name}: {'; '.join(found)}", file=sys.stderr)
+        print(printable(f"{record.trial.id}  {record.trial.name}: {'; '.join(found)}"), file=sys.stderr)
     print(f"{len(records) - len(differing)} of {len(records)} finished trials agree with {where}, each epoch once.",
           file=sys.stderr)  # fmt: skip
     if differing and not repair:

@@ -18,6 +18,7 @@ from study.plan import RunRecord
 from study.storage import root_of
 from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.files import sha256_of
+from wbc_model.plain_text import printable
 
 
 @reports_input_errors
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         changed += _compare(kept, load(**asked, reading=reading), out)
     except InputError as error:
         changed += [f"cannot be printed any more: {error}", *_edited(kept["files"], {}, out).values()]
-    print("\n".join(changed) or f"{out}: as the runs have it, {len(kept['trials'])} trials")
+    print("\n".join(map(printable, changed)) or f"{out}: as the runs have it, {len(kept['trials'])} trials")
     return 1 if changed else 0
 
 

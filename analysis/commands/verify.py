@@ -20,6 +20,7 @@ from analysis.tables.fill import Row
 from search_spaces.table import PER_CLASS, Column
 from wbc_model.datasets.dataset import Dataset
 from wbc_model.errors import InputError, reports_input_errors
+from wbc_model.plain_text import printable
 
 EXPLAINED = """\
 reproduced     the printed number lies within the 95 % interval of the measured one
@@ -82,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     departs = f"measured, --set {arguments(study.overrides)}" if study.overrides else "measured"
     text = to_csv(frame([one.line() for one in found], kind=departs))
     (out / "verify.csv").write_text(text, encoding="utf-8")
-    print("\n".join(_summary(study, found)))
+    print("\n".join(map(printable, _summary(study, found))))
     print(f"Every cell with both intervals: {(out / 'verify.csv').absolute()}")
     return 0 if all(one.verdict in VERDICTS[:2] for one in found) else 1
 

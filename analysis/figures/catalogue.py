@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from analysis.figures.architecture import figure_3
 from analysis.figures.cost import figure_cost
@@ -20,6 +21,7 @@ from analysis.runs.reading import Reading
 from analysis.tables.fill import Filled
 from analysis.tables.notes import REHEARSAL_NOTE
 from wbc_model.datasets.dataset import Dataset
+from wbc_model.plain_text import printable
 
 ENVIRONMENT = r"""\begin{figure}[tbp]
 \centering
@@ -88,5 +90,7 @@ def environment(drawn: Drawn) -> str:
 
 def _save(figure: Figure, stem: Path) -> None:
     """Save as PDF and PNG without dates, so that drawing twice gives equal files."""
+    for text in figure.findobj(Text):
+        text.set_text(printable(text.get_text(), keep="\n"))
     figure.savefig(stem.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
     figure.savefig(stem.with_suffix(".png"), metadata={"Software": None})

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from math import nan
+from typing import Any
 
 import pandas as pd
 
@@ -30,7 +31,7 @@ FORMATS |= dict.fromkeys(("disagreement", "detectable", "smallest significant"),
 
 def frame(lines: Sequence[Line], *, kind: str) -> pd.DataFrame:
     """Lines as a DataFrame, whose first column `kind` says whether the numbers are measured or a rehearsal's."""
-    found = pd.DataFrame(list(lines))
+    found = pd.DataFrame([{name: _whole(value) for name, value in line.items()} for line in lines])
     found.insert(0, "kind", kind)
     return found
 
@@ -65,7 +66,12 @@ def table_frame(filled: Filled) -> pd.DataFrame:
         numbers = [_number(number) for cell in cells(columns, row.runs) for number in (cell.mean, cell.sd)]
         made_from = "; ".join(map(provenance_line, row.runs))
         lines.append([kind, overrides, row.config.id, *row.labels, seeds, *numbers, made_from])
-    return pd.DataFrame(lines, columns=names)
+    return pd.DataFrame([[_whole(value) for value in line] for line in lines], columns=names)
+
+
+def _whole(value: Any) -> Any:
+    """Text whose characters are all whole, as pandas wants it; what a file's undecodable name has is shown."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def cell_lines(compared: ComparedTable) -> list[Line]:

@@ -31,7 +31,7 @@ def save(study: Study, *, asked: Mapping[str, Any], out: Path, written: Iterable
         "files": {name: sha256_of(out / name) for name in written},
     }
     text = json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
-    (out / NAME).write_text(text, encoding="utf-8")
+    (out / NAME).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def cell_texts(study: Study) -> CellTexts:
