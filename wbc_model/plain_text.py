@@ -24,8 +24,18 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def csv_cell(text: str) -> str:
-    """Text for a CSV cell: on one line, and behind a quotation mark where a spreadsheet would take it for a formula."""
-    return ("'" if _FORMULA.match(text) else "") + printable(text)
+    """Text for a CSV cell that people read: on one line, and no formula."""
+    return printable(csv_quoted(text))
+
+
+def csv_quoted(text: str) -> str:
+    """Text for a CSV cell, behind a quotation mark where a spreadsheet would take it for a formula."""
+    return f"'{text}" if _FORMULA.match(text.lstrip("'")) else text
+
+
+def csv_unquoted(text: str) -> str:
+    """The inverse of `csv_quoted`."""
+    return text[1:] if text[:1] == "'" and _FORMULA.match(text.lstrip("'")) else text
 
 
 def markdown(text: str) -> str:

@@ -1,5 +1,6 @@
 """Text from outside: names of files, labels, what a run recorded."""
 
+import csv
 import io
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.plain_text import csv_cell, plain_output, printable
+from wbc_model.preparation.manifest import Entry, read_manifest, write_manifest
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,16 @@ def test_control_characters_are_shown(text, shown):
 def test_no_text_is_a_formula(formula):
     assert csv_cell(formula) == "'" + printable(formula)
     assert csv_cell(f"a{formula}") == "a" + printable(formula)
+
+
+@pytest.mark.parametrize("text", ["=1", "'=1", "''-a", "'", "'a", "a", "", "\t", "@", "a=b"])
+def test_a_manifest_holds_names_that_are_no_formulas_and_gives_them_back(text, tmp_path):
+    entry = Entry(id=text, cell=f"{text}'", split="", copies=0, sha256="ab", excluded=text, size=3, group=text)
+    write_manifest(tmp_path / "manifest.csv", [entry])
+    assert read_manifest(tmp_path / "manifest.csv") == (entry,)
+    with (tmp_path / "manifest.csv").open(newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert line["id"][:1] not in {"=", "@", "\t"}
 
 
 def test_a_command_prints_control_characters_as_text(capsys):

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, TypeAdapter
 from upath import UPath
 
 from wbc_model.errors import decoding
+from wbc_model.plain_text import csv_quoted, csv_unquoted
 from wbc_model.preparation.splits import Split
 
 
@@ -47,7 +48,10 @@ def read_manifest(path: Path | UPath) -> tuple[Entry, ...]:
 def decode_manifest(content: bytes, *, where: object) -> tuple[Entry, ...]:
     """As `read_manifest`, from the content of the file `where`."""
     with decoding(where):
-        return tuple(_ENTRIES.validate_python(list(csv.DictReader(io.StringIO(content.decode(), newline="")))))
+        lines = csv.DictReader(io.StringIO(content.decode(), newline=""))
+        # a damaged line has a None, or a list, in place of some texts
+        texts = [{k: csv_unquoted(v) if isinstance(v, str) else v for k, v in line.items()} for line in lines]
+        return tuple(_ENTRIES.validate_python(texts))
 
 
 def fingerprint_of(entries: Iterable[Entry]) -> str:
@@ -61,7 +65,8 @@ def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(field.name for field in fields(Entry))
-        lines.writerows(astuple(entry) for entry in entries)
+        for entry in entries:
+            lines.writerow(csv_quoted(value) if isinstance(value, str) else value for value in astuple(entry))
 
 
 _ENTRIES: TypeAdapter[list[Entry]] = TypeAdapter(list[Entry])

@@ -1,7 +1,8 @@
 import csv
 from dataclasses import replace
-from math import isnan
+from math import isnan, nan
 
+import pandas as pd
 import pytest
 
 from analysis.output.frames import cell_lines, delta_lines, frame, run_lines, to_csv
@@ -99,3 +100,8 @@ def test_rows_on_another_dataset_are_compared_within_it():
     evidence = gather(fill(table, simulation.table(table)), PredictionLookup(simulation.predictions.get, {}))
     assert all(one.row.labels[0] == one.best.labels[0] for one in evidence.comparisons)
     assert {line["less"] for line in delta_lines(evidence, PROPOSED)} == {"LISC Our model", "Raabin Our model"}
+
+
+def test_text_is_no_formula_and_numbers_stay_numbers():
+    found = pd.DataFrame({"a": ["=1+1", "-1", "b\n=2", "-"], "@b": [-1.5, nan, 0.25, -0.001], "n": [-3, 0, 1, 2]})
+    assert to_csv(found) == "a,'@b,n\n'=1+1,-1.50,-3\n'-1,,0\nb\\u000a=2,0.25,1\n'-,-0.00,2\n"
