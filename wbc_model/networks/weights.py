@@ -178,7 +178,8 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise WeightsError(f"{path} is no file, or a link without content: fetch the file")
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+        tensors = path.suffix == ".safetensors"
+        state = load_file(path) if tensors else torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
             raise TypeError("it holds no tensors by name")
         return state
