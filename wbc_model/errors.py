@@ -17,7 +17,8 @@ from pydantic_core import ErrorDetails
 from wbc_model.plain_text import plain_output
 
 Arguments = ParamSpec("Arguments")
-UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+UNWRITABLE = NO_ROOM | {errno.EROFS, errno.EACCES, errno.EPERM}
 """Error numbers of a disk that is full, or of a file or folder without permission."""
 UNFIT_PATH = UNWRITABLE | {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 """... and of a file where a folder was named, or the like: the user's to repair, wherever they occur."""
@@ -62,7 +63,8 @@ def reports_input_errors(main: Callable[Arguments, int]) -> Callable[Arguments, 
                 return READER_GONE
             if error.errno not in UNFIT_PATH:
                 raise
-            problem = f"{error}: make room or make it writable, or choose another place"
+            remedy = "make room there" if error.errno in NO_ROOM else "allow access to it"
+            problem = f"{error}: {remedy}, or choose another place"
         except KeyboardInterrupt:
             print(file=sys.stderr)  # the terminal shows ^C
             return STOPPED

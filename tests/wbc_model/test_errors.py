@@ -34,7 +34,8 @@ def test_bad_input_is_one_line_and_exit_2(error: Exception, capsys: pytest.Captu
 def test_a_place_that_cannot_be_written_is_one_line_with_a_remedy(number: int, capsys: pytest.CaptureFixture[str]):
     error = OSError(number, os.strerror(number), "/place/file")
     assert command(error) == 2
-    assert capsys.readouterr().err == f"error: {error}: make room or make it writable, or choose another place\n"
+    remedy = "make room there" if number == errno.ENOSPC else "allow access to it"
+    assert capsys.readouterr().err == f"error: {error}: {remedy}, or choose another place\n"
 
 
 TOLD = "print('α · é'); sys.stdout.flush(); print('told', file=sys.stderr)"
