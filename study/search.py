@@ -163,7 +163,7 @@ class Search:
     def _draw(self, number: int) -> SearchSample:
         """Each number has its own seed, so that a search that was killed continues as it would have."""
         study = self.study()
-        study.sampler = optuna.samplers.TPESampler(seed=1000 * self.seed + number, constant_liar=True)
+        study.sampler = optuna.samplers.TPESampler(seed=(1000 * self.seed + number) % 2**32, constant_liar=True)
         asked = study.ask()
         chosen = SEARCHES[self.name].space(asked)
         kept = self._kept(asked.params)

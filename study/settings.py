@@ -21,6 +21,12 @@ def _accepted(name: str) -> str:
     return name
 
 
+def _shareable(gpus: float) -> float:
+    if 0 < gpus < 0.001 or (gpus > 1 and gpus != int(gpus)):
+        raise ValueError("Ray gives a trial 0.001 to 1 of a GPU, or a whole number of them")
+    return gpus
+
+
 WandbName = Annotated[str, AfterValidator(_accepted)]
 """The name of a project or an entity."""
 Tracking = Literal["online", "offline", "disabled"]
@@ -48,9 +54,9 @@ class Settings:
     tracking: Tracking = "offline"
     search: str | None = None
     """Name of the search, whose trials see no test data; None: not a search."""
-    cpus: Annotated[float, Field(gt=0)] = 1
+    cpus: Annotated[float, Field(ge=0.001, allow_inf_nan=False)] = 1
     """Cores per trial; Ray gives each trial as many threads."""
-    gpus: Annotated[float, Field(ge=0)] | None = None
+    gpus: Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_shareable)] | None = None
     """GPUs per trial; None: what its measured memory allows, or 1 if unmeasured; 0 without GPUs."""
     eager: bool = False
     """Do not capture training steps as CUDA graphs on a GPU."""

@@ -30,6 +30,13 @@ CASES = """
 2 study.run --plan --storage nothing://bucket
 2 study.run --plan --dataset {new}
 2 study.run --plan --cpus 0
+2 study.run --plan --cpus inf
+2 study.run --plan --cpus 0.00001
+2 study.run --plan --gpus 1.5
+2 study.run --plan --gpus 0.0001
+0 study.run --plan --gpus 2 --cpus 1.5 --storage {new}
+2 study.run --plan --seeds -1
+2 study.run --plan --seeds 10000000000
 2 study.run --data {new}
 2 study.run --rehearse --data {drawn}
 2 study.run --search nothing --data {drawn}

@@ -32,4 +32,4 @@ def test_runs_is_another_name_of_storage_that_the_help_leaves_out():
 def test_a_negative_seed_is_refused(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         parser().parse_args(["--seeds", "0", "-1"])
-    assert "argument --seeds: '-1' is not a whole number of 0 or more" in capsys.readouterr().err
+    assert "argument --seeds: '-1' is not a whole number from 0 to 999999999" in capsys.readouterr().err
