@@ -16,7 +16,7 @@ from study.storage import Storage, write_plan
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("analysis", "study.evaluate", "study.reconcile", "study.run", "study.status", "wbc_model.audit",
-            "wbc_model.describe", "wbc_model.predict", "wbc_model.prepare")  # fmt: skip
+            "wbc_model.describe", "wbc_model.export", "wbc_model.predict", "wbc_model.prepare")  # fmt: skip
 OF_ANALYSIS = ("audit", "check", "dashboard", "search", "verify")
 CASES = """
 0 study.run --plan --storage {new}
@@ -55,6 +55,7 @@ CASES = """
 2 wbc_model.audit lisc --data {new}
 2 wbc_model.audit {new}
 2 wbc_model.describe timm:nothing.like_it
+2 wbc_model.export {new} --onnx {new}
 2 wbc_model.predict {new} {drawn}
 2 analysis --storage {new}
 2 analysis --storage {empty} --tables 99

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.images import resized
 from wbc_model.errors import InputError, reports_input_errors
-from wbc_model.files import write_whole
+from wbc_model.files import user_path, write_whole
 from wbc_model.inference.pictures import Skipped, find_pictures, read_picture
 from wbc_model.inference.places import HELP_MODEL, load
 from wbc_model.synthetic.cells import draw_cell
@@ -37,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("model", metavar="MODEL", help=HELP_MODEL)
-    p.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="the file to write")
+    p.add_argument("--onnx", type=user_path, required=True, metavar="FILE", help="the file to write")
     p.add_argument("--check-on", nargs="+", default=[], metavar="IMAGES",
                    help="pictures of one cell each: files, folders or globs (drawn cells)")  # fmt: skip
     return p

@@ -13,6 +13,7 @@ from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import DataError, Dataset
 from wbc_model.datasets.images import read_rgb, resized
 from wbc_model.errors import InputError
+from wbc_model.files import user_path
 from wbc_model.preparation.crop import NoCell, cell_box, square
 from wbc_model.preparation.segment import Box, find_cells
 
@@ -50,7 +51,7 @@ def find_pictures(given: Iterable[str | Path]) -> list[Path]:
 
 
 def _meant_by(name: str | Path) -> Iterator[Path]:
-    path = Path(name).expanduser()
+    path = user_path(str(name))
     if path.is_file():
         yield path
         return

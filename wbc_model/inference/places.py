@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from upath import UPath
 
 from wbc_model.errors import InputError
+from wbc_model.files import user_path
 from wbc_model.inference.model_file import FILE, SavedModel, from_bytes
 
 HELP_MODEL = "a trial's folder, a .safetensors file, a URL of either, or wandb:ENTITY/PROJECT/NAME:ALIAS"
@@ -30,7 +31,7 @@ def load(place: str | Path) -> SavedModel:
         from wbc_model.inference.wandb_artifact import read_artifact  # loads wandb
 
         return from_bytes(read_artifact(text.removeprefix("wandb:"), file=FILE), where=text)
-    return from_bytes(_remote(text) if "://" in text else _local(Path(place).expanduser()), where=text)
+    return from_bytes(_remote(text) if "://" in text else _local(user_path(text)), where=text)
 
 
 def _local(path: Path) -> bytes:
