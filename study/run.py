@@ -55,9 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _doctor(trials, settings, options)
     if args.calibrate:
         return _calibrate(tables, trials, settings, options, gpu_price=args.gpu_price)
+    from study.session import STOPPED
+
     status = _run(trials, settings, options)
     chosen = {"tables": args.tables, "datasets": args.datasets, "seeds": args.seeds, "overrides": overrides}
-    return max(status, _print_tables(settings.storage, **chosen) if args.rehearse else 0)
+    if not args.rehearse or status == STOPPED:
+        return status
+    return max(status, _print_tables(settings.storage, **chosen))
 
 
 def _usual(*, rehearse: bool, own: Sequence[str]) -> dict[str, Any]:

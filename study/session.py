@@ -19,6 +19,7 @@ from study.scheduling.summary import summary
 from study.search import Search
 from study.settings import LaunchOptions, Settings
 from study.storage import Storage, check_creates_once, set_aside, write_plan
+from study.temporary import sweep_temporary_folders
 from study.trial.kept_model import without_model
 from study.trial.stale import Comparison
 from wbc_model.errors import STOPPED, InputError
@@ -89,6 +90,7 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
           f"W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
     for line in without_model([trial for trial in trials if trial.id in done], settings):
         print(line, file=sys.stderr)
+    sweep_temporary_folders()
     write_plan(storage, trials)
     if not to_run:
         return 0
@@ -107,15 +109,29 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
           f"{schedule.spent / 3600:.3g} {unit}-hours.", file=sys.stderr)  # fmt: skip
     missing = remaining(trials, storage.finished())
     print(summary(schedule, missing, planned=len(trials)), end="", file=sys.stderr)
-    if missing:
-        return STOPPED if schedule.stopping else 1
-    return report([_record(storage, trial) for trial in to_run], settings) if settings.tracking == "online" else 0
+    if schedule.stopping:
+        return STOPPED
+    return int(bool(missing)) or compare_online([_record(storage, trial) for trial in to_run], settings)
+
+
+def compare_online(records: Sequence[RunRecord], settings: Settings) -> int:
+    """Compare the runs of trials that are finished with W&B's server, if they were sent to it; 1 if they differ."""
+    if settings.tracking != "online":
+        return 0
+    try:
+        return report(records, settings)
+    except InputError as error:
+        print(f"All {len(records)} trials are finished and in storage, but could not be compared with W&B: {error}\n"
+              f"To compare them later: python -m study.reconcile --storage {settings.storage} (--repair sends what W&B "
+              "lacks).", file=sys.stderr)  # fmt: skip
+        return 1
 
 
 def run_search(search: Search, settings: Settings, options: LaunchOptions, *, asha: bool) -> int:
     """Train samples until there are as many as requested, then print the winner; the exit status."""
     for file, problem in search.damaged().items():
         print(f"{problem}; it is kept as {set_aside(file).name}, and drawn again", file=sys.stderr)
+    sweep_temporary_folders()
     print(f"search {search.name}: {len(search.known())} of {search.samples} samples drawn. Results: "
           f"{settings.storage}. W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
     costs = _costs(settings)

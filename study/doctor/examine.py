@@ -31,6 +31,7 @@ from study.doctor.checks import (
 from study.plan import Trial
 from study.settings import Settings
 from study.storage import Storage
+from study.temporary import require_temporary_space
 from study.trial.leases import SILENT
 
 SKEW = SILENT / 3
@@ -81,7 +82,10 @@ def examine(asked: Mapping[str, Any], *, address: str, gpus: int) -> dict[str, A
     trials = [Trial.from_json(trial) for trial in asked["trials"]]
     compared = versions()
     write = partial(Storage(settings.storage).write, _token_file(address), asked["token"].encode())
-    checks: list[tuple[str, Callable[[], object], str]] = [("storage", write, SHARE)]
+    checks: list[tuple[str, Callable[[], object], str]] = [
+        ("storage", write, SHARE),
+        ("temporary files", require_temporary_space, ""),
+    ]
     if not (findings := imports()):
         checks += [
             ("data", partial(look_at_data, trials, settings, compared), SAME_DATA),

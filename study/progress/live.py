@@ -38,6 +38,8 @@ class Progress:
         self.progress = {trial.id: TrialProgress() for trial in planned}
         for name, best in finished.items():
             self.progress[name] = TrialProgress(Status.DONE, best=best)
+        self.holders: dict[str, str] = {}
+        """By trial id, the process that was last found to work on it."""
         self.last_line = time.monotonic()
         console = Console(stderr=True)
         shown = console.is_terminal and not quiet
@@ -67,6 +69,16 @@ class Progress:
     def finished(self, trial: Trial) -> None:
         self._end(trial, Status.DONE, f"validation {self.progress[trial.id].best:.2%}")
 
+    def finished_elsewhere(self, trial: Trial) -> None:
+        self._end(trial, Status.DONE, "finished by another launcher")
+
+    def held(self, trial: Trial, holder: str) -> None:
+        """Another process works on it, which is told once."""
+        self.stopped(trial)
+        if self.holders.get(trial.id) != holder:
+            self.holders[trial.id] = holder
+            self._tell(trial, f"held by {holder}: it is tried again until that has finished it or is gone")
+
     def failed(self, trial: Trial, reason: str) -> None:
         self._end(trial, Status.FAILED, f"FAILED: {reason}")
 
@@ -74,7 +86,7 @@ class Progress:
         self._end(trial, Status.PENDING, f"will be retried: {reason}")
 
     def stopped(self, trial: Trial) -> None:
-        """It was stopped between two epochs, or another launcher holds its lease."""
+        """It was stopped between two epochs."""
         self.progress[trial.id].status = Status.PENDING
 
     def tell(self, lines: Iterable[str]) -> None:

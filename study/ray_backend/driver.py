@@ -1,7 +1,6 @@
 """Run trials on a Ray cluster, or on this machine."""
 
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from study.ray_backend.tune_hooks import Runner, ScheduleCallback, ScheduleSearc
 from study.scheduling.interrupt import interruptible
 from study.scheduling.schedule import TrialQueue
 from study.settings import Settings
+from study.temporary import temporary_folder
 from study.tracking.wandb_run import environment
 from wbc_model.errors import InputError
 
@@ -94,7 +94,7 @@ def launch(
             stopped trial fills no table.
     """
     halving = ASHAScheduler(time_attr="epoch", metric=BEST, mode="max", max_t=10_000, reduction_factor=2)
-    with tempfile.TemporaryDirectory(prefix="wbc-tune-") as bookkeeping, interruptible(schedule), progress:
+    with temporary_folder("tune") as bookkeeping, interruptible(schedule), progress:
         tune.Tuner(
             tune.with_parameters(Runner, environment=environment(settings)),
             tune_config=tune.TuneConfig(

@@ -21,7 +21,7 @@ from study.scheduling.schedule import RetryDecision, TrialQueue
 from study.settings import Settings
 from study.storage import PRUNED, Storage
 from study.tracking.variables import set_aside
-from study.trial.attempt import FINISHED, HELD, OUTCOME, TOLD, attempt
+from study.trial.attempt import ELSEWHERE, FINISHED, HELD, OUTCOME, TOLD, attempt
 
 MAX_REQUESTED = 1000
 """Trials for which resources are requested of an autoscaling cluster: more would only slow the request down."""
@@ -118,9 +118,12 @@ class ScheduleCallback(NotPickled, tune.Callback):
             self.schedule.finish(ours)
             self.progress.finished(ours)
             self._learn(ours, seconds=result["seconds"], epochs=result["epochs"])
+        elif outcome == ELSEWHERE:
+            self.schedule.leave(ours)
+            self.progress.finished_elsewhere(ours)
         elif outcome == HELD:
             self.schedule.requeue(ours)
-            self.progress.stopped(ours)
+            self.progress.held(ours, result["by"])
         else:
             self._fail(ours, Failure.from_json(outcome))
 
@@ -216,4 +219,5 @@ def _reason(trial: TuneTrial) -> str:
     """Ray's reason for the loss of a worker, in one line."""
     lines = [line.strip() for line in str(trial.get_error() or "").splitlines()]
     reasons = [line.partition(":")[2].strip() for line in lines if line.startswith("ray.exceptions.")]
-    return reasons[0] if reasons else "its worker died without an error message"
+    details = [line for line in lines if line.startswith("The actor ") and line not in "".join(reasons)]
+    return " ".join([*reasons[:1], *details]) or "its worker died without an error message"

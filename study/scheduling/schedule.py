@@ -99,6 +99,10 @@ class TrialQueue:
         job = self._end(trial)
         self.finished[trial.id] = job.trial
 
+    def leave(self, trial: Trial) -> None:
+        """Another launcher has finished it."""
+        self._end(trial)
+
     def requeue(self, trial: Trial) -> None:
         """Try a trial again later: another launcher holds its lease, or it was stopped between two epochs."""
         self._wait(self._end(trial), seconds=REQUEUE_SECONDS)

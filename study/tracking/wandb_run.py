@@ -1,7 +1,6 @@
 """Each trial's W&B run. The trial writes it itself, since Ray's W&B callback loses runs silently."""
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from study.plan import Trial
 from study.provenance import ROOT, code
 from study.settings import Settings, Tracking
 from study.storage import Storage
+from study.temporary import require_temporary_space, temporary_folder
 from study.tracking.comparison import Replica
 from study.tracking.log_reader import is_complete
 from study.tracking.variables import HONOURED, set_aside
@@ -91,7 +91,8 @@ def tracked(trial: Trial, settings: Settings) -> Iterator[wandb.Run]:
     W&B writes to a local folder; the files of the closed run are then copied to storage. A server that does not answer
     delays a trial by at most `FLUSH_SECONDS`; `study.reconcile` later sends what it lacks.
     """
-    with tempfile.TemporaryDirectory(prefix="wbc-wandb-", ignore_cleanup_errors=True) as folder:
+    require_temporary_space()
+    with temporary_folder("wandb") as folder:
         run = _start(trial, settings, folder=folder)
         exit_code = 1
         try:

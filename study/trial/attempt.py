@@ -17,13 +17,14 @@ from study.trial.leases import Held, Lease
 from wbc_model.errors import Damaged
 
 OUTCOME, TOLD = "outcome", "told"
-FINISHED, HELD = "finished", "held"
+FINISHED, ELSEWHERE, HELD = "finished", "elsewhere", "held"
 
 
 def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None, None]:
-    """Yield a row per epoch, then a last row with the outcome: `FINISHED`, `HELD` with `by`, or a `Failure` as JSON.
+    """Yield a row per epoch, then a last row with the outcome; a row may have lines for the user, `TOLD`.
 
-    `FINISHED` comes with the `seconds` and the `epochs` of this attempt. A row may have lines for the user, `TOLD`.
+    The outcome is `FINISHED`, with the `seconds` and the `epochs` of this attempt; `ELSEWHERE`, if another launcher has
+    finished the trial since it was planned; `HELD`, with the holder as `by`; or a `Failure` as JSON.
 
     Errors are yielded, not raised, so that the reason reaches the launcher even if the storage is not writable.
     """
@@ -42,7 +43,9 @@ def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None,
     told: list[str] = []
     try:
         files.sweep()
-        if not _finished(files, told.append):  # else another launcher has finished it since it was planned
+        if _finished(files, told.append):
+            outcome = {OUTCOME: ELSEWHERE}
+        else:
             # Closed while the lease is held: it then writes a pending checkpoint.
             with closing(run_trial(trial, settings, tell=told.append)) as rows:
                 for row in rows:
@@ -50,7 +53,7 @@ def attempt(trial: Trial, settings: Settings) -> Generator[dict[str, Any], None,
                     yield row | ({TOLD: told.copy()} if told else {})
                     told.clear()
                     lease.check()
-        outcome = {OUTCOME: FINISHED, "seconds": time.monotonic() - began, "epochs": done}
+            outcome = {OUTCOME: FINISHED, "seconds": time.monotonic() - began, "epochs": done}
     except Held as held:
         outcome = {OUTCOME: HELD, "by": str(held)}
     except Exception as error:

@@ -39,28 +39,27 @@ class Holder:
     """Changes with each boot and each container: a process id is only unique within one."""
     pid: int
     started: float
-    """Start of the process, in seconds since 1970: process ids are reused."""
+    """Start of the process: process ids are reused. In seconds since the boot, which no step of the clock changes; in
+    leases of older versions, and without /proc, in seconds since 1970."""
     beat: float
     """Time of the last heartbeat, in seconds since 1970."""
     released: bool = False
 
     @staticmethod
     def me() -> "Holder":
-        started = psutil.Process().create_time()
-        return Holder(platform.node(), _machine(), os.getpid(), started, time.time())
+        return Holder(platform.node(), _machine(), os.getpid(), _starts(os.getpid())[0], time.time())
 
     def alive(self) -> bool:
         if self.released:
             return False
         if self.machine != _machine():
             return time.time() - self.beat < SILENT
-        try:
-            return psutil.Process(self.pid).create_time() == self.started
-        except psutil.NoSuchProcess:
-            return False
+        return self.started in _starts(self.pid)
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.node}"
+        ahead = self.beat - time.time()
+        clock = f", whose clock is {ahead:.0f} s ahead: synchronise the clocks" if ahead > SILENT / 3 else ""
+        return f"process {self.pid} on {self.node}{clock}"
 
 
 class Lease:
@@ -160,6 +159,20 @@ def _content(holder: Holder) -> bytes:
 
 
 _HOLDER: TypeAdapter[Holder] = TypeAdapter(Holder)
+
+
+def _starts(pid: int) -> list[float]:
+    """Start of a process in seconds since the boot, where /proc tells, and since 1970; empty if it does not run."""
+    try:
+        found = [psutil.Process(pid).create_time()]
+    except psutil.NoSuchProcess:
+        return []
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return found
+    ticks = int(stat.rpartition(")")[2].split()[19])  # field 22; the second, a name in brackets, may have blanks
+    return [ticks / os.sysconf("SC_CLK_TCK"), *found]
 
 
 def _machine() -> str:

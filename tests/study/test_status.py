@@ -12,6 +12,7 @@ from upath import UPath
 from search_spaces.paper import TABLES
 from study.plan import RunRecord, plan
 from study.progress.from_storage import progress_of
+from study.progress.live import Progress
 from study.progress.table import Status, time_left
 from study.scheduling.failures import Failure
 from study.status import main
@@ -64,3 +65,17 @@ def test_the_time_left_counts_what_each_trial_has_still_to_do(storage: Storage):
     left = time_left(TRIALS, seen, seconds=lambda _: 100.0, at_a_time=2)
     assert left == "about 0:01:15 left", "half of one, and one, by two"
     assert time_left(TRIALS, seen, seconds=lambda _: 0.0, at_a_time=2) == "time left: unknown"
+
+
+def test_what_another_launcher_does_is_told_once_and_not_as_a_result(capsys: pytest.CaptureFixture[str]):
+    progress = Progress(TRIALS, finished={}, seconds=lambda _: 0.0)
+    for holder in ("process 1 on a", "process 1 on a", "process 2 on b"):
+        progress.started(TRIALS[0])
+        progress.held(TRIALS[0], holder)
+    progress.started(TRIALS[0])
+    progress.finished_elsewhere(TRIALS[0])
+    told = [line.partition(": ")[2].partition(" · ")[0] for line in capsys.readouterr().err.splitlines()]
+    again = "it is tried again until that has finished it or is gone"
+    assert told == [f"held by process 1 on a: {again}", f"held by process 2 on b: {again}",
+                    "finished by another launcher"]  # fmt: skip
+    assert progress.progress[TRIALS[0].id].status is Status.DONE

@@ -16,12 +16,14 @@ from wandb_stub import ENTITY, KEY, Request, WandbStub
 
 from study.plan import RunRecord, Trial
 from study.reconcile import main as reconcile
+from study.session import compare_online
 from study.settings import Settings
 from study.storage import Storage
 from study.tracking import wandb_run as tracking
 from study.tracking.wandb_run import check, environment, mode
 from study.trial.execute import run_trial
 from wbc_model.errors import InputError
+from wbc_model.scoring.metrics import ConfusionMatrix
 
 pytestmark = pytest.mark.slow
 
@@ -134,6 +136,20 @@ def test_a_server_that_fails_loses_nothing_and_is_brought_up_to_date(
     assert reconcile(["--storage", online.storage, "--repair"]) == 0, capsys.readouterr().err
     assert (stub.runs[trial.id].state, epochs(stub, trial)) == ("finished", [0, 1, 2])
     assert before == 1 or fault == "hangs"
+
+
+def test_a_server_that_cannot_be_asked_at_the_end_leaves_the_study_finished(
+    trials: list[Trial], online: Settings, stub: WandbStub, capsys: pytest.CaptureFixture[str]
+):
+    stub.fault = lambda request: 401 if request.operation else None
+    matrix = ConfusionMatrix(("a", "b"), ((1, 0), (0, 1)))
+    record = RunRecord(trial=trials[0], best_epoch=0, validation=matrix, test=matrix, curves=[], seconds=1.0,
+                       provenance={})  # fmt: skip
+    assert compare_online([record], online) == 1
+    told = capsys.readouterr().err
+    assert "All 1 trials are finished and in storage, but could not be compared with W&B: " in told
+    assert f"To compare them later: python -m study.reconcile --storage {online.storage}" in told
+    assert compare_online([record], replace(online, tracking="offline")) == 0
 
 
 @pytest.mark.usefixtures("stub")

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import psutil
 import pytest
 from upath import UPath
 
@@ -143,3 +144,25 @@ def test_a_changed_digit_does_not_make_a_holder_dead(folder: UPath):
         with pytest.raises(Held, match="its lease is damaged"):
             Lease.take(folder)
         first.kill()
+
+
+def test_a_step_of_the_clock_makes_no_living_holder_dead(folder: UPath, monkeypatch: pytest.MonkeyPatch):
+    """psutil computes the start of a process from the clock, and so shows another one after a step."""
+    lease = Lease.take(folder)
+    create_time = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: create_time(self) + 3600)
+    with pytest.raises(Held, match=f"process {os.getpid()} on "):
+        Lease.take(folder)
+    lease.release()
+
+
+def test_the_holder_of_a_lease_of_an_older_version_is_known(folder: UPath):
+    plant(folder, replace(Holder.me(), started=psutil.Process().create_time()))
+    with pytest.raises(Held):
+        Lease.take(folder)
+
+
+def test_a_lease_from_the_future_is_told(folder: UPath):
+    plant(folder, elsewhere(silent=-7200))
+    with pytest.raises(Held, match="on node7, whose clock is 7200 s ahead: synchronise the clocks"):
+        Lease.take(folder)
