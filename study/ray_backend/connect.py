@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import chdir
+from pathlib import Path
 
 import ray
 from ray._private.utils import get_ray_address_file, read_ray_address
@@ -47,15 +48,8 @@ def connect() -> tuple[Mapping[str, float], bool]:
             ray.init(logging_level=logging.ERROR, log_to_driver=False)
     except ConnectionError as error:
         raise InputError(_gone(address)) from error
-    except RuntimeError as error:
-        if "ersion mismatch" not in str(error) and "cluster was started with" not in str(error):
-            raise
-        told = " ".join(str(error).split())
-        raise InputError(
-            f"the Ray cluster at {address} has other versions than this machine: {told}. Run cluster/setup.sh of the "
-            "same project on every machine, with Pythons of one minor version, and start the cluster again; or unset "
-            "RAY_ADDRESS and type `ray stop` to run here"
-        ) from error
+    except Exception as error:  # Ray raises its own, RuntimeErrors, OSErrors and plain Exceptions
+        raise InputError(_refused(address, " ".join(str(error).split()))) from error
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # `Progress` reports each failure, once
     return ray.cluster_resources(), not address
 
@@ -127,6 +121,15 @@ def _address() -> str:
     except (OSError, ValueError, OverflowError) as error:
         raise InputError(_gone(address)) from error
     return address
+
+
+def _refused(address: str, reason: str) -> str:
+    if not address:
+        logs = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "ray", "session_latest", "logs")
+        return f"Ray cannot be started on this machine: {reason}. Its logs are in {logs}"
+    return (f"the Ray cluster at {address} cannot be joined: {reason}. Run cluster/setup.sh of the same project on "
+            "every machine, with Pythons of one minor version, and start the cluster again; or unset RAY_ADDRESS and "
+            "type `ray stop` to run here")  # fmt: skip
 
 
 def _gone(address: str) -> str:

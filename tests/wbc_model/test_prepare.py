@@ -37,6 +37,28 @@ def test_the_summary_tells_every_count(data: Path, tmp_path: Path, capsys: pytes
     assert "every array has the bytes that were written" in out
 
 
+def test_images_whose_content_was_not_fetched_are_left_out_and_counted(tmp_path: Path, capsys):
+    """As git-annex and DVC leave them; when they are fetched, they are prepared anew."""
+    folder = tmp_path / "cells"
+    for cell in ("blast", "band"):
+        (folder / cell).mkdir(parents=True)
+        for i in range(12):
+            Image.new("RGB", (8, 8), (200, 10 * i, 90)).save(folder / cell / f"{i}.png")
+    moved = [file.rename(tmp_path / file.name) for file in sorted((folder / "blast").iterdir())[:3]]
+    for file in moved:
+        (folder / "blast" / file.name).symlink_to(f"../../annex/{file.name}")
+    command = [str(folder), "--cache", str(tmp_path / "cache"), "--image-size", "32"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "left out                       0           3        3" in out
+    assert "left out 3: is a link without content: fetch the file" in out
+    (tmp_path / "annex").mkdir()
+    for file in moved:
+        file.rename(tmp_path / "annex" / file.name)
+    assert main(command) == 0
+    assert "left out                       0           0        0" in capsys.readouterr().out
+
+
 def test_a_damaged_cache_is_told(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     command = ["bccd", "--data", str(data), "--cache", str(tmp_path), "--image-size", "32", "--check"]
     assert main(command) == 0
