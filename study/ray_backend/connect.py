@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
 
+import grpc
 import ray
 from ray._private.utils import get_ray_address_file, read_ray_address
 
@@ -118,7 +119,10 @@ def _address() -> str:
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
-    except (OSError, ValueError, OverflowError) as error:
+        with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+            if os.environ.get("RAY_USE_TLS", "0") == "0":
+                grpc.channel_ready_future(channel).result(timeout=ANSWER_SECONDS)  # or another program has the port
+    except (OSError, ValueError, OverflowError, grpc.FutureTimeoutError) as error:
         raise InputError(_gone(address)) from error
     return address
 

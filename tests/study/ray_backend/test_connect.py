@@ -61,6 +61,13 @@ def test_an_address_where_nothing_answers_is_told(address: str):
     refused("no Ray cluster answers at RAY_ADDRESS=.*: start it, or unset RAY_ADDRESS")
 
 
+def test_a_port_that_another_program_has_taken_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        note(f"127.0.0.1:{other.getsockname()[1]}")
+        refused("a Ray cluster that is gone")
+
+
 def test_a_dashboards_address_is_told():
     os.environ["RAY_ADDRESS"] = "http://127.0.0.1:8265"
     refused("is a dashboard's: give that of the cluster's head")
