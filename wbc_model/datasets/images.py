@@ -52,7 +52,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         raise ValueError("its signed, 32-bit or floating-point pixels have no known range: convert it to 8 bits")
     if image.mode.startswith("I"):  # which `convert` would clip
         bits = tags.get(BITS_PER_SAMPLE, (16,))[0]
-        grey = (np.asarray(image).astype(np.int64) >> (bits - 8)).astype(np.uint8)
+        grey = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
         return Image.fromarray(255 - grey if tags.get(PHOTOMETRIC) == 0 else grey).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
