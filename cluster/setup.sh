@@ -47,6 +47,13 @@ install_packages() {
   echo "$stamp" > .venv/wbc-study.stamp
 }
 
+# Whether the environment's Python runs here, where another may have made it, and is the one that PYTHON chooses.
+runs() {
+  local made
+  made=$(.venv/bin/python -c "$minor" 2>/dev/null) && [ "$made" = "$("${PYTHON:-.venv/bin/python}" -c "$minor")" ]
+}
+minor='import sys; print(sys.version_info[:2])'
+
 # On a machine with an NVIDIA card that torch cannot use: which driver is there, and which would do. It only warns.
 check_card() {
   local cuda driver
@@ -63,7 +70,10 @@ case $PWD in *[[:space:]\'\"\\]*)
 esac
 # Several machines may set up one folder that they share: the first does it, and the others wait.
 exec 9> .setup.lock
-flock -n 9 2> /dev/null || { echo "setup: waiting for another set-up in this folder" >&2; flock 9 || true; }
+if command -v flock > /dev/null && ! flock -n 9; then
+  echo "setup: waiting for another set-up in this folder" >&2
+  flock 9 || true  # a file system without locks
+fi
 stamp=$(cat requirements.txt pyproject.toml cluster/setup.sh | sha256sum | cut -d' ' -f1)
-[ "$(cat .venv/wbc-study.stamp 2>/dev/null || true)" = "$stamp" ] || install_packages
+{ [ "$(cat .venv/wbc-study.stamp 2>/dev/null || true)" = "$stamp" ] && runs; } || install_packages
 if grep -qs 0x10de /sys/bus/pci/devices/*/vendor; then check_card; fi

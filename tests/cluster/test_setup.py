@@ -21,7 +21,7 @@ esac
 """
 UV = r"""#!/usr/bin/env bash
 case "$1" in
-  venv) rm -rf .venv; mkdir -p .venv/bin; printf '#!/bin/sh\n' > .venv/bin/python; chmod +x .venv/bin/python ;;
+  venv) rm -rf .venv; mkdir -p .venv/bin; ln -s "$REAL" .venv/bin/python ;;
   *) echo "uv ${UV_SYSTEM_PYTHON:-} ${UV_REQUIRE_HASHES:-} ${UV_DEFAULT_INDEX:-} ${UV_CACHE_DIR:-}" >> "$LOG" ;;
 esac
 """
@@ -94,6 +94,15 @@ def test_a_folder_from_which_ray_cannot_start_is_refused_at_once(name: str, tool
 @pytest.mark.parametrize("name", ["é", "[1]", "a$b"])
 def test_other_odd_folders_are_fine(name: str, tools: Path, tmp_path: Path):
     assert set_up(checkout(tmp_path / name), tools)[0] == 0
+
+
+def test_it_is_done_once_and_again_where_the_environment_does_not_run(tools: Path, tmp_path: Path):
+    folder = checkout(tmp_path / "a")
+    times = [sum(line.startswith("pip") for line in set_up(folder, tools)[2]) for _ in range(2)]
+    (folder / ".venv" / "bin" / "python").unlink()
+    (folder / ".venv" / "bin" / "python").symlink_to("/of/another/machine/python")
+    times.append(sum(line.startswith("pip") for line in set_up(folder, tools)[2]))
+    assert times == [1, 1, 2]
 
 
 def test_of_two_at_once_one_waits_and_has_nothing_left_to_do(tools: Path, tmp_path: Path):
