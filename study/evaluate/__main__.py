@@ -46,8 +46,13 @@ has, 2 invalid arguments or input
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m study.evaluate", description=DESCRIPTION, epilog=EXAMPLES,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    p = argparse.ArgumentParser(
+        prog="python -m study.evaluate",
+        usage="python -m study.evaluate TRIAL... --on DATASET|[NAME=]DIR... [options]",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     p.add_argument("trials", nargs="+", metavar="TRIAL",
                    help="a trial's id or folder; `proposed`: every proposed model in the storage; `all`")  # fmt: skip
     p.add_argument("--on", nargs="+", required=True, metavar="DATASET|[NAME=]DIR",
