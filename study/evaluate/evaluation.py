@@ -8,9 +8,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
+from upath import UPath
 
-from study.storage import TrialFiles
-from wbc_model.errors import decoding
+from study.storage import TrialFiles, predictions_file
+from study.storage.beside import hashes
+from wbc_model.errors import Damaged, decoding
 from wbc_model.files import sealed, unsealed
 from wbc_model.scoring.metrics import ConfusionMatrix
 
@@ -67,12 +69,29 @@ def evaluations_of(files: TrialFiles) -> dict[str, Evaluation]:
     Raises:
         Damaged: one that is not what was written.
     """
-    found = {}
-    for file in sorted(files.folder.glob("evaluations/*.json")):
-        value = unsealed(file.read_bytes(), where=file)
-        with decoding(file):
-            found[file.stem] = _EVALUATION.validate_python(value)
-    return found
+    there = sorted(file for file in files.folder.glob("evaluations/*.json") if not file.name.startswith("damaged-"))
+    return {file.stem: read_evaluation(file) for file in there}
+
+
+def read_evaluation(file: UPath) -> Evaluation:
+    """
+    Raises:
+        Damaged: it is not what was written.
+    """
+    value = unsealed(file.read_bytes(), where=file)
+    with decoding(file):
+        return _EVALUATION.validate_python(value)
+
+
+def check_evaluation(files: TrialFiles, file: UPath) -> None:
+    """Compare an evaluation, and the predictions that belong to it, with their hashes.
+
+    Raises:
+        Damaged: one of them is not what was written.
+    """
+    evaluation, name = read_evaluation(file), predictions_file(file.stem)
+    if hashes({name: files.read(name) or b""})[name] != evaluation.predictions:
+        raise Damaged(f"{files.folder / name} is damaged or missing: it has another hash than {file} says")
 
 
 def write_evaluation(files: TrialFiles, evaluation: Evaluation) -> None:

@@ -11,6 +11,7 @@ from upath import UPath
 
 from study.costs.model import FILE as COSTS
 from study.costs.model import Costs
+from study.evaluate.evaluation import check_evaluation
 from study.plan import RunRecord
 from study.storage.beside import check_file
 from study.storage.manifests import kept_manifest
@@ -32,6 +33,7 @@ from study.trial.leases import SILENT, is_abandoned
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import check_zip, unsealed
 
+MODEL = "model.safetensors"
 ALONE = ("predictions", "gradcam")
 """How the names of files begin that a record of an older version does not list."""
 
@@ -118,9 +120,16 @@ def _trial(storage: Storage, files: TrialFiles, records_of: RecordsOf) -> Iterat
 
 def _finished(storage: Storage, files: TrialFiles, record: RunRecord) -> Iterator[Fault]:
     for name in record.files or [file.name for file in files.folder.iterdir() if file.name.startswith(ALONE)]:
+        if name == MODEL and not (files.folder / name).exists():
+            yield Fault(f"{files.folder / name} is missing: the model can no longer be used", None)
+            continue
         again = partial(restore_file, storage, files, record, name)
         yield from _fault(partial(_check_beside, files, record, name), again)
     yield from _fault(partial(_check_epochs, files, record), partial(restore_epochs, files, record))
+    for file in files.folder.glob("evaluations/*.json"):
+        if not file.name.startswith("damaged-"):
+            again = partial(keep, file, "study.evaluate tests the model again")
+            yield from _fault(partial(check_evaluation, files, file), again)
     for name in ("checkpoint.pt", "error.json"):
         if (file := files.folder / name).exists():
             yield Fault(f"{file} is left over: the trial is finished", partial(remove, file))

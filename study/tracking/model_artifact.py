@@ -7,6 +7,7 @@ import wandb
 
 from study.plan import RunRecord, Trial
 from study.storage import Storage
+from study.storage.paths import is_local
 from study.tracking import wandb_run
 from wbc_model.errors import Damaged
 from wbc_model.inference.model_file import CARD, FILE
@@ -27,7 +28,7 @@ def log_model(run: wandb.Run, record: RunRecord, storage: Storage) -> None:
     if content is None or run.disabled:
         return
     path = Path(str(files.folder / FILE))
-    if "://" in str(files.folder):
+    if not is_local(files.folder):
         if run.offline:
             return
         path = Path(run.dir).parents[2] / FILE  # removed with the run's folder, of which only the log is kept

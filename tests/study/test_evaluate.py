@@ -1,5 +1,6 @@
 """Kept models, tested on other images than those of their records."""
 
+import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,12 @@ import analysis
 from analysis.tables.notes import notes
 from search_spaces.paper import DATASETS
 from study.evaluate.__main__ import main
-from study.evaluate.evaluation import evaluations_of
+from study.evaluate.evaluation import Evaluation, evaluations_of, write_evaluation
 from study.evaluate.evaluator import seen_images
-from study.plan import Trial
+from study.plan import RunRecord, Trial
 from study.settings import Settings
 from study.storage import Storage
+from study.storage.examine import Fault, examine
 from study.trial.execute import run_trial
 from study.trial.inputs import check_inputs
 from tests.study.conftest import QUICK
@@ -23,6 +25,7 @@ from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.preparation.manifest import Entry
+from wbc_model.scoring.metrics import ConfusionMatrix
 from wbc_model.synthetic import folders as drawn_data
 
 
@@ -111,6 +114,36 @@ def test_a_folder_is_tested_whole_and_what_the_model_has_seen_is_told(
         (ward / cell).rename(ward / f"{cell[::-1]}")
     assert main(words) == 2
     assert "knows none of its classes, only basophil, monocyte" in capsys.readouterr().err
+
+
+def test_damaged_evaluations_are_found_and_a_model_that_was_deleted_is_no_damage(tmp_path: Path):
+    matrix = ConfusionMatrix(CELLS, tuple(tuple(int(i == j) for j in range(5)) for i in range(5)))
+    record = RunRecord(trial=Trial(TrialConfig(), 0), best_epoch=0, validation=matrix, test=matrix, curves=[],
+                       seconds=1.0, provenance={}, files={"model.safetensors": "m"})  # fmt: skip
+    files = Storage(str(tmp_path)).trial(record.trial.id)
+    files.write_epochs([])
+    files.finish(record)
+    for name, content in (("bccd", b"numbers"), ("lisc", b"others")):
+        files.write(f"predictions-{name}.npz", content)
+        write_evaluation(files, Evaluation(
+            dataset=name, title=name, declaration="", test_set=True, images="", model="m", matrix=matrix, unknown=0,
+            trained_on=0, validated_on=0, predictions=hashlib.sha256(content).hexdigest(), seconds=1.0, made={},
+        ))  # fmt: skip
+
+    def faults() -> list[Fault]:
+        return list(examine(Storage(str(tmp_path)), lambda _: []))
+
+    assert [(fault.what.rpartition("/")[2], fault.mend) for fault in faults()] == [
+        ("model.safetensors is missing: the model can no longer be used", None)
+    ]
+    files.write("predictions-bccd.npz", b"numb")
+    files.write("evaluations/lisc.json", b"{")
+    for fault in faults()[1:]:
+        assert "damaged" in fault.what
+        assert fault.mend
+        assert fault.mend().done.endswith("study.evaluate tests the model again")
+    assert len(faults()) == 1
+    assert evaluations_of(files) == {}
 
 
 def test_a_trial_without_a_model_is_one_clear_error(settings: Settings, capsys: pytest.CaptureFixture[str]):
