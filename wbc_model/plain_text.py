@@ -11,6 +11,7 @@ _CONTROL = re.compile(
     "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff"  # other line ends, and what reverses text
     "\ud800-\udfff]"  # bytes of a file's name that are no UTF-8
 )
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _FORMULA = re.compile("[\\s\u200b]*[=+@\\-\uff1d\uff0b\uff20\uff0d]|[\t\r]")
 
 
@@ -45,7 +46,10 @@ def markdown(text: str) -> str:
 
 @contextlib.contextmanager
 def plain_output() -> Iterator[None]:
-    """What is printed in this context is `printable`, but for line ends and tabs. Also a decorator."""
+    """What is printed in this context is `printable`, but for line ends and tabs. Also a decorator.
+
+    Colours, in which libraries print their messages at a terminal, are left out.
+    """
     with contextlib.ExitStack() as stack:
         if sys.stdout is not None:
             stack.enter_context(contextlib.redirect_stdout(cast(TextIO, _Printable(sys.stdout))))
@@ -63,7 +67,8 @@ class _Printable:
 
     def write(self, text: str) -> int:
         start = text[:1] if text[:1] == "\r" else ""  # a progress bar goes back to the start of its line
-        return self.rich_proxied_file.write(start + printable(text[len(start) :], keep="\n\t"))
+        plain = printable(_COLOUR.sub("", text[len(start) :]), keep="\n\t")
+        return self.rich_proxied_file.write(start + plain)
 
     def writelines(self, lines: list[str]) -> None:
         for line in lines:

@@ -1,5 +1,6 @@
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,11 +10,13 @@ import pytest
 from s3fs import S3FileSystem
 
 from analysis.__main__ import main as whole_main
+from search_spaces.own import own_tables
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import configs
 from study.storage import Storage
 from wbc_model.choices import CELLS
+from wbc_model.datasets.dataset import Dataset
 from wbc_model.scoring.metrics import ConfusionMatrix
 
 NUMBERS = [table.number for table in TABLES]
@@ -213,3 +216,19 @@ def test_a_whole_study_exits_0(tmp_path, make_record, write_run):
     assert (done.returncode, done.stderr) == (0, "")
     assert "Table 4: 6 of 6 rows, best OA 100.00 (α 0), 100.00 (α 0.2)" in done.stdout
     assert "46 of 46 finished" in (tmp_path / "build" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize(
+    ("label", "status", "told"), [("β [ward]*", 0, "all tables"), ("淋巴", 1, "not made; pdflatex")]
+)
+def test_a_table_that_latex_refuses_is_told_by_the_exit_status(label, status, told, tmp_path, make_record, capsys):
+    ward = Dataset(name="ward", label=label, classes=("[a", "*b"))
+    for config in configs(own_tables((ward,))):
+        record = make_record(config)
+        record = replace(record, trial=replace(record.trial, tables=("D1",)))
+        Storage(str(tmp_path / "runs")).trial(record.trial.id).finish(record)
+    assert main(["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == status
+    assert f"tables.pdf: {told}" in capsys.readouterr().out
+    assert (tmp_path / "build" / "tables.pdf").exists() == (status == 0)

@@ -44,12 +44,12 @@ def test_a_manifest_holds_names_that_are_no_formulas_and_gives_them_back(text, t
 def test_a_command_prints_control_characters_as_text(capsys):
     @reports_input_errors
     def main() -> int:
-        print("a\x1b[31mb\tc", "\x9b", sep="\n")
+        print("a\x1b[2Jb\tc", "\x1b[31;1mred\x1b[0m \x9b", sep="\n")
         print("\r 50 %", end="", file=sys.stderr)
         raise InputError("no \x1b]0;file\x07")
 
     assert main() == 2
-    assert capsys.readouterr() == ("a\\u001b[31mb\tc\n\\u009b\n", "\r 50 %error: no \\u001b]0;file\\u0007\n")
+    assert capsys.readouterr() == ("a\\u001b[2Jb\tc\nred \\u009b\n", "\r 50 %error: no \\u001b]0;file\\u0007\n")
     print("\x1b")
     assert capsys.readouterr().out == "\x1b\n"
 
