@@ -15,8 +15,8 @@ from analysis.runs.evaluated import add_evaluated
 from analysis.runs.manifests import Manifest, read_manifests
 from analysis.runs.read import read
 from analysis.runs.reading import Reading
-from analysis.stats.compare import Photographs, PredictionLookup
 from analysis.stats.evidence import ComparedTable, Line, gather, power_lines
+from analysis.stats.predictions import Photographs, PredictionLookup
 from analysis.tables.choose import choose, tables_under
 from analysis.tables.fill import Filled, fill
 from search_spaces.paper import PROPOSED
@@ -81,7 +81,7 @@ class Study:
         return self._frame(line for one in self.compared for line in delta_lines(one, self.proposed))
 
     def power(self) -> pd.DataFrame:
-        """One line per comparison of a score that is a share of images: the differences that it could have shown."""
+        """One line per comparison: its standard errors, and the minimum detectable difference."""
         return self._frame(line for one in self.compared for line in power_lines(one))
 
     def runs(self) -> pd.DataFrame:

@@ -6,26 +6,24 @@ Scores, differences and the ends of 95 % intervals are in percent, or percentage
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from math import nan
+from math import isinf, nan
 from typing import Any
 
 import pandas as pd
 
 from analysis.runs.fingerprints import provenance_line
-from analysis.stats.compare import Comparison, RowPredictions, differences
+from analysis.stats.compare import Comparison
+from analysis.stats.error import Error
 from analysis.stats.evidence import ComparedTable, Line
-from analysis.stats.paired import interval, mean_interval, share_interval
-from analysis.tables.fill import Filled, Row, cells, percent, values
+from analysis.stats.intervals import Ends, intervals
+from analysis.tables.fill import Filled, cells, percent
 from search_spaces.table import Column
 from wbc_model.config import TrialConfig
 from wbc_model.plain_text import csv_cell
 
 EQ_6 = Column("macro_f1_eq6", "AF1 by Eq. (6)")
 
-Ends = tuple[float, float] | None
-
-FORMATS = {"p": "{:.4g}", "p Holm": "{:.4g}", "hours": "{:.4f}"}
-FORMATS |= dict.fromkeys(("disagreement", "detectable", "smallest significant"), "{}")
+FORMATS = {"p": "{:.4g}", "p corrected": "{:.4g}", "p of the networks": "{:.4g}", "hours": "{:.4f}"}
 """Number formats by column; all other columns have two decimals."""
 
 
@@ -75,62 +73,43 @@ def _whole(value: Any) -> Any:
 
 
 def cell_lines(compared: ComparedTable) -> list[Line]:
-    """One line per cell: its number, its intervals over seeds and over images, and its difference from the best."""
+    """One line per cell: its number, its intervals, and its difference from the best of its column."""
     filled = compared.filled
     against = {(one.row.labels, one.column): one for one in compared.comparisons}
     lines = []
     for row in filled.rows:
         for i, (column, cell) in enumerate(zip(filled.table.columns, row.cells, strict=True)):
             line = {"table": filled.table.number, "row": filled.describe(row), "score": column.label}
-            seeds, images, by = intervals(row, compared.predictions_of(row, column), column)
             line |= {"n": len(row.runs), "mean": _number(cell.mean), "sd": _number(cell.sd)}
-            line |= _ends("over seeds", seeds) | _ends("over images", images) | {"images by": by}
-            line |= {"best": cell.best, "tied with the best": cell.tied}
+            found = intervals(compared, row, column)
+            for name, ends in (("", found.both), ("over seeds", found.seeds), ("over images", found.images)):
+                line |= _ends(name, ends)
+            line |= {"images by": found.by, "best": cell.best, "tied with the best": cell.tied}
+            line |= {"worse with one seed": cell.worse_network}
             one = against.get((row.labels, i))
             lines.append(line | (_compared(filled, one) if one else {}))
     return lines
 
 
-def intervals(row: Row, called: RowPredictions | None, column: Column) -> tuple[Ends, Ends, str]:
-    """The 95 % intervals of a score in [0, 1] over the seeds and over the test images, and the method of the latter."""
-    scores = values(column, row.runs)
-    seeds = mean_interval(scores) if len(scores) > 1 else None
-    if not scores:
-        return None, None, ""
-    if len(scores) == 1 and not (called and called.images.grouped) and (counted := _share(row, column)):
-        return seeds, share_interval(*counted), "Wilson"
-    if called:
-        of = "photographs" if called.images.grouped else "images"
-        return seeds, interval(called.resampled(row.seeds)[column.key]), f"bootstrap of {of}"
-    return seeds, None, ""
-
-
-def _share(row: Row, column: Column) -> tuple[int, int] | None:
-    """Hits and images of a score that is a share of images, for a row of one run; None for other scores."""
-    key, matrix = column.key, row.runs[0].tests[(column.on or row.config.dataset).name]
-    if key == "accuracy":
-        return sum(line[i] for i, line in enumerate(matrix.counts)), sum(map(sum, matrix.counts))
-    if not key.startswith("recall/"):
-        return None
-    i = matrix.classes.index(key.removeprefix("recall/"))
-    return matrix.counts[i][i], sum(matrix.counts[i])
-
-
 def _compared(filled: Filled, one: Comparison) -> Line:
-    d = one.difference
     return {
         "best row": filled.describe(one.best),
-        "difference": 100 * d.value,
-        **_ends("difference", (d.low, d.high)),
-        "test": d.test,
-        "p": d.p,
-        "p Holm": one.adjusted,
+        **_difference(one.value, one.error),
+        "p corrected": one.adjusted,
+        "p of the networks": nan if one.as_networks is None else one.as_networks,
     }
+
+
+def _difference(value: float, error: Error) -> Line:
+    """A difference with its interval and p, and the test that they come from."""
+    ends = max(value - error.reach, -1.0), min(value + error.reach, 1.0)
+    test = "images + seeds" + ("" if isinf(error.df) else f", {error.df:.0f} df")
+    return {"difference": 100 * value, **_ends("difference", ends), "test": test, "p": error.p(value)}
 
 
 def _ends(name: str, ends: Ends) -> Line:
     low, high = ends or (nan, nan)
-    return {f"{name} low": 100 * low, f"{name} high": 100 * high}
+    return {f"{name} low".strip(): 100 * low, f"{name} high".strip(): 100 * high}
 
 
 def _number(score: Decimal | None) -> float:
@@ -145,14 +124,15 @@ def delta_lines(compared: ComparedTable, proposed: TrialConfig) -> list[Line]:
     }
     for row in filled.rows:
         reference = ours.get(row.config.dataset, row)
-        if reference is row or not {row.labels, reference.labels} <= set(compared.called):
+        block = next((one for one in compared.blocks if {row.labels, reference.labels} <= set(one.labels)), None)
+        if reference is row or block is None:
             continue
-        seeds, each = differences(compared.called[row.labels], compared.called[reference.labels])
+        i, j = block.labels.index(row.labels), block.labels.index(reference.labels)
         for column in filled.table.columns:
-            if d := each.get(column.key):
+            if column.key in block.model.names and not column.on:
                 line = {"table": filled.table.number, "row": filled.describe(row), "less": filled.describe(reference)}
-                line |= {"score": column.label, "n": len(seeds), "difference": 100 * d.value}
-                lines.append(line | _ends("difference", (d.low, d.high)) | {"test": d.test, "p": d.p})
+                line |= {"score": column.label, "n": len(row.runs)}
+                lines.append(line | _difference(*block.model.difference(i, j, column.key)))
     return lines
 
 

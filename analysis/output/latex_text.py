@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from analysis.tables.fill import TICK, TIED
+from analysis.tables.fill import TICK, TIED, WORSE_NETWORK
 from wbc_model.plain_text import printable
 
 _SMALL = (
@@ -18,7 +18,8 @@ _MATHS = {
     "→": r"\rightarrow", "←": r"\leftarrow", "↔": r"\leftrightarrow", "↑": r"\uparrow", "↓": r"\downarrow",
     "⇒": r"\Rightarrow", "∞": r"\infty", "∈": r"\in", "∉": r"\notin", "∅": r"\emptyset", "∩": r"\cap", "∪": r"\cup",
     "∑": r"\sum", "∏": r"\prod", "∂": r"\partial", "∆": r"\Delta", "∇": r"\nabla", "°": r"^\circ", "′": "'",
-    "µ": r"\mu", "ς": r"\varsigma", "ϵ": r"\epsilon", "ϕ": r"\phi", "ϑ": r"\vartheta", "ℓ": r"\ell", TIED: r"\dagger",
+    "µ": r"\mu", "ς": r"\varsigma", "ϵ": r"\epsilon", "ϕ": r"\phi", "ϑ": r"\vartheta", "ℓ": r"\ell",
+    TIED: r"\dagger", WORSE_NETWORK: r"\ddagger",
 }  # fmt: skip
 _SIGNS = {
     "\u00a0": "~", "‐": "-", "‑": "-", "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''",

@@ -1,63 +1,19 @@
-"""Compare each cell of a table with the best of its column, by paired tests on the test images of both rows."""
+"""Compare each cell of a table with the best of its column, by the model of the rows that share its test images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from statistics import fmean
+from itertools import combinations
 
 import numpy as np
-from statsmodels.stats.multitest import multipletests
 
-from analysis.runs.predictions import PredictionsOf, of_record
-from analysis.stats.paired import LabelledImages, interval, mcnemar, over_seeds, randomised, resampled
+from analysis.stats.chance import ALPHA, DRAWS, Chance, freedom, normal
+from analysis.stats.error import Error
+from analysis.stats.model import Model
+from analysis.stats.predictions import RowPredictions
 from analysis.tables.fill import Filled, Row, Score
-from wbc_model.config import TrialConfig
-from wbc_model.datasets.dataset import Dataset
-from wbc_model.scoring.scores import Scores, scores
-
-ALPHA = 0.05
-EXACT, EXCHANGE, SEEDS = "exact McNemar", "randomisation", "paired t over seeds"
 
 Labels = tuple[str, ...]
-Photographs = Mapping[str, str]
-"""By image id, the photographed cell that the image is a copy of (BCCD)."""
-
-
-@dataclass(frozen=True, eq=False)
-class RowPredictions:
-    """The classes that a row's trials predicted for the test images."""
-
-    config: TrialConfig
-    images: LabelledImages
-    by_seed: Mapping[int, np.ndarray]
-    """Predicted class index of each image (N,)."""
-
-    def scores(self, seed: int) -> dict[str, float]:
-        """Every score of the trial with this seed, in [0, 1]."""
-        counts = self.images.counts(self.by_seed[seed]).sum(0)
-        return {name: float(value) for name, value in scores(counts, self.images.cells).items()}
-
-    @cached_property
-    def _resampled(self) -> dict[int, Scores]:
-        return {seed: resampled(self.images, called) for seed, called in self.by_seed.items()}
-
-    def resampled(self, seeds: Sequence[int]) -> dict[str, np.ndarray]:
-        """By score, its mean over the seeds in each bootstrap resample of the images (RESAMPLES,)."""
-        each = [self._resampled[seed] for seed in seeds]
-        return {name: np.mean([values[name] for values in each], axis=0) for name in each[0]}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """The difference of a score between two rows, over the seeds that both have, as a share in [-1, 1]."""
-
-    value: float
-    low: float
-    high: float
-    """Ends of the 95 % interval, by a paired bootstrap over the images."""
-    p: float
-    test: str
-    """The test that gave p; with several seeds, the test over images or the one over seeds, whichever p is larger."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,109 +23,161 @@ class Comparison:
     row: Row
     best: Row
     column: int
-    seeds: tuple[int, ...]
-    difference: Difference
+    value: float
+    """The difference, as a share in [-1, 0]."""
+    error: Error
     adjusted: float
-    """p after Holm's correction over all comparisons of the table."""
+    """In how many tables of equally good rows some difference in the table is as large, over images and seeds."""
+    as_networks: float | None
+    """The same over images alone, where a row has one seed: then only its trained networks can be compared."""
+    detectable: float
+    """The minimum detectable difference, as a share; infinite where none is."""
+
+    @property
+    def worse(self) -> bool:
+        """Whether the row's method is shown to be worse; one seed cannot show it."""
+        return self.as_networks is None and self.adjusted < ALPHA
+
+    @property
+    def worse_network(self) -> bool:
+        return self.as_networks is not None and self.as_networks < ALPHA
+
+    @property
+    def p(self) -> float:
+        """Of this comparison alone, over images and seeds."""
+        return self.error.p(self.value)
 
 
-class PredictionLookup:
-    """The predictions of rows; a row that is in several tables is read once."""
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Rows of a table that were tested on the same images."""
 
-    def __init__(self, predictions: PredictionsOf, photographs: Photographs) -> None:
-        self._predictions, self._photographs = predictions, photographs
-        self._known: dict[tuple[Dataset | None, tuple[str, ...]], RowPredictions | None] = {}
+    labels: tuple[Labels, ...]
+    model: Model
+    best_within: int
 
-    def of(self, row: Row, *, on: Dataset | None = None) -> RowPredictions | None:
-        """A row's predictions; None if it has no run, or if a run lacks predictions of the same images as the others.
+    @cached_property
+    def groups(self) -> list[list[int]]:
+        """Indices of the rows that compete with each other."""
+        heads = [labels[: self.best_within] for labels in self.labels]
+        return [[i for i, other in enumerate(heads) if other == head] for head in dict.fromkeys(heads)]
 
-        Args:
-            on: the dataset whose test images are meant; None: the row's own.
+    def group(self, i: int) -> list[int]:
+        return next(group for group in self.groups if i in group)
 
-        Raises:
-            InputError: predictions contradict the confusion matrix of their record.
-        """
-        key = on, tuple(run.trial.id for run in row.runs)
-        if key not in self._known:
-            self._known[key] = self._read(row, on)
-        return self._known[key]
-
-    def _read(self, row: Row, on: Dataset | None) -> RowPredictions | None:
-        found = [of_record(run, self._predictions, on=on) for run in row.runs]
-        first = next(iter(found), None)
-        if first is None or not all(one and np.array_equal(one.ids, first.ids) for one in found):
-            return None
-        names = list(map(str, first.ids))
-        units = np.unique([self._photographs.get(name, name) for name in names], return_inverse=True)[1]
-        images = LabelledImages(first.ids, first.truth, row.runs[0].test.classes, units)
-        return RowPredictions(
-            row.config, images, {s: one.called for s, one in zip(row.seeds, found, strict=True) if one}
-        )
+    def chance(self, *, fixed: bool) -> Chance:
+        return Chance(replace(self.model, fixed=fixed), self.groups, seed=len(self.labels))
 
 
-@cache
-def differences(a: RowPredictions, b: RowPredictions) -> tuple[tuple[int, ...], dict[str, Difference]]:
-    """The seeds that both rows have, and by score, `a` minus `b`; both empty if the rows cannot be paired."""
-    seeds = tuple(sorted(set(a.by_seed) & set(b.by_seed)))
-    if not seeds or not np.array_equal(a.images.ids, b.images.ids):
-        return (), {}
-    tests = _tests(a, b, seeds)
-    each_a, each_b = ([called.scores(seed) for seed in seeds] for called in (a, b))
-    spread_a, spread_b = a.resampled(seeds), b.resampled(seeds)
-    found = {}
-    for name, (p, test) in tests.items():
-        low, high = interval(spread_a[name] - spread_b[name])
-        value = fmean(one[name] for one in each_a) - fmean(one[name] for one in each_b)
-        found[name] = Difference(value=value, low=low, high=high, p=p, test=test)
-    return seeds, found
-
-
-def _tests(a: RowPredictions, b: RowPredictions, seeds: Sequence[int]) -> dict[str, tuple[float, str]]:
-    """By score, p and its test. With several seeds p is the larger of that over images and that over seeds."""
-    calls_a, calls_b = ([called.by_seed[seed] for seed in seeds] for called in (a, b))
-    p = randomised(a.images, calls_a, calls_b, seed=int(a.config.id, 16) ^ int(b.config.id, 16))
-    found = {name: (value, EXCHANGE) for name, value in p.items()}
-    if len(seeds) == 1:
-        exact = {} if a.images.grouped else mcnemar(a.images, calls_a[0], calls_b[0])
-        return found | {name: (value, EXACT) for name, value in exact.items()}
-    each_a, each_b = ([called.scores(seed) for seed in seeds] for called in (a, b))
-    t = over_seeds(*({name: [one[name] for one in each] for name in found} for each in (each_a, each_b)))
-    return {name: max(found[name], (t[name], SEEDS)) for name in found}
-
-
-def compare(filled: Filled, called: Mapping[Labels, RowPredictions]) -> list[Comparison]:
-    """Compare each cell with the best of its column and group, if both rows have predictions of the same images."""
+def blocks(filled: Filled, called: Mapping[Labels, RowPredictions]) -> list[Block]:
+    """The rows that have predictions, by their test images."""
+    keys = list(dict.fromkeys(column.key for column in filled.table.columns if not column.on))
+    alike: dict[tuple[str, bytes], list[Labels]] = {}
+    for labels, one in called.items():
+        alike.setdefault((one.config.dataset.name, one.images.ids.tobytes()), []).append(labels)
     found = []
-    for i, column in enumerate(filled.table.columns):
-        for row, best in _rivals(filled, i):
-            if not {row.labels, best.labels} <= set(called):
-                continue
-            seeds, each = differences(called[row.labels], called[best.labels])
-            if d := each.get(column.key):
-                found.append(Comparison(row=row, best=best, column=i, seeds=seeds, difference=d, adjusted=1.0))
-    if not found:
+    for group in alike.values():
+        images = called[group[0]].images
+        if names := [key for key in keys if images.has(key)]:
+            model = Model(images, [called[labels].called for labels in group], names)
+            found.append(Block(tuple(group), model, filled.table.best_within))
+    return found
+
+
+class _Chances:
+    """How rare the differences of a table are if rows are equally good, over all pairs and columns.
+
+    Free step-down max-t (Westfall & Young 1993): a difference competes with those that are not larger than it.
+    """
+
+    def __init__(self, blocks: Sequence[Block], *, fixed: bool) -> None:
+        self.each = {block: block.chance(fixed=fixed) for block in blocks}
+        pairs = [(block, *pair) for block in blocks for group in block.groups for pair in combinations(group, 2)]
+        found = {(*pair, name): self._deviate(*pair, name) for pair in pairs for name in pair[0].model.names}
+        drawn = {pair: self.each[pair[0]].deviates(*pair[1:]) for pair in pairs}
+        largest, p = np.zeros(DRAWS, np.float32), {}
+        for block, i, j, name in sorted(found, key=found.__getitem__):
+            one = block, i, j, name
+            np.maximum(largest, drawn[block, i, j][:, block.model.names.index(name)], out=largest)
+            p[one] = float(1 + (largest >= found[one] - 1e-6).sum()) / (DRAWS + 1)
+        self.critical = float(np.quantile(largest, 1 - ALPHA))
+        ordered = list(reversed(p))
+        self._adjusted = dict(zip(ordered, np.maximum.accumulate([p[one] for one in ordered]), strict=True))
+
+    def _deviate(self, block: Block, i: int, j: int, name: str) -> float:
+        value, error = self.each[block].model.difference(i, j, name)
+        df = freedom(np.array(error.images), np.array(error.seeds), error.df)
+        return float(normal(np.array(abs(value) / error.sd), df))
+
+    def adjusted(self, block: Block, i: int, j: int, name: str) -> float:
+        """In how many tables of equally good rows a difference competing with this one is as large."""
+        return float(self._adjusted[block, min(i, j), max(i, j), name])
+
+    def detectable(self, block: Block, i: int, name: str) -> float:
+        """The minimum detectable difference of a row from all others of its group, as a share."""
+        return float(self._detectable(block, i)[block.model.names.index(name)])
+
+    @cache  # noqa: B019 -- lives as long as the comparison of one table
+    def _detectable(self, block: Block, i: int) -> np.ndarray:
+        return self.each[block].detectable(i, block.group(i), critical=self.critical)
+
+
+def compare(filled: Filled, blocks: Sequence[Block]) -> list[Comparison]:
+    """Compare each cell with the best of its column and group, if both rows were tested on the same images."""
+    pairs = [(i, row, best) for i in range(len(filled.table.columns)) for row, best in rivals(filled, i)]
+    shared = [(i, row, best, block) for i, row, best in pairs for block in blocks if _both(block, row, best)]
+    if not shared:
         return []
-    adjusted = multipletests([one.difference.p for one in found], method="holm")[1]
-    return [replace(one, adjusted=float(p)) for one, p in zip(found, adjusted, strict=True)]
+    single = any(1 in (len(row.runs), len(best.runs)) for _, row, best, _ in shared)
+    methods, networks = _Chances(blocks, fixed=False), _Chances(blocks, fixed=True) if single else None
+    return [_compared(filled, *one, methods, networks) for one in shared]
 
 
-def _rivals(filled: Filled, column: int) -> list[tuple[Row, Row]]:
+def _both(block: Block, row: Row, best: Row) -> bool:
+    return {row.labels, best.labels} <= set(block.labels)
+
+
+def _compared(
+    filled: Filled, column: int, row: Row, best: Row, block: Block, methods: _Chances, networks: _Chances | None
+) -> Comparison:
+    name = filled.table.columns[column].key
+    i, j = block.labels.index(row.labels), block.labels.index(best.labels)
+    value, error = block.model.difference(i, j, name)
+    single = networks if 1 in (len(row.runs), len(best.runs)) else None
+    return Comparison(
+        row=row,
+        best=best,
+        column=column,
+        value=value,
+        error=error,
+        adjusted=methods.adjusted(block, i, j, name),
+        as_networks=single.adjusted(block, i, j, name) if single else None,
+        detectable=np.inf if single else methods.detectable(block, i, name),
+    )
+
+
+def rivals(filled: Filled, column: int) -> Iterator[tuple[Row, Row]]:
     """Each row whose number is not the best of its group, paired with the first row whose number is."""
     best: dict[Labels, Row] = {}
     for row in filled.rows:
         if row.cells[column].best:
             best.setdefault(row.labels[: filled.table.best_within], row)
-    others = [row for row in filled.rows if row.cells[column].mean is not None and not row.cells[column].best]
-    return [(row, best[group]) for row in others if (group := row.labels[: filled.table.best_within]) in best]
+    for row in filled.rows:
+        group = row.labels[: filled.table.best_within]
+        if group in best and row.cells[column].mean is not None and not row.cells[column].best:
+            yield row, best[group]
 
 
 def mark(filled: Filled, comparisons: Sequence[Comparison]) -> Filled:
-    """Mark every cell that is not shown to be worse than the best as tied; so are cells that could not be tested."""
-    worse = [one for one in comparisons if one.adjusted < ALPHA and one.difference.value < 0]
-    shown = {(one.row.labels, one.column) for one in worse}
-    marked = {(row.labels, i) for i in range(len(filled.table.columns)) for row, _ in _rivals(filled, i)} - shown
+    """Mark every cell that is not shown to be worse than the best; so are cells that could not be tested."""
+    told = {(one.row.labels, one.column): one for one in comparisons}
+    behind = {(row.labels, i) for i in range(len(filled.table.columns)) for row, _ in rivals(filled, i)}
 
-    def cells(row: Row) -> tuple[Score, ...]:
-        return tuple(replace(cell, tied=(row.labels, i) in marked) for i, cell in enumerate(row.cells))
+    def marked(row: Row, i: int) -> Score:
+        one = told.get((row.labels, i))
+        network = bool(one and one.worse_network)
+        tied = (row.labels, i) in behind and not network and not (one and one.worse)
+        return replace(row.cells[i], tied=tied, worse_network=network)
 
-    return replace(filled, rows=tuple(replace(row, cells=cells(row)) for row in filled.rows))
+    rows = [replace(row, cells=tuple(marked(row, i) for i in range(len(row.cells)))) for row in filled.rows]
+    return replace(filled, rows=tuple(rows))

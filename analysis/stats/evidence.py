@@ -1,17 +1,16 @@
-"""A table whose cells are compared with the best of their columns, and the notes on the tests."""
+"""A table whose cells are compared with the best of their columns."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import nan
-from statistics import median
 from typing import Any
 
 import numpy as np
 
-from analysis.stats.compare import ALPHA, Comparison, Labels, PredictionLookup, RowPredictions, compare, mark
-from analysis.stats.power import detectable, smallest_significant
-from analysis.tables.fill import TIED, Filled, Row
+from analysis.stats.compare import Block, Comparison, Labels, blocks, compare, mark, rivals
+from analysis.stats.model import Model
+from analysis.stats.predictions import PredictionLookup, RowPredictions
+from analysis.stats.remarks import remarks
+from analysis.tables.fill import Filled, Row
 from search_spaces.table import Column
 from wbc_model.datasets.dataset import Dataset
 
@@ -21,18 +20,22 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class ComparedTable:
-    """A table with its cells marked, and the predictions and comparisons that the marks come from."""
+    """A table with its cells marked, and the models and comparisons that the marks come from."""
 
     filled: Filled
-    called: Mapping[Labels, RowPredictions]
-    """By labels, the predictions of each row that has some."""
+    blocks: Sequence[Block]
+    """The rows that have predictions, by their test images."""
     comparisons: Sequence[Comparison]
-    cross_predictions: Mapping[tuple[Labels, Dataset], RowPredictions]
-    """The same on the test images of another dataset, for columns that name one."""
+    elsewhere: Mapping[tuple[Labels, Dataset], Model]
+    """Of each row on the test images of another dataset, for columns that name one."""
 
-    def predictions_of(self, row: Row, column: Column) -> RowPredictions | None:
-        """The predictions that a cell's number was counted from; None if they were not kept."""
-        return self.cross_predictions.get((row.labels, column.on)) if column.on else self.called.get(row.labels)
+    def model_of(self, row: Row, column: Column) -> tuple[Model, int] | None:
+        """The model that a cell's number is in and the index of its row there; None if predictions were not kept."""
+        if column.on:
+            alone = self.elsewhere.get((row.labels, column.on))
+            return (alone, 0) if alone else None
+        found = next((block for block in self.blocks if row.labels in block.labels), None)
+        return (found.model, found.labels.index(row.labels)) if found else None
 
 
 def gather(filled: Filled, calls: PredictionLookup) -> ComparedTable:
@@ -42,96 +45,63 @@ def gather(filled: Filled, calls: PredictionLookup) -> ComparedTable:
         InputError: predictions contradict the confusion matrix of their record.
     """
     found = {row.labels: calls.of(row) for row in filled.rows}
-    called = {labels: one for labels, one in found.items() if one}
-    others = {column.on for column in filled.table.columns if column.on}
-    cross_predictions = {(row.labels, on): one for row in filled.rows for on in others if (one := calls.of(row, on=on))}
-    comparisons = compare(filled, called)
+    of_rows = blocks(filled, {labels: one for labels, one in found.items() if isinstance(one, RowPredictions)})
+    comparisons = compare(filled, of_rows)
+    missing = {labels: one for labels, one in found.items() if isinstance(one, str)}
     marked = mark(filled, comparisons)
-    marked = replace(marked, test_notes=tuple(_test_notes(marked, called, comparisons)))
-    return ComparedTable(marked, called, comparisons, cross_predictions)
+    marked = replace(
+        marked, test_notes=tuple(remarks(marked, of_rows, comparisons, _untested(filled, of_rows, missing)))
+    )
+    return ComparedTable(marked, of_rows, comparisons, _elsewhere(filled, calls))
 
 
-def _test_notes(
-    filled: Filled, called: Mapping[Labels, RowPredictions], comparisons: Sequence[Comparison]
-) -> Iterable[str]:
-    """Notes on the marks: the tests, their limits, and the minimum detectable differences."""
-    if any(cell.tied for row in filled.rows for cell in row.cells):
-        yield f"{TIED} tied with the best of its column: no significant difference shown."
-    if comparisons:
-        tests = sorted({one.difference.test for one in comparisons})
-        yield (
-            f"Tests against the best of the column, paired by test image: {', '.join(tests)}; "
-            f"Holm's correction over the {len(comparisons)} tests of this table, level {ALPHA:g}."
-        )
-    if any(len(one.seeds) == 1 for one in comparisons):
-        yield "With one seed the tests compare trained networks, not methods: another seed may rank them differently."
-    yield from _copies(called)
-    if untested := [filled.describe(row) for row in filled.rows if row.runs and row.labels not in called]:
-        yield f"Not tested, because predictions of the same test images are missing: {', '.join(untested)}."
-    if found := "; ".join(_power(filled, called, comparisons)):
-        yield f"Minimum detectable difference at 80 % power (percentage points, uncorrected): {found}."
+def _elsewhere(filled: Filled, calls: PredictionLookup) -> dict[tuple[Labels, Dataset], Model]:
+    columns = [column for column in filled.table.columns if column.on]
+    found = {}
+    for row in filled.rows:
+        for on in dict.fromkeys(column.on for column in columns if column.on):
+            if isinstance(one := calls.of(row, on=on), RowPredictions):
+                names = [key for key in dict.fromkeys(column.key for column in columns) if one.images.has(key)]
+                found[row.labels, on] = Model(one.images, [one.called], names)
+    return found
 
 
-def _copies(called: Mapping[Labels, RowPredictions]) -> Iterable[str]:
-    """A note on each dataset whose test images are copies of photographs."""
-    for dataset, one in {one.config.dataset: one for one in called.values()}.items():
-        if not dataset.of_copies or one.config.rehearsal:
-            continue
-        images = one.images
-        note = (
-            f"its {len(images.ids)} test images are copies of {images.n_units} photographed cells, which are the "
-            "units of its tests and intervals."
-            if images.grouped
-            else "its test images are copies of a few photographs but are tested as if they were independent, "
-            "which overstates differences. --photographs says which image is a copy of which photograph."
-        )
-        yield f"{dataset.title}: {note}"
-
-
-def _power(filled: Filled, called: Mapping[Labels, RowPredictions], comparisons: Sequence[Comparison]) -> Iterable[str]:
-    by_dataset: dict[Dataset, list[str]] = defaultdict(list)
-    for (dataset, _), group in _by_score(filled, called, comparisons).items():
-        by_dataset[dataset].append(f"{group[0]['score']} {median(line['detectable'] for line in group):.2f}")
-    for dataset, scores in by_dataset.items():
-        yield f"{dataset.title} {', '.join(scores)}"
-
-
-def _by_score(
-    filled: Filled, called: Mapping[Labels, RowPredictions], comparisons: Sequence[Comparison]
-) -> dict[tuple[Dataset, str], list[Line]]:
-    """By dataset and score, the power of each comparison of a score that is a share of images."""
-    groups: dict[tuple[Dataset, str], list[Line]] = defaultdict(list)
-    for one in comparisons:
-        column = filled.table.columns[one.column]
-        if column.key == "accuracy" or column.key.startswith("recall/"):
-            a, b = called[one.row.labels], called[one.best.labels]
-            groups[a.config.dataset, column.key].append({"score": column.label} | _disagreement(a, b, one, column.key))
-    return groups
-
-
-def _disagreement(a: RowPredictions, b: RowPredictions, one: Comparison, key: str) -> Line:
-    """On how many images exactly one of two rows is right, and the differences that could be shown, in percent."""
-    images = a.images
-    part = images.truth == images.cells.index(key.split("/")[1]) if "/" in key else np.ones(len(images.truth), bool)
-    units = len(set(images.units[part]))
-    seed = one.seeds[0]
-    split = (a.by_seed[seed] == images.truth) != (b.by_seed[seed] == images.truth)
-    share = float(split[part].mean())
-    smallest = smallest_significant(units, disagreements=round(share * units))
-    return {
-        "test images": int(part.sum()),
-        "independent": units,
-        "disagreement": round(100 * share, 2),
-        "detectable": round(100 * detectable(units, disagreement=share), 2),
-        "smallest significant": nan if smallest is None else round(100 * smallest, 2),
-    }
+def _untested(filled: Filled, of_rows: Sequence[Block], missing: Mapping[Labels, str]) -> dict[Labels, str]:
+    """By row that some cell could not be tested of, the reason."""
+    found = {}
+    for i in range(len(filled.table.columns)):
+        for row, best in rivals(filled, i):
+            homes = [next((b for b in of_rows if one.labels in b.labels), None) for one in (row, best)]
+            if row.labels in missing:
+                found[row.labels] = missing[row.labels]
+            elif best.labels in missing:
+                found[row.labels] = f"the best row, {filled.describe(best)}, has {missing[best.labels]}"
+            elif homes[0] is not homes[1]:
+                found[row.labels] = f"other test images than the best row, {filled.describe(best)}"
+    return found
 
 
 def power_lines(evidence: ComparedTable) -> list[Line]:
-    """A line per comparison of a score that is a share of images: the differences that it could have shown."""
-    filled = evidence.filled
-    return [
-        {"table": filled.table.number, "dataset": dataset.name} | line
-        for (dataset, _), lines in _by_score(filled, evidence.called, evidence.comparisons).items()
-        for line in lines
-    ]
+    """A line per comparison: its standard errors over images and over seeds, and the difference it could have shown."""
+    filled, lines = evidence.filled, []
+    for one in evidence.comparisons:
+        column = filled.table.columns[one.column]
+        found = evidence.model_of(one.row, column)
+        assert found is not None
+        model = found[0]
+        lines.append(
+            {
+                "table": filled.table.number,
+                "dataset": one.row.config.dataset.name,
+                "score": column.label,
+                "row": filled.describe(one.row),
+                "best row": filled.describe(one.best),
+                "units": round(float(model.weight[model.names.index(column.key)])),
+                "seeds": len(one.row.runs),
+                "seeds of the best": len(one.best.runs),
+                "SE over images": 100 * one.error.images**0.5,
+                "SE over seeds": 100 * one.error.seeds**0.5,
+                "detectable": 100 * one.detectable if np.isfinite(one.detectable) else np.nan,
+            }
+        )
+    return lines

@@ -14,7 +14,7 @@ from wbc_model.errors import InputError
 
 DASH = "–"
 TICK = "✓"
-TIED = "†"
+TIED, WORSE_NETWORK = "†", "‡"
 USUAL_DATA = (TrialConfig().split, TrialConfig().augmentation)
 
 
@@ -27,7 +27,13 @@ class Score:
     """Sample standard deviation over the seeds; None for one seed."""
     best: bool = False
     tied: bool = False
-    """Not the best, but tied with it: no test shows a difference (stats/compare.py)."""
+    """Not the best, but tied with it: not shown to be worse (stats/compare.py)."""
+    worse_network: bool = False
+    """With one seed: the trained network is worse than the best one, which is not shown of the method."""
+
+    @property
+    def mark(self) -> str:
+        return TIED if self.tied else WORSE_NETWORK if self.worse_network else ""
 
     def __str__(self) -> str:
         if self.mean is None:
@@ -157,8 +163,7 @@ def cells(columns: Sequence[Column], runs: Sequence[RunRecord]) -> list[Score]:
 def values(column: Column, runs: Sequence[RunRecord]) -> list[float]:
     """A column's score in [0, 1] of each run that has it."""
     tests = [run.tests.get((column.on or run.trial.config.dataset).name) for run in runs]
-    scores = [test.scores() for test in tests if test]
-    return [score[column.key] for score in scores if column.key in score]
+    return [test.scores()[column.key] for test in tests if test and test.has(column.key)]
 
 
 def _cell(scores: Sequence[float]) -> Score:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from analysis.runs.fingerprints import provenance_line
-from analysis.tables.fill import TICK, TIED, Filled, Row, Score
+from analysis.tables.fill import TICK, Filled, Row, Score
 from analysis.tables.notes import footnotes, groups_begin, notes, repeats, title
 from search_spaces.table import Table
 
@@ -142,7 +142,7 @@ def _score(cell: Score, row: Row) -> LayoutCell:
     return LayoutCell(
         text=str(cell),
         bold=cell.best,
-        mark=TIED if cell.tied else "",
+        mark=cell.mark,
         value=cell.mean,
         opens=cell.mean is not None or bool(row.missing_seeds),
     )

@@ -38,7 +38,7 @@ def notes(filled: Filled) -> list[str]:
     if empty := sum(not row.runs for row in filled.rows):
         lines.append(f"{empty} of {len(filled.rows)} rows missing; to fill them: {command(filled)}")
     if any(cell.mean is None for row in filled.rows if row.runs for cell in row.cells):
-        lines.append("A dash in a row with numbers: the dataset lacks this cell type.")
+        lines.append("A dash in a row with numbers: the test set lacks this cell type.")
     if any(cell.best for row in filled.rows for cell in row.cells):
         lines.append("Best results in bold, by the printed numbers.")
     lines += [*filled.test_notes, *_evaluated(filled)]

@@ -45,6 +45,7 @@ class World:
     hardness: np.ndarray
     """Standard normal, of each photographed cell."""
     rng: np.random.Generator
+    name: str
 
     @classmethod
     def of(cls, dataset: Dataset, *, seed: int, sizes: Sequence[int] | None = None) -> "World":
@@ -54,7 +55,7 @@ class World:
         place = np.concatenate([np.arange(n) for n in np.bincount(truth)])
         copies = COPIES if dataset == BCCD else 1
         cells = np.unique(np.stack([truth, place // copies]), axis=1, return_inverse=True)[1].ravel()
-        return cls(truth, cells, rng.normal(size=cells.max() + 1), rng)
+        return cls(truth, cells, rng.normal(size=cells.max() + 1), rng, dataset.name)
 
     @property
     def photographs(self) -> dict[str, str]:
@@ -64,7 +65,7 @@ class World:
 
     @property
     def ids(self) -> np.ndarray:
-        return np.array([f"{i}.png" for i in range(len(self.truth))])
+        return np.array([f"{self.name}/{i}.png" for i in range(len(self.truth))])
 
     def called(self, errors: np.ndarray, *, seeds: int, sd: float | np.ndarray) -> np.ndarray:
         """Predicted classes (rows, seeds, N) of networks whose errors are independent but for the images' hardness.

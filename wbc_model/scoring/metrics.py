@@ -26,6 +26,11 @@ class ConfusionMatrix:
             counts[true][guess] += 1
         return cls(classes, tuple(map(tuple, counts)))
 
+    def has(self, score: str) -> bool:
+        """Whether there is such a score: the recall of a class wants an image of it."""
+        counts = dict(zip(self.classes, self.counts, strict=True))
+        return not score.startswith("recall/") or any(counts.get(score.removeprefix("recall/"), ()))
+
     @property
     def accuracy(self) -> float:
         """OA: correct images over all images, in [0, 1]."""

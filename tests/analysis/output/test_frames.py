@@ -7,8 +7,8 @@ import pytest
 
 from analysis.output.frames import cell_lines, delta_lines, frame, run_lines, to_csv
 from analysis.output.rank_table import ranks
-from analysis.stats.compare import PredictionLookup
 from analysis.stats.evidence import gather, power_lines
+from analysis.stats.predictions import PredictionLookup
 from analysis.stats.ranks import critical_difference
 from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED, TABLES
@@ -30,9 +30,11 @@ def test_every_cell_has_its_number_its_intervals_and_its_distance_from_the_best(
     assert len(lines) == 12
     for line in lines:
         assert float(line["over images low"]) < float(line["mean"]) < float(line["over images high"])
+        assert line["low"] < line["over images low"] < line["over images high"] < line["high"]
         assert isnan(line["over seeds low"])
-        assert line["images by"] == ("Wilson" if line["score"] == "OA" else "bootstrap of images")
+        assert line["images by"] == "images"
         assert line["best"] or float(line["difference low"]) <= float(line["difference"]) <= 0.005
+        assert line["best"] or line["p"] <= line["p corrected"]
         assert line["best"] or line["best row"] in ("RM SCAM", "DM SCAM", "RM DM SCAM")
 
 
@@ -40,7 +42,8 @@ def test_several_seeds_have_intervals_over_seeds_too():
     evidence = of("7", seeds=(0, 1, 2))
     for line in cell_lines(evidence):
         assert float(line["over seeds low"]) < float(line["mean"]) < float(line["over seeds high"])
-        assert line["images by"] == "bootstrap of images"
+        assert line["low"] <= min(line["over seeds low"], line["over images low"])
+        assert line["high"] >= max(line["over seeds high"], line["over images high"])
 
 
 def test_deltas_are_from_the_proposed_row():
@@ -54,9 +57,10 @@ def test_deltas_are_from_the_proposed_row():
 
 
 def test_power_tells_what_could_have_been_shown():
-    lines = power_lines(of("9"))
-    assert {line["test images"] for line in lines if line["score"] == "B"} == {42}
-    assert all(line["detectable"] > 0 for line in lines)
+    lines = power_lines(of("9", seeds=(0, 1)))
+    assert {line["units"] for line in lines if line["score"] == "B"} == {42}
+    assert all(line["detectable"] > line["SE over images"] > 0 for line in lines)
+    assert all(isnan(line["detectable"]) for line in power_lines(of("9")))
 
 
 def test_costs_list_each_trial_once(make_record):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from analysis.output.latex import document, render
-from analysis.stats.compare import PredictionLookup
 from analysis.stats.evidence import gather
+from analysis.stats.predictions import PredictionLookup
 from analysis.tables.fill import fill
 from analysis.tables.layout import lay_out
 from search_spaces.paper import PROPOSED, TABLES

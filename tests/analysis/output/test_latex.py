@@ -211,7 +211,7 @@ def test_groups_of_attention_are_as_in_the_paper():
 
 def test_notes_explain_the_dash_of_a_cell_type_that_a_dataset_lacks(make_record):
     bccd = next(config for (dataset, _), config in BY_NUMBER["12"].rows.items() if dataset == "BCCD")
-    note = "A dash in a row with numbers: the dataset lacks this cell type."
+    note = "A dash in a row with numbers: the test set lacks this cell type."
     assert note in render(fill(BY_NUMBER["12"], [make_record(bccd)]))
     assert note not in render(fill(BY_NUMBER["12"], [make_record(PROPOSED)]))
 

@@ -162,3 +162,11 @@ def test_runs_on_different_data_or_weights_never_share_a_table(make_record):
         fill(MIXUP, [made(RAW, data="a"), made(VIRTUAL, data="b")])
     with pytest.raises(InputError, match="mixes different weights of resnet50"):
         fill(MIXUP, [made(c, data="a", weights={"resnet50": {"sha256": h}}) for c, h in ((RAW, "1"), (VIRTUAL, "2"))])
+
+
+def test_the_recall_of_a_class_without_test_images_is_a_dash(make_record):
+    nine = next(table for table in TABLES if table.number == "9")
+    counts = [[10 * (i == j) for j in range(5)] for i in range(5)]
+    counts[2] = [0] * 5
+    (row,) = (row for row in fill(nine, [make_record(PROPOSED, counts=counts)]).rows if row.runs)
+    assert [str(cell) for cell in row.cells] == ["100.00", "100.00", "–", "100.00", "100.00"]

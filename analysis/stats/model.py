@@ -1,0 +1,123 @@
+"""The model of a table: a score varies with the test images and with the seeds, and both variances are added.
+
+The error of a row's mean is a normal one from the test images, which all rows share, plus one from the seeds, whose
+variance is estimated from the scatter of all rows. docs/analysis.md gives reasons and sources.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from analysis.stats.error import Error
+from analysis.stats.images import LabelledImages
+from wbc_model.scoring.scores import scores
+
+ASSUMED_SD = 0.005
+"""Standard deviation over seeds that is assumed for every score where no row has two seeds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The scores of rows that were tested on the same images, and how they vary."""
+
+    images: LabelledImages
+    called: Sequence[np.ndarray]
+    """Predicted classes of each row (seeds, N)."""
+    names: list[str]
+    """The scores."""
+    fixed: bool = False
+    """Whether the question is of these trained networks alone: then only the images vary."""
+
+    @cached_property
+    def seeds(self) -> np.ndarray:
+        """Seeds of each row (rows,)."""
+        return np.array([len(one) for one in self.called])
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """Units that each score is a share of (scores,)."""
+        return np.array([self.images.weight(name) for name in self.names])
+
+    @cached_property
+    def _each(self) -> list[np.ndarray]:
+        """Of each row, the scores of its seeds (seeds, scores)."""
+        found = [scores(self.images.matrices(one), self.images.cells) for one in self.called]
+        return [np.stack([one[name] for name in self.names], axis=-1) for one in found]
+
+    @cached_property
+    def _influences(self) -> list[np.ndarray]:
+        return [self.images.influences(one, self.names) for one in self.called]
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """(rows, scores)."""
+        return np.array([one.mean(0) for one in self._each])
+
+    @cached_property
+    def influence(self) -> np.ndarray:
+        """Of the means over the seeds (rows, scores, units)."""
+        return np.array([one.mean(0) for one in self._influences])
+
+    @cached_property
+    def df(self) -> int:
+        """Degrees of freedom of the variance over seeds, pooled over the rows; 0: no row has two seeds."""
+        return int((self.seeds - 1).sum())
+
+    @cached_property
+    def scatter(self) -> np.ndarray:
+        """Covariance of the scores over seeds on these test images, pooled over the rows (scores, scores)."""
+        if self.fixed or not self.df:
+            return np.eye(len(self.names)) * (0.0 if self.fixed else ASSUMED_SD**2)
+        apart = np.concatenate([one - one.mean(0) for one in self._each])
+        return apart.T @ apart / self.df
+
+    @cached_property
+    def interaction(self) -> np.ndarray:
+        """The covariance over images of each mean that the scatter over seeds holds too (rows, scores, scores).
+
+        Seeds err on different images; without this, their part would be counted twice (Cameron, Gelbach & Miller 2011).
+        """
+        found = np.zeros((len(self.called), *self.scatter.shape))
+        for r, one in enumerate(self._influences):
+            if not self.fixed and len(one) > 1:
+                apart = one - one.mean(0)
+                found[r] = np.einsum("scu,sdu->cd", apart, apart) / (len(one) * (len(one) - 1))
+        return found
+
+    def over_images(self, i: int, j: int) -> np.ndarray:
+        """Variance over test images of the difference of two equally good rows (scores,), less the interaction.
+
+        One more unit, on which the rows disagree, keeps it above zero where they agree on all.
+        """
+        found = ((self.influence[i] - self.influence[j]) ** 2).sum(-1)
+        apart = np.diagonal(self.interaction[i] + self.interaction[j])
+        return np.maximum(found - apart, 0) + self.weight**-2.0
+
+    def over_seeds(self, i: int, j: int) -> np.ndarray:
+        """Variance over seeds of the difference of two rows (scores,)."""
+        return np.diag(self.scatter) * (1 / self.seeds[i] + 1 / self.seeds[j])
+
+    def difference(self, i: int, j: int, name: str) -> tuple[float, Error]:
+        """Row i minus row j, in [-1, 1], and its error."""
+        c = self.names.index(name)
+        value = float(self.mean[i, c] - self.mean[j, c])
+        images = float(self.over_images(i, j)[c] + value**2 / self.weight[c])
+        return value, Error(images=images, seeds=float(self.over_seeds(i, j)[c]), df=self.error_df)
+
+    def error(self, i: int, name: str) -> Error:
+        """The error of the mean of one row."""
+        c = self.names.index(name)
+        images = float((self.influence[i, c] ** 2).sum() - self.interaction[i, c, c])
+        return Error(images=max(images, 0.0), seeds=float(self.scatter[c, c] / self.seeds[i]), df=self.error_df)
+
+    def error_as_networks(self, i: int, name: str) -> Error:
+        """The error of the mean of one row over images alone, of its trained networks."""
+        c = self.names.index(name)
+        return Error(images=float((self.influence[i, c] ** 2).sum()), seeds=0.0, df=np.inf)
+
+    @property
+    def error_df(self) -> float:
+        """Degrees of freedom of the variance over seeds; infinite where it is assumed or does not count."""
+        return float(self.df) if self.df and not self.fixed else np.inf

@@ -1,0 +1,95 @@
+"""The notes below a table that say what its marks mean and what they rest on."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+
+import numpy as np
+
+from analysis.stats.chance import ALPHA
+from analysis.stats.compare import Block, Comparison, Labels
+from analysis.stats.model import ASSUMED_SD
+from analysis.tables.fill import TIED, WORSE_NETWORK, Filled
+from wbc_model.datasets.dataset import Dataset
+
+
+def remarks(
+    filled: Filled, blocks: Sequence[Block], comparisons: Sequence[Comparison], untested: Mapping[Labels, str]
+) -> Iterator[str]:
+    """What the marks mean, what the tests rest on, rows that could not be tested, minimum detectable differences."""
+    if any(cell.tied for row in filled.rows for cell in row.cells):
+        yield f"{TIED} tied with the best of its column: not shown to be worse."
+    yield from _one_seed(comparisons)
+    if any(one.worse for one in comparisons):
+        yield "A number without a mark is worse than the best of its column."
+    if comparisons:
+        yield (
+            "Differences are tested over images (paired) and seeds together; seed SD in points: "
+            f"{'; '.join(_scatter(filled, blocks))}. p is corrected for all pairs of rows and all columns (max-t), "
+            f"level {ALPHA:g}."
+        )
+    yield from _copies(filled, blocks)
+    if untested:
+        named = {filled.describe(row): untested[row.labels] for row in filled.rows if row.labels in untested}
+        yield f"Not tested: {'; '.join(f'{name} ({why})' for name, why in named.items())}."
+    if found := "; ".join(_detectable(filled, comparisons)):
+        yield f"Minimum detectable difference at 80 % power (percentage points): {found}."
+
+
+def _one_seed(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    single = [one for one in comparisons if one.as_networks is not None]
+    if marked := [one.adjusted for one in single if one.worse_network]:
+        low, high = (f"{100 * end:.2g}" for end in (min(marked), max(marked)))
+        often = f"{low} %" if low == high else f"{low} to {high} %"
+        yield (
+            f"{WORSE_NETWORK} one seed, of this row or of the best: these trained networks differ by more than the "
+            "test images explain, but other seeds may rank them differently. With the seed SD below, equally good "
+            f"methods differ as much in {often} of such tables."
+        )
+    if single:
+        yield "One seed shows no method to be worse."
+
+
+def _scatter(filled: Filled, blocks: Sequence[Block]) -> Iterator[str]:
+    """The standard deviation over seeds of each score, by dataset."""
+    labels = {column.key: column.label for column in filled.table.columns}
+    assumed = [block for block in blocks if not block.model.df]
+    for block in blocks:
+        if block not in assumed:
+            sds = 100 * np.sqrt(np.diag(block.model.scatter))
+            each = ", ".join(f"{labels[name]} {sd:.2f}" for name, sd in zip(block.model.names, sds, strict=True))
+            yield f"{_dataset(filled, block).title} {each} (pooled over its rows, {block.model.df} df)"
+    if assumed:
+        where = ", ".join(dict.fromkeys(_dataset(filled, block).title for block in assumed))
+        yield f"{where} {100 * ASSUMED_SD:g} (assumed: no row has two seeds)"
+
+
+def _dataset(filled: Filled, block: Block) -> Dataset:
+    return filled.table.rows[block.labels[0]].dataset
+
+
+def _copies(filled: Filled, blocks: Sequence[Block]) -> Iterator[str]:
+    """A note on each dataset whose test images are copies of photographs."""
+    for dataset, block in {_dataset(filled, block): block for block in blocks}.items():
+        if not dataset.of_copies or filled.table.rows[block.labels[0]].rehearsal:
+            continue
+        images = block.model.images
+        note = (
+            f"its {len(images.ids)} test images are copies of {images.n_units} photographed cells, which are the "
+            "units of its tests and intervals."
+            if images.grouped
+            else "its test images are copies of a few photographs but are tested as if they were independent, "
+            "which overstates differences. --photographs says which image is a copy of which photograph."
+        )
+        yield f"{dataset.title}: {note}"
+
+
+def _detectable(filled: Filled, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """By dataset, the median of each score's minimum detectable differences."""
+    by_dataset: dict[Dataset, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for one in comparisons:
+        if np.isfinite(one.detectable):
+            label = filled.table.columns[one.column].label
+            by_dataset[one.row.config.dataset][label].append(100 * one.detectable)
+    for dataset, scores in by_dataset.items():
+        yield f"{dataset.title} {', '.join(f'{label} {median(each):.2f}' for label, each in scores.items())}"
