@@ -46,6 +46,8 @@ def _by_column(dataset: Dataset, files: Sequence[ImageFile], path: Path, *, colu
             rows: list[Mapping[str, str]] = list(csv.DictReader(file))
     except OSError as error:
         raise DataError(f"{dataset}: groups.csv: {error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{dataset}: {path} is no CSV file in UTF-8: {error}") from error
     if rows and not {"file", column} <= set(rows[0]):
         raise DataError(f"{dataset}: {path} has the columns {', '.join(rows[0])}; wanted file and {column}")
     named = {row["file"]: row[column] for row in rows if row[column]}

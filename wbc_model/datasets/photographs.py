@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from wbc_model.datasets.dataset import DataError
 from wbc_model.datasets.find import ImageFile
 from wbc_model.datasets.images import read_rgb
 from wbc_model.datasets.photo_matching import PhotoMatcher
+from wbc_model.errors import decoding
 from wbc_model.files import whole_file
 
 UNKNOWN = "unknown"
@@ -62,11 +64,16 @@ def origins(
 
 
 def read_origins(path: Path) -> PhotographOrigins:
-    """Read a result that `origins` has kept in the cache, `bccd-photographs-*.csv`."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
-    pairs = tuple((a, b) for kind, a, b in rows if kind == "same cell")
-    return PhotographOrigins({image: name for kind, image, name in rows if kind == "image"}, pairs)
+    """Read a result that `origins` has kept in the cache, `bccd-photographs-*.csv`.
+
+    Raises:
+        Damaged: it is another file.
+    """
+    content = path.read_bytes()
+    with decoding(path):
+        rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
+        pairs = tuple((a, b) for kind, a, b in rows if kind == "same cell")
+        return PhotographOrigins({image: name for kind, image, name in rows if kind == "image"}, pairs)
 
 
 def _match(samples: Sequence[ImageFile], files: Sequence[Path], *, workers: int | None) -> PhotographOrigins:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wbc_model.config import TrialConfig
-from wbc_model.datasets.dataset import Dataset, Groups, letters
+from wbc_model.datasets.dataset import DataError, Dataset, Groups, letters
 from wbc_model.datasets.declare import all_of, declare
 from wbc_model.datasets.find import find, unused
 from wbc_model.datasets.groups import groups_of
@@ -93,6 +93,15 @@ def test_a_wrong_declaration_is_one_clear_line(cells: Path, text: str, message: 
     with pytest.raises(InputError, match=message) as caught:
         declare(str(cells))
     assert "pydantic" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"file;patient\nz\xe9lle.png;1\n", b"file,patient\n" + b"x" * 200_000 + b",1\n"])
+def test_a_table_of_groups_that_cannot_be_read_is_told(content: bytes, cells: Path):
+    (cells / "patients.csv").write_bytes(content)
+    (cells / "dataset.toml").write_text('[groups]\ncsv = "patients.csv"\ncolumn = "patient"\n')
+    dataset, _ = declare(str(cells))
+    with pytest.raises(DataError, match="patients.csv is no CSV file in UTF-8: "):
+        groups_of(dataset, find(dataset, cells), data=cells, cache=cells)
 
 
 @pytest.mark.parametrize("name", ["a=b", "it's [1] 50% é", "x" * 100])
