@@ -1,5 +1,6 @@
 """The exit status of every command: 0 all is well, 1 something is missing or was found, 2 invalid input."""
 
+import os
 import shlex
 import signal
 import subprocess
@@ -112,6 +113,23 @@ def test_the_status_says_what_happened(case: str, places: dict[str, Path], capsy
     told = capsys.readouterr().err
     assert "Traceback" not in told
     assert ("error: " in told) == (expected == "2")
+
+
+@pytest.mark.parametrize("variable", ["PYTHONOPTIMIZE=2", "PYTHONOPTIMIZE=1", "PYTHONIOENCODING=ascii", "LC_ALL=C"])
+def test_what_the_shell_sets_for_python_stops_no_plan(variable: str, tmp_path: Path):
+    name, _, value = variable.partition("=")
+    command = [sys.executable, ROOT / "study" / "run.py", "--plan", "--storage", tmp_path]
+    done = subprocess.run(command, env=os.environ | {name: value}, capture_output=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_without_docstrings_a_launch_says_what_to_unset(drawn: Path, tmp_path: Path):
+    command = [sys.executable, ROOT / "study" / "run.py", "--data", drawn, "--storage", tmp_path]
+    env = os.environ | {"PYTHONOPTIMIZE": "2"}
+    done = subprocess.run(command, env=env, capture_output=True, check=False, cwd=tmp_path, text=True)
+    assert (done.returncode, done.stderr) == (
+        2, "error: Ray needs the docstrings that PYTHONOPTIMIZE=2 and -OO remove: unset the variable\n"
+    )  # fmt: skip
 
 
 def test_ctrl_c_is_130_without_a_traceback():

@@ -188,7 +188,7 @@ def read(path: Path) -> dict[str, torch.Tensor]:
             begins = file.read(40)
         raise WeightsError(
             f"{path} is damaged, or no file of weights: it has {path.stat().st_size} bytes and begins with {begins!r} "
-            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason is given'}). "
+            f"({type(error).__name__}). "
             "Download it again"
         ) from error
 
