@@ -73,6 +73,8 @@ def _set_variables() -> None:
     for name in [name for name in os.environ if name.startswith("TUNE_")]:
         del os.environ[name]
     os.environ |= FIXED
+    if address := os.environ.pop("RAY_ADDRESS", "").strip():
+        os.environ["RAY_ADDRESS"] = address
     if "RAY_TMPDIR" not in os.environ and not _fits(folder := tempfile.gettempdir()):
         print(f"the path of the temporary folder {folder} is too long for Ray's sockets, or has a blank: /tmp is used",
               file=sys.stderr)  # fmt: skip

@@ -33,7 +33,7 @@ LONGEST_NAME, LONGEST_TAG = 128, 64
 
 
 def mode(*, offline: bool) -> Tracking:
-    """W&B's mode: WANDB_MODE where it is set, else online with an API key and offline without one.
+    """W&B's mode: WANDB_MODE (or WANDB_DISABLED) where it is set, else online with an API key and offline without one.
 
     Args:
         offline: stay offline even with a key.
@@ -41,8 +41,10 @@ def mode(*, offline: bool) -> Tracking:
     Raises:
         InputError: WANDB_MODE is none of the three, or W&B's client does not accept a key or another variable.
     """
+    refused = os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes", "on")  # as older clients have it
     set_aside()
     named, *_ = [os.environ.pop(name, "") for name in AS_ARGUMENTS]  # empty or wrong, they would stop the client
+    named = named or ("disabled" if refused else "")
     if named not in ("", *get_args(Tracking)):
         raise InputError(f"WANDB_MODE={named}: must be one of {', '.join(get_args(Tracking))}")
     try:

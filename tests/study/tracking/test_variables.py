@@ -84,6 +84,12 @@ def test_a_mode_that_wandb_keeps_in_its_file_is_honoured(kept: str, monkeypatch:
     assert mode(offline=False) == "online"
 
 
+def test_a_client_that_is_disabled_as_older_ones_were_stays_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_DISABLED", "true")
+    assert mode(offline=False) == "disabled"
+
+
 def test_long_names_of_ours_are_cut_to_what_the_server_takes(trials: list[Trial], settings: Settings, monkeypatch):
     """Every limit of the client applies to an offline run as well."""
     trial = Trial(trials[0].config, 0, tuple(f"{'x' * 70}{n}" for n in range(2)), {})
