@@ -1,6 +1,6 @@
 """Train on some of BCCD's images, keep the model, and count the cells of photographs that it has never seen.
 
-    python tests/benchmarks/photographs.py DATA WEIGHTS --out DIR [--cache DIR] [--images 200] [--epochs 5]
+    python tests/benchmarks/photographs.py DATA WEIGHTS --out DIR [--cache DIR]
 
 DATA is a folder with BCCD as Kaggle publishes it, its photographs included. Photographs with one label each are held
 out at random, and with them every image that is a copy of one of them or shows the same cell. The model trains on
@@ -24,7 +24,11 @@ from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.datasets.dataset import Dataset, Groups
 from wbc_model.datasets.find import ImageFile, find
 from wbc_model.datasets.photographs import PhotographOrigins, origins
-from wbc_model.inference.model_file import FILE, Calibration, ModelInfo, to_bytes
+from wbc_model.files import write_whole
+from wbc_model.inference import count, load, predict
+from wbc_model.inference.calibration import calibrate
+from wbc_model.inference.calls import Predicted
+from wbc_model.inference.model_file import FILE, ModelInfo, to_bytes
 from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.cache import prepare
@@ -104,12 +108,32 @@ def train(config: TrialConfig, folder: Path, *, weights: Path, cache: Path) -> b
         print({name: round(value, 4) for name, value in report.row().items()}, flush=True)
     assert report is not None
     model.load_state_dict(report.state.best_model)
-    tested = predict_known(model, data.sets["test"], classes=config.dataset.classes)
-    print(f"test images: {len(tested.truth)}, accuracy {tested.matrix.accuracy:.3f}")
-    info = ModelInfo(config=config, seed=0, trial=config.id, best_epoch=report.state.best_epoch,
-                     validation=report.state.best_accuracy, calibration=Calibration(temperature=1, threshold=0.5),
-                     provenance={"data": data.fingerprint})  # fmt: skip
+    validation, tested = (
+        predict_known(model, data.sets[name], classes=config.dataset.classes) for name in ("validation", "test")
+    )
+    print(f"accuracy on {len(tested.truth)} test images: {tested.matrix.accuracy:.3f}")
+    info = ModelInfo(
+        config=config, seed=0, trial=f"{config.id}-s0", best_epoch=report.state.best_epoch,
+        validation=report.state.best_accuracy, calibration=calibrate(validation.probabilities, validation.truth),
+        provenance={"data": data.fingerprint},
+    )  # fmt: skip
     return to_bytes(model, info)
+
+
+def compare(predicted: Predicted, labels: Mapping[str, str]) -> str:
+    """The differential count of photographs beside that of their labels, and how many photographs agree."""
+    true = Counter(labels[Path(file).stem] for file in predicted.files)
+    lines = [f"{'':12}{'labels':>8}{'counted':>9}{'interval, %':>16}{'label, %':>10}"]
+    for share in count(predicted).shares:
+        percent, (low, high) = 100 * true[share.cell] / true.total(), share.interval
+        lines.append(f"{share.cell:12}{true[share.cell]:8}{share.cells:9}{low:8.1f} to {high:4.1f}{percent:10.1f}")
+    calls = {file: [call for call in predicted.calls if call.file == file] for file in predicted.files}
+    single = {Path(file).stem: found[0] for file, found in calls.items() if len(found) == 1}
+    sure = {name: call for name, call in single.items() if call.sure}
+    right, sure_right = (sum(labels[name] == call.cell for name, call in some.items()) for some in (single, sure))
+    lines.append(f"{len(predicted.calls)} cells found in {len(calls)} photographs, one cell in {len(single)}")
+    lines.append(f"of those with one cell, {right} are called as labelled; of the {len(sure)} sure calls, {sure_right}")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -130,17 +154,24 @@ def main() -> None:
     found = origins(samples, folders=BCCD.groups.photographs, data=args.data, cache=cache)
     held = hold_out(labels, found, number=args.held_out, seed=0)
     chosen = to_train(samples, labels, held, found, each=args.images)
-    print(f"{len(chosen)} images of {len(set(chosen.values()))} cells:", Counter(s.cell for s in chosen))
-    dataset = write_folder(args.out / "bccd-part", chosen)
-    # Both branches take three times as long, and on so few images are not better.
-    config = TrialConfig(
-        model=TwoBranch(densenet=None), dataset=dataset, image_size=args.image_size, epochs=args.epochs, lr=args.lr,
-        augmentation=Augmentation.NONE, split=SplitBy.SOURCE_GROUPED,
-    )  # fmt: skip
-    content = train(config, args.out / "bccd-part", weights=args.weights, cache=cache)
-    (args.out / "model").mkdir(exist_ok=True)
-    (args.out / "model" / FILE).write_bytes(content)
-    (args.out / "held-out.txt").write_text("\n".join(f"{name} {labels[name]}" for name in held))
+    print(f"{len(chosen)} images of {len(set(chosen.values()))} cells:", dict(Counter(s.cell for s in chosen)))
+    model = args.out / "model" / FILE
+    if not model.exists():
+        # One branch, to be done in minutes.
+        config = TrialConfig(
+            model=TwoBranch(densenet=None), dataset=write_folder(args.out / "bccd-part", chosen),
+            image_size=args.image_size, epochs=args.epochs, lr=args.lr, augmentation=Augmentation.NONE,
+            split=SplitBy.SOURCE_GROUPED,
+        )  # fmt: skip
+        write_whole(model, train(config, args.out / "bccd-part", weights=args.weights, cache=cache))
+    photographs = args.out / "held-out"
+    shutil.rmtree(photographs, ignore_errors=True)
+    photographs.mkdir()
+    for name in held:
+        shutil.copy(args.data / PHOTOGRAPHS / "JPEGImages" / f"{name}.jpg", photographs)
+    predicted = predict(load(model), photographs, photographs=True)
+    print(compare(predicted, labels))
+    print(f"look at them: python -m wbc_model.predict {model.parent} {photographs} --photographs --grad-cam")
 
 
 if __name__ == "__main__":

@@ -10,13 +10,20 @@ import onnx
 import pytest
 import torch
 from PIL import Image
+from upath import UPath
 
 from wbc_model.choices import Attention, AttentionAt, Cut, Fuse, Network, ParallelBy, Trunks
 from wbc_model.config import TrialConfig
+from wbc_model.datasets.bccd import DATASET as BCCD
+from wbc_model.datasets.find import find
+from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.export import LIMIT, main
 from wbc_model.inference import load, onnx_file, predict
+from wbc_model.inference.model_file import FILE, to_bytes
 from wbc_model.inference.onnx_file import largest_differences, run_onnx, to_onnx
+from wbc_model.inference.pictures import Picture, read_picture
 from wbc_model.models import Baseline, TwoBranch
+from wbc_model.training.predict import to_input
 
 Keep = Callable[..., Path]
 RANDOM = {"resnet": "random", "densenet": "random"}
@@ -105,3 +112,34 @@ def test_missing_packages_are_named(keep: Keep, tmp_path: Path, capsys: pytest.C
     monkeypatch.setitem(__import__("sys").modules, "wbc_model.inference.onnx_file", None)
     assert main([str(keep()), "--onnx", str(tmp_path / "model.onnx")]) == 2
     assert "pip install 'wbc-study[export]'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["drawn", "shared"])
+def test_a_file_a_url_and_onnx_call_100_images_the_same(
+    source: str, keep: Keep, tiny: TrialConfig, bucket: str, tmp_path: Path, request: pytest.FixtureRequest
+):
+    """Drawn cells cut out by their masks, or real ones of BCCD cut out by segmentation."""
+    dataset = {"drawn": LISC, "shared": BCCD}[source]
+    root: Path = request.getfixturevalue(source)
+    files = [file.path for file in find(dataset, root if source == "drawn" else root / "data" / "bccd")]
+    files = files[:: len(files) // 110]
+    trial, file = keep(replace(tiny, dataset=dataset, image_size=64)), tmp_path / "model.onnx"
+    model = load(trial)
+    shown = [read_picture(path, config=model.info.config, photographs=False, margin=0) for path in files]
+    crops = np.concatenate([picture.crops for picture in shown if isinstance(picture, Picture)])
+    with torch.no_grad():  # otherwise what nobody trained calls all alike
+        model.network.head[-1].bias -= model.network(to_input(crops, "cpu")).mean(0)
+    (trial / FILE).write_bytes(to_bytes(model.network, model.info))
+    url = f"{bucket}/{tmp_path.name}"
+    (UPath(url) / FILE).write_bytes((trial / FILE).read_bytes())
+    assert main([str(trial), "--onnx", str(file)]) == 0
+
+    here, there = predict(load(trial / FILE), files), predict(load(url), files)
+    assert here.calls == there.calls
+    assert len(here.calls) >= 100
+    assert len({call.cell for call in here.calls}) > 1
+    _, probabilities = run_onnx(file.read_bytes(), crops)
+    np.testing.assert_allclose(probabilities, [call.probabilities for call in here.calls], atol=1e-5)
+    called = [dataset.classes[i] for i in probabilities.argmax(1)]
+    assert called == [call.cell for call in here.calls]

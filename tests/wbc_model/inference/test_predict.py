@@ -2,10 +2,13 @@
 
 import csv
 import json
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,3 +138,16 @@ def test_a_model_trained_on_whole_pictures_is_warned_of(keep: Keep, field: Path,
         out = tmp_path / dataset.name
         assert main([str(keep(replace(tiny, dataset=dataset))), str(field), "--photographs", "--out", str(out)]) == 0
         assert ("an unknown margin" in (out / "index.html").read_text()) is warned
+
+
+def test_the_docs_three_lines_run(keep: Keep, field: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch):
+    page = Path(__file__).parents[3] / "docs" / "models.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("runs/trials").mkdir(parents=True)
+    shutil.copytree(keep(), "runs/trials/1af0ed25a7-s0")
+    shutil.copytree(field.parent, "smears")
+    names: dict[str, Any] = {}
+    exec(compile(block, page.name, "exec"), names)
+    assert "neutrophil" in capsys.readouterr().out
+    assert len(names["calls"].calls) == 2
