@@ -13,12 +13,12 @@ from study.evaluate.evaluation import Evaluation, evaluations_of, write_evaluati
 from study.evaluate.images import LabelledImages
 from study.plan import RunRecord
 from study.provenance import code
-from study.storage import Storage, TrialFiles, predictions_file
+from study.storage import Storage, predictions_file
 from study.storage.beside import check_file
 from study.storage.manifests import kept_manifest
-from study.trial.model_card import model_card
+from study.trial.kept_model import write_card
 from wbc_model.errors import InputError
-from wbc_model.inference.model_file import CARD, FILE, ModelInfo, from_bytes
+from wbc_model.inference.model_file import FILE, ModelInfo, from_bytes
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.preparation.manifest import Entry
 from wbc_model.scoring.predictions import Predictions
@@ -106,7 +106,7 @@ class KeptModel:
         )
         self.files.write(predictions_file(evaluation.dataset), content)
         write_evaluation(self.files, evaluation)
-        write_card(self.files, self.record, self.info, manifest=self.manifest or ())
+        write_card(self.files, self.record, self.info.calibration, manifest=self.manifest or ())
         return evaluation
 
     def _predict(self, images: LabelledImages, tested: Callable[[int], object]) -> Predictions:
@@ -137,13 +137,6 @@ def seen_images(
         return None
     sets = {entry.sha256: entry.split for entry in manifest if entry.split in ("train", "validation")}
     return Counter(sets[hashes[name]] for name in map(str, ids) if hashes[name] in sets)
-
-
-def write_card(files: TrialFiles, record: RunRecord, info: ModelInfo, *, manifest: tuple[Entry, ...]) -> None:
-    """Write a model's card again, with all that it was tested on."""
-    others = {name: (matrix, "test set") for name, matrix in record.elsewhere.items()}
-    others |= {each.title: (each.matrix, each.remark) for each in evaluations_of(files).values()}
-    files.write(CARD, model_card(record, info.calibration, manifest=manifest, others=others).encode())
 
 
 def _chunks(images: ImageSet) -> list[ImageSet]:

@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 
 from torch import nn
 
-from study.plan import Trial
+from study.evaluate.evaluation import evaluations_of
+from study.plan import RunRecord, Trial
 from study.settings import Settings
 from study.storage import Storage, TrialFiles, predictions_file
 from study.trial.final_test import FinalTest
 from study.trial.model_card import model_card
 from wbc_model.inference.calibration import calibrate
-from wbc_model.inference.model_file import CARD, FILE, ModelInfo, to_bytes
+from wbc_model.inference.model_file import CARD, FILE, Calibration, ModelInfo, to_bytes
 from wbc_model.preparation.manifest import Entry
 
 
@@ -46,9 +47,18 @@ def keep(
     )
     content = to_bytes(model, info)
     files.write(FILE, content)
-    others = {name: (matrix, "test images") for name, matrix in record.elsewhere.items()}
-    files.write(CARD, model_card(record, info.calibration, manifest=manifest, others=others).encode())
+    write_card(files, record, info.calibration, manifest=manifest)
     return {FILE: content}
+
+
+def write_card(files: TrialFiles, record: RunRecord, calibration: Calibration, *, manifest: Sequence[Entry]) -> None:
+    """Write the card of a record's model, with all that it was tested on until now."""
+    titles = {dataset.name: dataset.title for dataset in record.trial.config.tested}
+    others = {titles.get(name, name): (matrix, "test set") for name, matrix in record.elsewhere.items()}
+    for name, each in evaluations_of(files).items():
+        title = f"{each.title} ({name})" if each.title in others else each.title
+        others[title] = (each.matrix, each.remark)
+    files.write(CARD, model_card(record, calibration, manifest=manifest, others=others).encode())
 
 
 def without_model(finished: Collection[Trial], settings: Settings) -> list[str]:

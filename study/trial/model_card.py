@@ -144,9 +144,12 @@ def _pretrained(record: RunRecord) -> Iterator[str]:
     specs = {name: spec for name, (spec, _) in trunks_of(record.trial.config).items()}
     for name, weights in record.provenance["weights"].items():
         model = specs[name].timm_model
-        terms = configuration(model).license if model else "BSD-3-Clause (torchvision); trained on ImageNet"
+        published = weights["origin"].startswith(("hub ", "torchvision "))
+        terms = "as its source states, which is not known here"
         if specs[name].trunks is Trunks.TINY:
             terms = "trained by this program"
+        elif published:
+            terms = configuration(model).license if model else "BSD-3-Clause (torchvision); trained on ImageNet"
         yield f"Pre-trained weights of {name} ({weights['origin']}): {terms or 'not stated'}."
 
 

@@ -20,7 +20,9 @@ from study.storage import Storage
 from study.storage.examine import Fault, examine
 from study.trial.execute import run_trial
 from study.trial.inputs import check_inputs
+from study.trial.kept_model import write_card
 from tests.study.conftest import QUICK
+from tests.study.trial.test_model_card import HALF, MADE
 from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.lisc import DATASET as LISC
@@ -116,7 +118,7 @@ def test_a_folder_is_tested_whole_and_what_the_model_has_seen_is_told(
     assert "knows none of its classes, only basophil, monocyte" in capsys.readouterr().err
 
 
-def test_damaged_evaluations_are_found_and_a_model_that_was_deleted_is_no_damage(tmp_path: Path):
+def test_evaluations_are_in_the_card_damaged_ones_are_found_and_a_model_that_was_deleted_is_no_damage(tmp_path: Path):
     matrix = ConfusionMatrix(CELLS, tuple(tuple(int(i == j) for j in range(5)) for i in range(5)))
     record = RunRecord(trial=Trial(TrialConfig(), 0), best_epoch=0, validation=matrix, test=matrix, curves=[],
                        seconds=1.0, provenance={}, files={"model.safetensors": "m"})  # fmt: skip
@@ -126,9 +128,13 @@ def test_damaged_evaluations_are_found_and_a_model_that_was_deleted_is_no_damage
     for name, content in (("bccd", b"numbers"), ("lisc", b"others")):
         files.write(f"predictions-{name}.npz", content)
         write_evaluation(files, Evaluation(
-            dataset=name, title=name, declaration="", test_set=True, images="", model="m", matrix=matrix, unknown=0,
+            dataset=name, title="a ward", declaration="", test_set=True, images="", model="m", matrix=matrix, unknown=0,
             trained_on=0, validated_on=0, predictions=hashlib.sha256(content).hexdigest(), seconds=1.0, made={},
         ))  # fmt: skip
+
+    write_card(files, replace(record, provenance=MADE), HALF, manifest=())
+    assert "\n| a ward | 5 |" in (card := (files.read("model-card.md") or b"").decode())
+    assert "\n| a ward (lisc) | 5 |" in card
 
     def faults() -> list[Fault]:
         return list(examine(Storage(str(tmp_path)), lambda _: []))

@@ -26,13 +26,15 @@ MADE = {
 HALF = Calibration(temperature=2, threshold=0.8, error_before=0.05, error_after=0.01, unsure=0.125)
 
 
-def card(config: TrialConfig, *, calibration: Calibration = HALF, manifest: tuple[Entry, ...] = (), **others) -> str:
+def card(
+    config: TrialConfig, *, calibration: Calibration = HALF, manifest: tuple[Entry, ...] = (), made=MADE, **others
+) -> str:
     n = len(config.dataset.classes)
     matrix = ConfusionMatrix(
         config.dataset.classes, tuple(tuple(90 if i == j else 5 * (j == 0) for j in range(n)) for i in range(n))
     )
     record = RunRecord(trial=Trial(config, 3, ("4",)), best_epoch=6, validation=matrix, test=matrix, curves=[],
-                       seconds=3661, provenance=MADE)  # fmt: skip
+                       seconds=3661, provenance=made)  # fmt: skip
     return model_card(record, calibration, manifest=manifest, others=others)
 
 
@@ -76,7 +78,9 @@ def test_images_that_are_copies_are_told_and_counted_without_those_of_the_augmen
 def test_the_licence_of_a_model_of_timm_is_what_timm_says(init: str):
     config = TrialConfig(model=Baseline("timm:vit_small_patch14_dinov2.lvd142m", Init(init)))
     record = replace(TrialConfig(), model=config.model)
-    weights = {"timm:vit_small_patch14_dinov2.lvd142m": {"origin": "hub", "sha256": ""}} if init == "imagenet" else {}
+    weights = (
+        {"timm:vit_small_patch14_dinov2.lvd142m": {"origin": "hub timm/x", "sha256": ""}} if init == "imagenet" else {}
+    )
     MADE_BY_TIMM = MADE | {"weights": weights}
     matrix = ConfusionMatrix(config.dataset.classes, tuple(tuple(int(i == j) for j in range(5)) for i in range(5)))
     told = model_card(
@@ -84,7 +88,15 @@ def test_the_licence_of_a_model_of_timm_is_what_timm_says(init: str):
                   provenance=MADE_BY_TIMM),
         HALF, manifest=(), others={},
     )  # fmt: skip
-    assert ("(hub): apache-2.0." in told) == (init == "imagenet")
+    assert ("(hub timm/x): apache-2.0." in told) == (init == "imagenet")
+
+
+def test_of_weights_from_a_file_no_licence_is_claimed():
+    other = {"resnet50": {"origin": "file mine.pth, not torchvision's", "sha256": ""}}
+    told = card(TrialConfig(), made=MADE | {"weights": other})
+    assert "(file mine.pth, not torchvision's): as its source states, which is not known here." in told
+    theirs = {"resnet50": {"origin": "torchvision V1, file a.pth", "sha256": ""}}
+    assert "BSD-3-Clause" in card(TrialConfig(), made=MADE | {"weights": theirs})
 
 
 def test_what_a_declaration_says_cannot_break_the_card():
