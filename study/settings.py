@@ -21,9 +21,15 @@ def _accepted(name: str) -> str:
     return name
 
 
-def _shareable(gpus: float) -> float:
-    if 0 < gpus < 0.001 or (gpus > 1 and gpus != int(gpus)):
-        raise ValueError("Ray gives a trial 0.001 to 1 of a GPU, or a whole number of them")
+def _large_enough(share: float) -> float:
+    if 0 < share < 0.001:
+        raise ValueError("Ray gives a trial no less than 0.001 of a core or GPU")
+    return share
+
+
+def _whole(gpus: float) -> float:
+    if gpus > 1 and gpus != int(gpus):
+        raise ValueError("Ray gives a trial a fraction of one GPU, or a whole number of them")
     return gpus
 
 
@@ -54,9 +60,11 @@ class Settings:
     tracking: Tracking = "offline"
     search: str | None = None
     """Name of the search, whose trials see no test data; None: not a search."""
-    cpus: Annotated[float, Field(ge=0.001, allow_inf_nan=False)] = 1
+    cpus: Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_large_enough)] = 1
     """Cores per trial; Ray gives each trial as many threads."""
-    gpus: Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_shareable)] | None = None
+    gpus: (
+        Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_large_enough), AfterValidator(_whole)] | None
+    ) = None
     """GPUs per trial; None: what its measured memory allows, or 1 if unmeasured; 0 without GPUs."""
     eager: bool = False
     """Do not capture training steps as CUDA graphs on a GPU."""
