@@ -110,8 +110,13 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     missing = remaining(trials, storage.finished())
     print(summary(schedule, missing, planned=len(trials)), end="", file=sys.stderr)
     if schedule.stopping:
-        return STOPPED
+        return _stopped(schedule)
     return int(bool(missing)) or compare_online([_record(storage, trial) for trial in to_run], settings)
+
+
+def _stopped(schedule: TrialQueue) -> int:
+    """The exit status of a launch that was stopped: by Ctrl-C, or because Ray died."""
+    return 1 if schedule.broken else STOPPED
 
 
 def compare_online(records: Sequence[RunRecord], settings: Settings) -> int:
@@ -142,7 +147,7 @@ def run_search(search: Search, settings: Settings, options: LaunchOptions, *, as
     missing = [job.trial for job in (*schedule.failed.values(), *schedule.waiting.values())]
     print(summary(schedule, missing, planned=search.samples), end="", file=sys.stderr)
     print(search.conclude())
-    return STOPPED if schedule.stopping else int(bool(missing))
+    return _stopped(schedule) if schedule.stopping else int(bool(missing))
 
 
 def _costs(settings: Settings) -> Costs:

@@ -16,6 +16,7 @@ from study.plan import Trial
 from study.progress.live import BEST, Progress
 from study.ray_backend.connect import connect
 from study.ray_backend.tune_hooks import Runner, ScheduleCallback, ScheduleSearcher, StopAtEpochScheduler
+from study.ray_backend.watch import watched
 from study.scheduling.interrupt import interruptible
 from study.scheduling.schedule import TrialQueue
 from study.settings import Settings
@@ -94,7 +95,7 @@ def launch(
             stopped trial fills no table.
     """
     halving = ASHAScheduler(time_attr="epoch", metric=BEST, mode="max", max_t=10_000, reduction_factor=2)
-    with temporary_folder("tune") as bookkeeping, interruptible(schedule), progress:
+    with temporary_folder("tune") as bookkeeping, interruptible(schedule), watched(schedule), progress:
         tune.Tuner(
             tune.with_parameters(Runner, environment=environment(settings)),
             tune_config=tune.TuneConfig(

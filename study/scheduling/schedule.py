@@ -67,6 +67,8 @@ class TrialQueue:
         self.spent = 0.0
         self.stopping = False
         """Set from outside: no further trial is started, and a running one ends after its current epoch."""
+        self.broken = ""
+        """Set from outside: why nothing can run any more, and it is stopping; empty if that is not so."""
         self.seen: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         """Ids of failed trials by family, location and message of a failure that is likely to recur."""
 

@@ -26,9 +26,11 @@ def summary(schedule: TrialQueue, missing: Sequence[Trial], *, planned: int) -> 
         numbers = sorted({number for trial in unaffordable for number in trial.tables}, key=lambda n: (len(n), n))
         parts.append(f"not started, because they exceed the remaining budget: {_counted(unaffordable)}\n"
                      f"Incomplete tables: {', '.join(numbers)}.")  # fmt: skip
-    known = {*schedule.failed, *(trial.id for trial in waiting)}
+    known = {*schedule.failed, *schedule.running, *(trial.id for trial in waiting)}
     if lost := [trial for trial in missing if trial.id not in known]:
         parts.append(f"reported finished, but no record was written: {_counted(lost)}")
+    if schedule.broken:
+        parts.append(f"{schedule.broken}, perhaps for want of memory: see the kernel's log (dmesg) and `ray logs`.")
     if missing:
         parts.append(f"{len(missing)} of {planned} trials are missing. Run the same command again: it runs only these.")
     return "".join(f"\n{part}\n" for part in parts)

@@ -2,9 +2,10 @@
 
     .venv/bin/python tests/benchmarks/kill_study.py [--kills 20] [--seed 0] [--out build/kill_study.json]
 
-Here: the rehearsal's 46 trainings, its launcher killed (-9) at random moments, in turn with one of its workers, and
-started again each time. The peers run 46 trials that only sleep, through one kill and one failing trial, as their own
-documentation says to go on: Ray Tune with `Tuner.restore`, Optuna with a grid and a storage. Takes about 20 minutes.
+Here: the rehearsal's 46 trainings, killed (-9) at random moments, in turn the launcher, a worker, Ray's raylet or GCS,
+W&B's client or all of them; then some of its files are damaged (emptied, cut, a bit flipped), and it is started again.
+The peers run 46 trials that only sleep, through one kill and one failing trial, as their own documentation says to go
+on: Ray Tune with `Tuner.restore`, Optuna with a grid and a storage. Takes about 20 minutes.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ sys.path.insert(0, str(HERE.parent))
 from launching import FAULTS, RUN, Place  # noqa: E402
 
 TRIALS, EPOCHS = 46, 5
+VICTIMS = ("launcher", "Runner", "raylet", "gcs_server", "wandb-core", "all")
+DAMAGED = ("record.json", "checkpoint.pt", "epochs.jsonl", "lease-*.json", "predictions.npz")
 Facts = dict[str, Any]
 
 
@@ -47,34 +51,56 @@ def ours(folder: Path, *, kills: int, draw: random.Random) -> Facts:
     made = place.run("--calibrate")  # draws the data and trains the trunks to transfer from
     assert made.returncode == 0, made.stderr
     (folder / "epochs.log").unlink()
-    done = Counter[str]()
+    done, damaged = Counter[str](), 0
     while done.total() < kills and len(list(place.storage.glob("trials/*/record.json"))) < TRIALS:
-        done[_disturb(place, draw, worker=done.total() % 2 == 1)] += 1
+        done[_disturb(place, draw, victim=VICTIMS[done.total() % len(VICTIMS)])] += 1
+        damaged += _damage(place, draw)
         print(f"  {done.total()} kills, {len(place.records())} of {TRIALS} cells", file=sys.stderr, flush=True)
     last = place.run()
+    reconcile = [sys.executable, "-m", "study.reconcile", "--repair", "--storage", str(place.storage)]
+    repaired = subprocess.run(reconcile, env=place.environment() | {"WANDB_MODE": "offline"}, check=False)
     begun, histories = place.begun(), place.histories()
     whole = [runs == [(list(range(EPOCHS)), 0)] for runs in histories.values()]
     return {
-        "kills": dict(done), "exit status": last.returncode, "cells": len(place.records()),
+        "kills": dict(done), "files damaged": damaged, "exit status": last.returncode,
+        "exit status of a repair": repaired.returncode, "cells": len(place.records()),
         "runs in W&B": sum(map(len, histories.values())), "complete histories": sum(whole),
         "epochs redone": sum(begun.values()) - len(begun), "most often begun": max(begun.values()),
         "redone per kill": (sum(begun.values()) - len(begun)) / max(1, done.total()),
     }  # fmt: skip
 
 
-def _disturb(place: Place, draw: random.Random, *, worker: bool) -> str:
+def _disturb(place: Place, draw: random.Random, *, victim: str) -> str:
     """Start, wait until epochs are being done, and a little more, and kill; what was killed."""
     before = place.begun().total()
     with place.start() as launcher:
         while place.begun().total() < before + 2 and launcher.poll() is None:
             time.sleep(0.1)
         time.sleep(draw.uniform(0, 4))
-        victims = [p for p in psutil.Process(launcher.pid).children(recursive=True) if "Runner" in p.name()]
-        if worker and victims:
-            draw.choice(victims).kill()
+        found = psutil.Process(launcher.pid).children(recursive=True)
+        victims = [process for process in found if victim == "all" or victim in process.name()]
+        for process in victims if victim == "all" else draw.sample(victims, min(1, len(victims))):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        if victim not in ("launcher", "all"):
             time.sleep(draw.uniform(1, 4))
         launcher.kill()
-    return "worker, then launcher" if worker else "launcher"
+    time.sleep(2)  # until its workers have noticed
+    return victim
+
+
+def _damage(place: Place, draw: random.Random) -> int:
+    """Damage one file of each kind, if there is any; how many."""
+    hit = 0
+    for name in DAMAGED:
+        if files := sorted(file for file in place.storage.glob(f"trials/*/{name}") if file.stat().st_size):
+            file = draw.choice(files)
+            content = file.read_bytes()
+            at = draw.randrange(len(content))
+            flipped = content[:at] + bytes([content[at] ^ 1 << draw.randrange(8)]) + content[at + 1 :]
+            file.write_bytes(draw.choice([b"", content[:at], flipped]))
+            hit += 1
+    return hit
 
 
 RAY = """

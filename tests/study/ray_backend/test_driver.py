@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from launching import Place, wait_for
 from safetensors.torch import save_file
@@ -78,6 +79,46 @@ def test_each_kind_of_failure_has_its_policy(place: Place, undisturbed: dict[str
     assert max(place.begun().values()) <= 2, "at most one epoch is done again for each failure"
     assert not list(place.storage.glob("trials/*/checkpoint.pt"))
     assert not list(place.storage.glob("trials/*/error.json"))
+
+
+@pytest.mark.parametrize("server", ["raylet", "gcs_server"])
+def test_a_server_of_ray_that_dies_ends_in_the_summary(place: Place, server: str):
+    place.always("any", 1, "sleep")
+    with place.start(*LISC) as launcher:
+        wait_for(lambda: place.begun().total() >= 2, launcher)
+        (process,) = [each for each in psutil.Process(launcher.pid).children() if each.name() == server]
+        process.kill()
+        told = launcher.communicate(timeout=120)[0]
+    assert launcher.returncode == 1, told
+    assert f"Ray's {server} (process {process.pid}) has died" in told
+    assert "trials are missing. Run the same command again: it runs only these." in told
+
+
+def test_what_is_damaged_between_two_launches_is_told_and_every_trial_ends_as_undisturbed(
+    place: Place, undisturbed: dict[str, RunRecord]
+):
+    place.always("any", 1, "sleep")
+    with place.start(*LISC) as launcher:
+        wait_for(lambda: list(place.storage.glob("trials/*/record.json")), launcher)
+        begun = place.begun().total()
+        wait_for(lambda: place.begun().total() >= begun + 2, launcher)
+        launcher.kill()
+    time.sleep(2)  # until its workers are gone
+    place.rules.clear()
+    damaged = [*place.storage.glob("trials/*/record.json"), *place.storage.glob("trials/*/checkpoint.pt"),
+               *place.storage.glob("costs.json")]  # fmt: skip
+    for file in damaged:
+        content = file.read_bytes()
+        file.write_bytes(content[: len(content) // 2])
+    done = place.run(*LISC)
+    assert done.returncode == 0, done.stderr
+    for file in damaged:
+        assert f"{file} is damaged: " in done.stderr
+    assert "it is restored from its W&B run" in done.stderr
+    assert {name: timeless(record) for name, record in place.records().items()} == {
+        name: timeless(record) for name, record in undisturbed.items()
+    }
+    assert place.histories() == dict.fromkeys(undisturbed, [WHOLE])
 
 
 def test_two_launchers_share_a_study_and_no_trial_runs_twice(place: Place):
