@@ -6,6 +6,9 @@ from analysis.figures.style import COLOURS, canvas, percent_axis, warn_of_rehear
 from search_spaces.tuning import SEARCHES
 from study.search import Search
 
+ENOUGH = 20
+"""Samples from which on importances are more than a guess."""
+
 
 def draw(search: Search, importances: dict[str, float]) -> Figure:
     """Left: validation accuracy by sample, and the best so far. Right: importance as shares of variance (fANOVA)."""
@@ -21,8 +24,13 @@ def draw(search: Search, importances: dict[str, float]) -> Figure:
     left.legend()
     names = list(importances)[::-1]
     right.barh(names, [100 * importances[name] for name in names], color=COLOURS[1])
-    right.set_title("Importance" if names else "Importance: too few samples to estimate")
+    right.set_title(_importance(len(values)) if names else "Importance: too few samples to estimate")
     right.set_xlabel("Share of the variance (%)")
     if any(sample.trial.config.rehearsal for sample in search.known()):
         warn_of_rehearsal(figure)
     return figure
+
+
+def _importance(samples: int) -> str:
+    """The title above the importances, which says what they are worth."""
+    return "Importance" if samples >= ENOUGH else f"Importance, a guess:\n{samples} samples, not {ENOUGH} or more"

@@ -1,6 +1,7 @@
 """Table S1: models ranked over the datasets, with Friedman's test and Nemenyi's critical difference (Demsar 2006)."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from statistics import fmean
 
 import numpy as np
@@ -13,6 +14,7 @@ from analysis.tables.layout import TableLayout, head, plain_rows
 from analysis.tables.notes import REHEARSAL_NOTE
 from search_spaces.table import OVERALL
 
+ALPHA = 0.05
 SCORES = (OVERALL[0], OVERALL[3])
 
 
@@ -25,6 +27,7 @@ def ranks(filled: Filled) -> TableLayout | None:
     placed = {label: rankdata(-values, axis=1).mean(0) for label, values in scores.items()}
     lines = {model: [f"{placed[label][i]:.2f}" for label in scores] for i, model in enumerate(models)}
     tests = [f"{label} {_friedman(values)}" for label, values in scores.items()]
+    apart = [f"{label}: {_apart(models, placed[label], len(datasets))}" for label in scores if _differ(scores[label])]
     return TableLayout(
         number="S1",
         title=f"{'REHEARSAL. ' if filled.rehearsal else ''}Mean rank of the models over the datasets (1 is best)",
@@ -32,7 +35,7 @@ def ranks(filled: Filled) -> TableLayout | None:
         body=plain_rows(lines),
         labels=1,
         centred=frozenset(),
-        notes=(*([REHEARSAL_NOTE] if filled.rehearsal else []), *_notes(datasets, models, tests)),
+        notes=(*([REHEARSAL_NOTE] if filled.rehearsal else []), *_notes(datasets, models, tests), *apart),
         made_from=tuple(f"{filled.describe(row)}: {provenance_line(run)}" for row in filled.rows for run in row.runs),
     )
 
@@ -41,6 +44,20 @@ def _scores(filled: Filled, key: str, shape: tuple[int, int]) -> np.ndarray:
     """The printed scores (datasets, models), so that scores printed alike share a rank."""
     means = [fmean(run.test.scores()[key] for run in row.runs) for row in filled.rows]
     return np.array([float(percent(mean)) for mean in means]).reshape(shape)
+
+
+def _differ(scores: np.ndarray) -> bool:
+    """Whether Friedman's test says that some models (datasets, models) differ."""
+    return not (scores == scores[:, :1]).all() and friedmanchisquare(*scores.T)[1] < ALPHA
+
+
+def _apart(models: Sequence[str], ranks: np.ndarray, datasets: int) -> str:
+    """The pairs of models whose mean ranks are farther apart than the critical difference."""
+    reach = critical_difference(len(models), datasets)
+    order = sorted(zip(ranks, models, strict=True))
+    far = [(a, b, low - high) for (high, a), (low, b) in combinations(order, 2) if low - high > reach]
+    pairs = [f"{a} is above {b} by {gap:.2f}" for a, b, gap in far]
+    return f"by Nemenyi's test {', '.join(pairs)}." if pairs else "models differ, but no pair by Nemenyi's test."
 
 
 def _friedman(scores: np.ndarray) -> str:

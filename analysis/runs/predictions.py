@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from study.plan import RunRecord
 from study.storage import predictions_file
 from wbc_model.datasets.dataset import Dataset
@@ -16,7 +18,7 @@ def of_record(record: RunRecord, predictions: PredictionsOf, *, on: Dataset | No
     """The predictions behind a record's matrix on its own test images (`on=None`) or on another dataset's.
 
     Raises:
-        InputError: their confusion matrix is not the record's.
+        InputError: their confusion matrix is not the record's, or a probability is NaN or infinite.
     """
     own = record.trial.config.dataset.name
     name = on.name if on else own
@@ -27,4 +29,7 @@ def of_record(record: RunRecord, predictions: PredictionsOf, *, on: Dataset | No
     if test != found.matrix:
         file = predictions_file(elsewhere)
         raise InputError(f"{file} of trial {record.trial.id} is not what its record counts: remove one of them")
+    if not np.isfinite(found.probabilities).all():
+        file = predictions_file(elsewhere)
+        raise InputError(f"{file} of trial {record.trial.id} has probabilities that are not numbers: run it again")
     return found

@@ -30,6 +30,7 @@ def test_samples_the_best_so_far_and_what_mattered(tmp_path: Path):
     assert [bar.get_width() for bar in right.patches] == [10, 90]
     assert [label.get_text() for label in right.get_yticklabels()] == ["dropout", "lr"]
     assert "Rehearsal" in figure.get_suptitle()
+    assert right.get_title() == "Importance, a guess:\n6 samples, not 20 or more"
 
 
 @pytest.mark.slow

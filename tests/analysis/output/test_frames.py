@@ -90,6 +90,9 @@ def test_models_are_ranked_over_the_datasets(make_record):
         for place, model in enumerate(("ResNet", "DenseNet", "Inception v3", "Jiang", "Sharma", "Our model"), start=1)
     ]
     assert "chi-squared 20.00, p = 0.00125" in ranked.notes[0]  # 12 / (N k (k + 1)) sum R^2 - 3 N (k + 1)
+    assert (
+        "AF1: by Nemenyi's test ResNet is above Sharma by 4.00, ResNet is above Our model by 5.00" in ranked.notes[-1]
+    )
     assert ranks(fill(table, records[:-1])) is None
 
 

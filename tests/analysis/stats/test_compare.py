@@ -61,6 +61,17 @@ def test_predictions_of_another_test_are_refused():
         PredictionLookup(simulation.predictions.get, {}).of(row)
 
 
+def test_probabilities_that_are_not_numbers_are_refused_by_the_runs_name():
+    simulation = Simulation(SIZES, seed=0)
+    record = simulation.trial(ATTENTION.rows["", "No"])
+    kept = simulation.predictions[record.trial.id]
+    kept.probabilities[3] = np.where(kept.probabilities[3] == 1, 1, np.nan)
+    record = replace(record, test=kept.matrix)
+    row = fill(first(1), [record]).rows[0]
+    with pytest.raises(InputError, match=f"trial {record.trial.id} has probabilities that are not numbers"):
+        PredictionLookup(simulation.predictions.get, {}).of(row)
+
+
 def test_one_seed_shows_a_worse_network_and_no_worse_method():
     simulation = Simulation((100, 200, 150, 400, 400), seed=0)
     records = [simulation.trial(config, worse=0.3 * i) for i, config in enumerate(first(2).rows.values())]
