@@ -84,7 +84,7 @@ def blocks(filled: Filled, called: Mapping[Labels, RowPredictions]) -> list[Bloc
     return found
 
 
-class _Chances:
+class Chances:
     """How rare the differences of a table are if rows are equally good, over all pairs and columns.
 
     Free step-down max-t (Westfall & Young 1993): a difference competes with those that are not larger than it.
@@ -129,7 +129,7 @@ def compare(filled: Filled, blocks: Sequence[Block]) -> list[Comparison]:
     if not shared:
         return []
     single = any(1 in (len(row.runs), len(best.runs)) for _, row, best, _ in shared)
-    methods, networks = _Chances(blocks, fixed=False), _Chances(blocks, fixed=True) if single else None
+    methods, networks = Chances(blocks, fixed=False), Chances(blocks, fixed=True) if single else None
     return [_compared(filled, *one, methods, networks) for one in shared]
 
 
@@ -138,7 +138,7 @@ def _both(block: Block, row: Row, best: Row) -> bool:
 
 
 def _compared(
-    filled: Filled, column: int, row: Row, best: Row, block: Block, methods: _Chances, networks: _Chances | None
+    filled: Filled, column: int, row: Row, best: Row, block: Block, methods: Chances, networks: Chances | None
 ) -> Comparison:
     name = filled.table.columns[column].key
     i, j = block.labels.index(row.labels), block.labels.index(best.labels)
