@@ -109,7 +109,7 @@ def test_the_command_names_what_contradicts_and_what_to_run(tmp_path, make_recor
     here = ["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build"), "--tables", "4"]
     assert verify.main(here) == 1
     told = capsys.readouterr().out
-    assert "Table 4: of 24 cells 1 agrees, 3 contradicts, 20 not run" in told
+    assert "Table 4: of 24 cells 1 too imprecise, 1 differs, 2 contradicts, 20 not run" in told
     assert "  contradicts: Table 4, α 0.2, OA: printed 97.84, measured 86.67" in told
     assert f"  to run: study/run.py --tables 4 --storage {tmp_path / 'runs'}" in told
     lines = list(csv.DictReader((tmp_path / "build" / "verify.csv").read_text(encoding="utf-8").splitlines()))
