@@ -72,6 +72,14 @@ class Count:
         return self.unsure + sum(share.cells for share in self.shares)
 
     @property
+    def warning(self) -> str:
+        """What to say first if most calls are unsure; otherwise empty."""
+        most = 2 * self.unsure > self.cells
+        return (
+            f"{self.unsure} of {self.cells} calls are unsure: the percentages are of the others only." if most else ""
+        )
+
+    @property
     def unknown(self) -> tuple[str, ...]:
         """The paper's cell types that the model does not know: it calls each of their cells something else."""
         known = {_singular(share.cell) for share in self.shares}
@@ -85,6 +93,7 @@ class Count:
             lines.append(f"{share.cell:{width}}{share.cells:7}{percent_text(share):>8}  {interval_text(share):>15}  "
                          f"{reference_text(share.cell):>12}  {share.against}".rstrip())  # fmt: skip
         lines.append(f"{'unsure':{width}}{self.unsure:7}")
+        lines += [self.warning] if self.warning else []
         lines += [f"{cell} (reference {reference_text(cell)} %): not a class of this model" for cell in self.unknown]
         return "\n".join(lines)
 

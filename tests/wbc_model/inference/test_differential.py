@@ -72,6 +72,8 @@ def test_the_table_says_what_is_not_known():
     assert "neutrophil (reference" not in text  # Neutrophils is one
     nothing = str(count(predicted([("a", "blast", False)])))
     assert re.search(r"^blast +0 +– +– +none stated$", nothing, re.M)
+    assert "1 of 1 calls are unsure: the percentages are of the others" in nothing
+    assert "calls are unsure" not in text
     other = Dataset(name="other", classes=("blast", "platelet"))
     assert "not a class" not in str(count(predicted([("a", "blast", True)], dataset=other)))  # it counts other things
 
