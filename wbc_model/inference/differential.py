@@ -26,6 +26,9 @@ class Share:
 
     cell: str
     cells: int
+    """Sure calls."""
+    unsure: int = 0
+    """Unsure calls, which are in no percentage."""
     of: int
     """The sure calls of all classes."""
 
@@ -59,12 +62,15 @@ class Count:
 
     shares: tuple[Share, ...]
     """Of the sure calls, of each class of the model in its order."""
-    unsure: int
-    """Calls below the model's threshold, which no class counts."""
     pictures: int
     """Those without a cell included."""
     rehearsal: bool
     """Whether the model is that of a rehearsal, so that its calls mean nothing."""
+
+    @property
+    def unsure(self) -> int:
+        """Calls below the model's threshold."""
+        return sum(share.unsure for share in self.shares)
 
     @property
     def cells(self) -> int:
@@ -86,13 +92,12 @@ class Count:
         return tuple(cell for cell in CELLS if cell not in known) if known & set(CELLS) else ()
 
     def __str__(self) -> str:
-        width = max(len("unsure"), *(len(share.cell) for share in self.shares)) + 2
+        width = max(len(share.cell) for share in self.shares) + 2
         lines = ["REHEARSAL: these numbers say nothing about blood."] if self.rehearsal else []
-        lines.append(f"{'':{width}}{'cells':>7}{'%':>8}  {'95 % interval':>15}  {'reference, %':>12}")
+        lines.append(f"{'':{width}}{'cells':>7}{'%':>8}  {'95 % interval':>15}  {'reference, %':>12}{'unsure':>8}")
         for share in self.shares:
             lines.append(f"{share.cell:{width}}{share.cells:7}{percent_text(share):>8}  {interval_text(share):>15}  "
-                         f"{reference_text(share.cell):>12}  {share.against}".rstrip())  # fmt: skip
-        lines.append(f"{'unsure':{width}}{self.unsure:7}")
+                         f"{reference_text(share.cell):>12}{share.unsure:8}  {share.against}".rstrip())  # fmt: skip
         lines += [self.warning] if self.warning else []
         lines += [f"{cell} (reference {reference_text(cell)} %): not a class of this model" for cell in self.unknown]
         return "\n".join(lines)
@@ -163,11 +168,12 @@ def _wilson(cells: int, of: int) -> tuple[float, float]:
 
 def _count(predicted: Predicted, calls: tuple[Call, ...], pictures: int) -> Count:
     sure = Counter(call.cell for call in calls if call.sure)
+    unsure = Counter(call.cell for call in calls if not call.sure)
     return Count(
         shares=tuple(
-            Share(cell=cell, cells=sure[cell], of=sure.total()) for cell in predicted.info.config.dataset.classes
+            Share(cell=cell, cells=sure[cell], unsure=unsure[cell], of=sure.total())
+            for cell in predicted.info.config.dataset.classes
         ),
-        unsure=sum(not call.sure for call in calls),
         pictures=pictures,
         rehearsal=predicted.info.config.rehearsal,
     )

@@ -44,18 +44,17 @@ def write_calls(path: Path, calls: Iterable[Call], info: ModelInfo) -> None:
 
 
 def write_counts(path: Path, whole: Count, slides: Mapping[str, Count]) -> None:
-    """A CSV file with a row for each slide and class, those that are unsure included; first all slides together."""
-    head = ("slide", "pictures", "class", "cells", "percent", "low", "high", "reference low", "reference high",
-            "rehearsal")  # fmt: skip
+    """A CSV file with a row for each slide and class; first all slides together."""
+    head = ("slide", "pictures", "class", "cells", "unsure", "percent", "low", "high",
+            "reference low", "reference high", "rehearsal")  # fmt: skip
     named = [(ALL, whole), *slides.items()]
     _write(path, head, (row for slide, of_slide in named for row in _rows(slide, of_slide)))
 
 
 def _rows(slide: str, counted: Count) -> Iterator[tuple[Any, ...]]:
     for share in counted.shares:
-        yield (slide, counted.pictures, share.cell, share.cells, share.percent, *share.interval,
+        yield (slide, counted.pictures, share.cell, share.cells, share.unsure, share.percent, *share.interval,
                *(share.reference or ("", "")), counted.rehearsal)  # fmt: skip
-    yield (slide, counted.pictures, "unsure", counted.unsure, *5 * ("",), counted.rehearsal)
 
 
 def _write(path: Path, head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:

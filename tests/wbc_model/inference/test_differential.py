@@ -37,6 +37,7 @@ SMEAR = predicted(
 def test_unsure_calls_are_counted_apart_and_are_in_no_percentage():
     whole = count(SMEAR)
     assert [share.cells for share in whole.shares] == [6, 2, 1]
+    assert [share.unsure for share in whole.shares] == [0, 1, 0]
     assert (whole.unsure, whole.cells, whole.pictures) == (1, 10, 4)
     assert [round(share.percent, 1) for share in whole.shares] == [66.7, 22.2, 11.1]
 
@@ -67,11 +68,11 @@ def test_reference_ranges_are_the_papers_where_it_states_one(shared: Path):
 
 def test_the_table_says_what_is_not_known():
     text = str(count(SMEAR))
-    assert re.search(r"^blast +2 +22\.2 +6\.3 to 54\.7 +none stated$", text, re.M)
+    assert re.search(r"^blast +2 +22\.2 +6\.3 to 54\.7 +none stated +1$", text, re.M)
     assert "basophil (reference 0–1 %): not a class of this model" in text
     assert "neutrophil (reference" not in text  # Neutrophils is one
     nothing = str(count(predicted([("a", "blast", False)])))
-    assert re.search(r"^blast +0 +– +– +none stated$", nothing, re.M)
+    assert re.search(r"^blast +0 +– +– +none stated +1$", nothing, re.M)
     assert "1 of 1 calls are unsure: the percentages are of the others" in nothing
     assert "calls are unsure" not in text
     other = Dataset(name="other", classes=("blast", "platelet"))
