@@ -43,7 +43,7 @@ def keep(
         best_epoch=record.best_epoch,
         validation=record.validation.accuracy,
         calibration=calibrate(validation.probabilities, validation.truth),
-        provenance=record.provenance,
+        provenance={name: value for name, value in record.provenance.items() if name != "peak"},  # differs by attempt
     )
     content = to_bytes(model, info)
     files.write(FILE, content)

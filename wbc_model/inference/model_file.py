@@ -56,7 +56,7 @@ class ModelInfo:
     """Accuracy on the validation images, a fraction."""
     calibration: Calibration
     provenance: dict[str, Any]
-    """As in the trial's record: fingerprint of the images, pre-trained weights, code and machine."""
+    """As in the trial's record, but for peaks: fingerprint of the images, pre-trained weights, code and machine."""
     format: int = FORMAT
 
 

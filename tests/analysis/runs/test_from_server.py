@@ -1,11 +1,13 @@
 """Reading from a server: the real client against a stub of W&B's HTTP interface."""
 
+import io
 import json
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from wandb_stub import WandbStub
 
 from analysis.runs import from_server as online
@@ -128,15 +130,20 @@ def test_a_run_still_going_or_failed_is_not_finished(wandb_stub: WandbStub, make
     assert reading.unfinished == {going.trial.id: "still running", failed.trial.id: "W&B calls it failed"}
 
 
-def test_a_runs_files_come_when_they_are_asked_for_and_once(wandb_stub: WandbStub, make_record, tmp_path):
+def test_a_runs_files_come_when_they_are_asked_for_and_once(
+    wandb_stub: WandbStub, make_record, save_predictions, tmp_path
+):
     (record,) = some(make_record, 1)
     stored = put(wandb_stub, record)
-    stored.files = {"predictions.npz": b"numbers", "media/images/gradcam_4_ab.png": b"picture"}
+    predictions = save_predictions(record)
+    picture = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(picture, "PNG")
+    stored.files = {"predictions.npz": predictions, "media/images/gradcam_4_ab.png": picture.getvalue()}
     (run,) = read(wandb=HERE, cache=tmp_path).runs.values()
     for _ in range(2):
         assert tuple(map(run.fetch, ("predictions.npz", "gradcam.png", "nothing.txt"))) == (
-            b"numbers",
-            b"picture",
+            predictions,
+            picture.getvalue(),
             None,
         )
     assert len([request for request in wandb_stub.log if request.method == "GET"]) == 2
