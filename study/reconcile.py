@@ -23,7 +23,7 @@ from study.tracking.content import log_again, log_provenance, summarise
 from study.tracking.model_artifact import log_model
 from study.tracking.wandb_run import check, mode, on_server, tracked
 from wbc_model.errors import Damaged, reports_input_errors, validating
-from wbc_model.inference.model_file import FILE
+from wbc_model.inference.model_info import FILE
 from wbc_model.plain_text import printable
 
 EXAMPLES = """examples:

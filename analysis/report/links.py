@@ -11,10 +11,11 @@ from upath import UPath
 
 from analysis.load import Study
 from study.plan import RunRecord
+from wbc_model.inference.model_info import CARD, FILE
 
 FOLDER = "misclassified"
 """Of the trials' pages, beside `report.html`."""
-KEPT = {"model.safetensors": "trained model", "model-card.md": "model card"}
+KEPT = {FILE: "trained model", CARD: "model card"}
 """Files that a trial leaves beside its record, in words."""
 
 

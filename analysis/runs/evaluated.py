@@ -14,8 +14,8 @@ from study.storage import Storage
 from wbc_model.choices import EvaluateOn
 from wbc_model.config import TrialConfig
 from wbc_model.errors import Damaged
+from wbc_model.inference.model_info import FILE as MODEL
 
-MODEL = "model.safetensors"
 EVALUATED = "evaluated"
 """In such a record's provenance: the trial whose model was tested, and the remarks on tests that need one."""
 

@@ -14,6 +14,7 @@ from wbc_model.datasets.dataset import BUILT_IN, Dataset
 from wbc_model.datasets.declare import all_of
 from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.files import user_path
+from wbc_model.inference.model_info import FILE
 from wbc_model.preparation.cache_folder import default_cache
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _trials(name: str, storage: str) -> Iterator[tuple[str, str]]:
     """The storage and id of each trial that an argument names."""
     if name in ("all", "proposed"):
         every = Storage(storage).records().intact.values()
-        kept = {file.parent.name for file in Storage(storage).root.glob("trials/*/model.safetensors")}
+        kept = {file.parent.name for file in Storage(storage).root.glob(f"trials/*/{FILE}")}
         wanted = [each.trial for each in every if each.trial.id in kept and (name == "all" or each.trial.proposed)]
         if not wanted:
             raise InputError(f"{storage} has no finished trial with a model that is meant by {name}")

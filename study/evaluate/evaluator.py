@@ -18,7 +18,8 @@ from study.storage.beside import check_file
 from study.storage.manifests import kept_manifest
 from study.trial.kept_model import write_card
 from wbc_model.errors import InputError
-from wbc_model.inference.model_file import FILE, ModelInfo, from_bytes
+from wbc_model.inference.model_file import from_bytes
+from wbc_model.inference.model_info import FILE, ModelInfo
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.preparation.manifest import Entry
 from wbc_model.scoring.predictions import Predictions

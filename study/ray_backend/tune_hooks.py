@@ -22,6 +22,7 @@ from study.settings import Settings
 from study.storage import PRUNED, Storage
 from study.tracking.variables import set_aside
 from study.trial.attempt import ELSEWHERE, FINISHED, HELD, OUTCOME, TOLD, attempt
+from wbc_model.inference.model_info import FILE
 
 MAX_REQUESTED = 1000
 """Trials for which resources are requested of an autoscaling cluster: more would only slow the request down."""
@@ -162,8 +163,6 @@ class ScheduleCallback(NotPickled, tune.Callback):
 
     def _learn(self, trial: Trial, *, seconds: float, epochs: int) -> None:
         """Learn the cost of a trial that was trained in a single attempt."""
-        from wbc_model.inference.model_file import FILE  # loads torch, which a worker does later
-
         record = self.storage.trial(trial.id).record()
         if record is None or epochs != trial.config.epochs:
             return

@@ -32,8 +32,8 @@ from study.storage.trials import TRIAL_ID, Storage, TrialFiles
 from study.trial.leases import SILENT, is_abandoned
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import check_zip, unsealed
+from wbc_model.inference.model_info import FILE as MODEL
 
-MODEL = "model.safetensors"
 ALONE = ("predictions", "gradcam")
 """How the names of files begin that a record of an older version does not list."""
 

@@ -10,7 +10,7 @@ from study.storage import Storage
 from study.storage.paths import is_local
 from study.tracking import wandb_run
 from wbc_model.errors import Damaged
-from wbc_model.inference.model_file import CARD, FILE
+from wbc_model.inference.model_info import CARD, FILE
 
 BYTES_PER_SECOND = 10**6
 """The slowest connection on which a model arrives before the run ends without it."""

@@ -11,7 +11,8 @@ from study.storage import Storage, TrialFiles, predictions_file
 from study.trial.final_test import FinalTest
 from study.trial.model_card import model_card
 from wbc_model.inference.calibration import calibrate
-from wbc_model.inference.model_file import CARD, FILE, Calibration, ModelInfo, to_bytes
+from wbc_model.inference.model_file import to_bytes
+from wbc_model.inference.model_info import CARD, FILE, Calibration, ModelInfo
 from wbc_model.preparation.manifest import Entry
 
 

@@ -17,7 +17,7 @@ from wbc_model.choices import ImageSource, Trunks
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import is_built_in
 from wbc_model.inference.calibration import TARGET
-from wbc_model.inference.model_file import Calibration
+from wbc_model.inference.model_info import Calibration
 from wbc_model.networks.build import trunks_of
 from wbc_model.networks.timm_registry import configuration
 from wbc_model.plain_text import markdown

@@ -28,7 +28,8 @@ from wbc_model.files import write_whole
 from wbc_model.inference import count, load, predict
 from wbc_model.inference.calibration import calibrate
 from wbc_model.inference.calls import Predicted
-from wbc_model.inference.model_file import FILE, ModelInfo, to_bytes
+from wbc_model.inference.model_file import to_bytes
+from wbc_model.inference.model_info import FILE, ModelInfo
 from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.cache import prepare

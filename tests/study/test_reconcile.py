@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -170,3 +172,8 @@ def test_tables_have_no_other_number(name: str, kind: str, root: Path):
     found, problems = cells(root)
     assert found == expected or problems
     assert set(found.splitlines()) <= set(expected.splitlines()) or "predictions.npz" in name
+
+
+def test_examining_a_storage_needs_no_torch():
+    code = "import study.reconcile, sys; print([m for m in ('torch', 'ray') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

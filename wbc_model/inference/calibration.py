@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from wbc_model.inference.model_file import Calibration
+from wbc_model.inference.model_info import Calibration
 
 TARGET = 0.99
 """Fraction of the sure calls that should be right."""

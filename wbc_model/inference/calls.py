@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from wbc_model.errors import InputError
 from wbc_model.inference.calibration import apply_temperature
-from wbc_model.inference.model_file import ModelInfo, SavedModel
+from wbc_model.inference.model_file import SavedModel
+from wbc_model.inference.model_info import ModelInfo
 from wbc_model.inference.pictures import Picture, Skipped, find_pictures, read_picture
 from wbc_model.plain_text import printable
 from wbc_model.preparation.image_set import ImageSet

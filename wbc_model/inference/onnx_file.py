@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wbc_model.inference.model_file import KEY, ModelInfo, SavedModel, info_json
+from wbc_model.inference.model_file import SavedModel
+from wbc_model.inference.model_info import KEY, ModelInfo, info_json
 from wbc_model.training.predict import to_input
 
 OPSET = 17

@@ -12,7 +12,7 @@ from PIL import Image
 
 from wbc_model.inference.calls import Call
 from wbc_model.inference.differential import Count, interval_text, percent_text, reference_text
-from wbc_model.inference.model_file import ModelInfo
+from wbc_model.inference.model_info import ModelInfo
 
 SHOWN = 200
 """So many pictures at most are part of the page, those with the least sure calls first: browsers open it at once."""

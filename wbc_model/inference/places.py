@@ -7,7 +7,8 @@ from upath import UPath
 
 from wbc_model.errors import InputError
 from wbc_model.files import user_path
-from wbc_model.inference.model_file import FILE, SavedModel, from_bytes
+from wbc_model.inference.model_file import SavedModel, from_bytes
+from wbc_model.inference.model_info import FILE
 
 HELP_MODEL = "a trial's folder, a .safetensors file, a URL of either, or wandb:ENTITY/PROJECT/NAME:ALIAS"
 """What the commands say of their argument."""

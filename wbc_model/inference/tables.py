@@ -8,7 +8,7 @@ from typing import Any
 
 from wbc_model.inference.calls import Call
 from wbc_model.inference.differential import Count
-from wbc_model.inference.model_file import ModelInfo
+from wbc_model.inference.model_info import ModelInfo
 from wbc_model.plain_text import csv_cell
 
 ALL = "(all)"

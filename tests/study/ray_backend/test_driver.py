@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 
 from study.plan import RunRecord
 from wbc_model.choices import Init, Network, Trunks
-from wbc_model.inference.model_file import FILE
+from wbc_model.inference.model_info import FILE
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.weights import TrunkSpec
 

@@ -13,7 +13,7 @@ from study.settings import Settings
 from study.storage import Storage
 from study.tracking.model_artifact import is_best
 from study.trial.execute import run_trial
-from wbc_model.inference.model_file import CARD, FILE
+from wbc_model.inference.model_info import CARD, FILE
 
 
 def test_the_best_seed_is_the_first_with_the_highest_validation_accuracy(trials: list[Trial], settings: Settings):

@@ -19,7 +19,8 @@ from study.trial.kept_model import without_model
 from tests.study.trial.test_execute import ALONE, record_of
 from wbc_model.choices import Trunks
 from wbc_model.config import TrialConfig
-from wbc_model.inference.model_file import CARD, FILE, SavedModel, from_bytes
+from wbc_model.inference.model_file import SavedModel, from_bytes
+from wbc_model.inference.model_info import CARD, FILE
 from wbc_model.models import TwoBranch
 from wbc_model.scoring.metrics import ConfusionMatrix
 from wbc_model.scoring.predictions import Predictions

@@ -10,7 +10,7 @@ from wbc_model.choices import Init
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.datasets.dataset import Dataset
-from wbc_model.inference.model_file import Calibration
+from wbc_model.inference.model_info import Calibration
 from wbc_model.models import Baseline
 from wbc_model.preparation.manifest import Entry
 from wbc_model.scoring.metrics import ConfusionMatrix

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from wbc_model.config import TrialConfig
-from wbc_model.inference.model_file import FILE, Calibration, ModelInfo, to_bytes
+from wbc_model.inference.model_file import to_bytes
+from wbc_model.inference.model_info import FILE, Calibration, ModelInfo
 from wbc_model.networks.build import build
 from wbc_model.synthetic.cells import draw_cell
 

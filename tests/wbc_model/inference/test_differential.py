@@ -12,7 +12,7 @@ from wbc_model.datasets.dataset import Dataset
 from wbc_model.errors import InputError
 from wbc_model.inference.calls import Call, Predicted
 from wbc_model.inference.differential import REFERENCE, Share, count, count_slides, reference_of, slides_by
-from wbc_model.inference.model_file import Calibration, ModelInfo
+from wbc_model.inference.model_info import Calibration, ModelInfo
 
 OWN = Dataset(name="own", classes=("Neutrophils", "blast", "monocyte"))
 HEALTHY = dict(zip(CELLS, (0.005, 0.06, 0.03, 0.60, 0.305), strict=True))

@@ -19,7 +19,8 @@ from wbc_model.datasets.find import find
 from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.export import LIMIT, main
 from wbc_model.inference import load, onnx_file, predict
-from wbc_model.inference.model_file import FILE, to_bytes
+from wbc_model.inference.model_file import to_bytes
+from wbc_model.inference.model_info import FILE
 from wbc_model.inference.onnx_file import largest_differences, run_onnx, to_onnx
 from wbc_model.inference.pictures import Picture, read_picture
 from wbc_model.models import Baseline, TwoBranch

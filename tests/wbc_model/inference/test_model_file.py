@@ -10,7 +10,8 @@ from safetensors.torch import save
 from wbc_model.choices import Init
 from wbc_model.config import TrialConfig
 from wbc_model.errors import InputError
-from wbc_model.inference.model_file import KEY, Calibration, ModelInfo, from_bytes, to_bytes
+from wbc_model.inference.model_file import from_bytes, to_bytes
+from wbc_model.inference.model_info import KEY, Calibration, ModelInfo
 from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
 

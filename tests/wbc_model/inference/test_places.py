@@ -11,7 +11,7 @@ import torch
 from upath import UPath
 
 from wbc_model.errors import InputError
-from wbc_model.inference.model_file import FILE
+from wbc_model.inference.model_info import FILE
 from wbc_model.inference.places import load
 
 Keep = Callable[..., Path]
