@@ -1,6 +1,5 @@
 """Machines in the file of an SSH cluster that are no nodes of it, and why. The files of clouds list no machines."""
 
-import hashlib
 import json
 import subprocess
 from collections.abc import Iterable
@@ -10,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from study.doctor.checks import Finding
+from wbc_model.files import sha256_of
 
 CONFIG = "~/ray_bootstrap_config.yaml"
 """On the head: the file of `ray up`, as JSON."""
 TOKEN = ".ray/auth_token"
-ASKED = f"sha256sum < ~/{TOKEN} 2>/dev/null | cut -c1-64"
+ASKED = f"test ! -e ~/{TOKEN} || sha256sum < ~/{TOKEN} | cut -c1-64"
 SSH = ("ssh", "-q", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "StrictHostKeyChecking=no",
        "-o", "UserKnownHostsFile=/dev/null")  # fmt: skip
 SECONDS = 20
@@ -48,8 +48,8 @@ def _why(address: str, *, login: dict[str, str], head: str) -> Finding:
         asked = None
     if asked is None or asked.returncode:
         return Finding("it has not joined the cluster, and does not answer SSH", "see that it runs and is reachable")
-    own = hashlib.sha256(Path("~", TOKEN).expanduser().read_bytes()).hexdigest()
-    if asked.stdout.strip() != own:
+    own = Path("~", TOKEN).expanduser()
+    if asked.stdout.strip() != (sha256_of(own) if own.exists() else ""):
         return Finding("it cannot join the cluster: its ~/.ray/auth_token is another than the head's",
                        f"copy the head's there, and {start}")  # fmt: skip
     return Finding("it has not joined the cluster", start)
