@@ -36,6 +36,11 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256(content: bytes) -> str:
+    """The hash of bytes, as `sha256_of` a file that holds them."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def sealed(value: dict[str, Any] | list[Any], *, indent: int | None = None) -> bytes:
     """A JSON document with a hash of itself: another key of a dict, another element of a list."""
     if isinstance(value, dict):
@@ -88,7 +93,7 @@ def check_zip(content: bytes) -> None:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return sha256(json.dumps(value, sort_keys=True).encode())
 
 
 def write_whole(path: Path, content: bytes) -> None:

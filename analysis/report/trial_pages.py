@@ -1,6 +1,5 @@
 """A page for each trial: the test images that it got wrong, the most wrong first, and what is kept of it."""
 
-import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from analysis.runs.predictions import of_record
 from analysis.tables.notes import REHEARSAL_NOTE
 from study.plan import RunRecord
 from wbc_model.choices import ImageSource
+from wbc_model.files import sha256
 
 NO_PICTURES = (
     "Images without a picture are neither in this machine's cache nor, as they were tested, in the data folder. To see "
@@ -106,7 +106,7 @@ def _gradcam(study: Study, trial_id: str, folder: Path) -> str:
 
 def _save(content: bytes, folder: Path) -> str:
     """Write a picture under a name made from its content, since trials share test images; returns its address."""
-    address = f"images/{hashlib.sha256(content).hexdigest()[:16]}.jpg"
+    address = f"images/{sha256(content)[:16]}.jpg"
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / address).write_bytes(content)
     return address

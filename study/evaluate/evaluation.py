@@ -11,9 +11,8 @@ from pydantic.dataclasses import dataclass
 from upath import UPath
 
 from study.storage import TrialFiles, predictions_file
-from study.storage.beside import hashes
 from wbc_model.errors import Damaged, decoding
-from wbc_model.files import sealed, unsealed
+from wbc_model.files import sealed, sha256, unsealed
 from wbc_model.scoring.metrics import ConfusionMatrix
 
 
@@ -90,7 +89,7 @@ def check_evaluation(files: TrialFiles, file: UPath) -> None:
         Damaged: one of them is not what was written.
     """
     evaluation, name = read_evaluation(file), predictions_file(file.stem)
-    if hashes({name: files.read(name) or b""})[name] != evaluation.predictions:
+    if sha256(files.read(name) or b"") != evaluation.predictions:
         raise Damaged(f"{files.folder / name} is damaged or missing: it has another hash than {file} says")
 
 

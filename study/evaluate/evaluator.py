@@ -1,6 +1,5 @@
 """Test a kept model on images, and write what was found. Loads torch."""
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from study.storage.beside import check_file
 from study.storage.manifests import kept_manifest
 from study.trial.kept_model import write_card
 from wbc_model.errors import InputError
+from wbc_model.files import sha256
 from wbc_model.inference.model_file import from_bytes
 from wbc_model.inference.model_info import FILE, ModelInfo
 from wbc_model.preparation.image_set import ImageSet
@@ -63,7 +63,7 @@ class KeptModel:
         saved = from_bytes(content, where=str(where))
         self.info: ModelInfo = saved.info
         self.network = saved.network.to(device)
-        self.sha256 = hashlib.sha256(content).hexdigest()
+        self.sha256 = sha256(content)
         self.manifest: tuple[Entry, ...] | None = kept_manifest(
             storage.root, dataset=record.trial.config.dataset.name, fingerprint=record.provenance["data"]
         )
@@ -101,7 +101,7 @@ class KeptModel:
             unknown=len(images) - len(found.ids),
             trained_on=None if seen is None else seen["train"],
             validated_on=None if seen is None else seen["validation"],
-            predictions=hashlib.sha256(content).hexdigest(),
+            predictions=sha256(content),
             seconds=time.perf_counter() - began,
             made=code() | {"device": torch.cuda.get_device_name() if self.device == "cuda" else "cpu"},
         )

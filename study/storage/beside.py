@@ -1,6 +1,5 @@
 """The files beside a record: their hashes, and whether each is what was written."""
 
-import hashlib
 import io
 from collections.abc import Mapping
 
@@ -9,12 +8,13 @@ from PIL import Image
 from study.plan import RunRecord
 from study.storage.trials import predictions_file
 from wbc_model.errors import Damaged, decoding
+from wbc_model.files import sha256
 from wbc_model.scoring.predictions import Predictions
 
 
 def hashes(contents: Mapping[str, bytes]) -> dict[str, str]:
     """SHA-256 of each file, by name, as a record keeps them."""
-    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    return {name: sha256(content) for name, content in contents.items()}
 
 
 def check_file(record: RunRecord, name: str, content: bytes, *, where: object) -> None:
@@ -23,7 +23,8 @@ def check_file(record: RunRecord, name: str, content: bytes, *, where: object) -
     Raises:
         Damaged: it is not the file that belongs to the record.
     """
-    if record.files.get(name, hashes({name: content})[name]) != hashes({name: content})[name]:
+    found = sha256(content)
+    if record.files.get(name, found) != found:
         raise Damaged(f"{where} is damaged: it has another hash than its record says")
     counted = {predictions_file(): record.test}
     counted |= {predictions_file(dataset): matrix for dataset, matrix in record.elsewhere.items()}

@@ -1,6 +1,5 @@
 """Compare a trial's W&B run with its files in storage."""
 
-import hashlib
 import json
 import math
 from collections import Counter
@@ -13,6 +12,7 @@ from upath import UPath
 from study.plan import RunRecord
 from study.storage import Storage
 from study.tracking.log_reader import read_log, values
+from wbc_model.files import sha256
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def damaged_copies(storage: Storage, record: RunRecord) -> list[str]:
     return [f"its copy of {name} is damaged" for name, file in copies if not _is_right(file, record.files[name])]
 
 
-def _is_right(file: UPath, sha256: str) -> bool:
-    return file.exists() and hashlib.sha256(file.read_bytes()).hexdigest() == sha256
+def _is_right(file: UPath, hashed: str) -> bool:
+    return file.exists() and sha256(file.read_bytes()) == hashed
 
 
 def differences(record: RunRecord, replica: Replica | None, *, kept: bool = False) -> list[str]:
