@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from upath import UPath
 
 from study.storage import TrialFiles, predictions_file
+from study.storage.paths import is_set_aside
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import sealed, sha256, unsealed
 from wbc_model.scoring.metrics import ConfusionMatrix
@@ -68,8 +69,12 @@ def evaluations_of(files: TrialFiles) -> dict[str, Evaluation]:
     Raises:
         Damaged: one that is not what was written.
     """
-    there = sorted(file for file in files.folder.glob("evaluations/*.json") if not file.name.startswith("damaged-"))
-    return {file.stem: read_evaluation(file) for file in there}
+    return {file.stem: read_evaluation(file) for file in evaluation_files(files)}
+
+
+def evaluation_files(files: TrialFiles) -> list[UPath]:
+    """The files of a trial's evaluations, without those that were set aside."""
+    return sorted(file for file in files.folder.glob("evaluations/*.json") if not is_set_aside(file.name))
 
 
 def read_evaluation(file: UPath) -> Evaluation:

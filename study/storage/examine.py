@@ -11,7 +11,7 @@ from upath import UPath
 
 from study.costs.model import FILE as COSTS
 from study.costs.model import Costs
-from study.evaluate.evaluation import check_evaluation
+from study.evaluate.evaluation import check_evaluation, evaluation_files
 from study.plan import RunRecord
 from study.storage.beside import check_file
 from study.storage.manifests import kept_manifest
@@ -25,7 +25,7 @@ from study.storage.mend import (
     restore_record,
     restore_revisions,
 )
-from study.storage.paths import is_draft, is_local
+from study.storage.paths import is_draft, is_local, is_set_aside
 from study.storage.plans import PLAN, read_plan
 from study.storage.revisions import read_revisions
 from study.storage.trials import TRIAL_ID, Storage, TrialFiles
@@ -90,9 +90,7 @@ def _of_the_study(storage: Storage) -> Iterator[Fault]:
         yield from _fault(partial(read_plan, storage), partial(keep, root / PLAN, "the next launch writes it"))
     yield from _fault(partial(Costs.read, storage), partial(keep, root / COSTS, "costs are learned again"))
     yield from _fault(partial(read_revisions, storage), partial(restore_revisions, storage))
-    for file in root.glob("data/*-*.csv"):
-        if file.name.startswith("damaged-"):
-            continue
+    for file in (file for file in root.glob("data/*-*.csv") if not is_set_aside(file.name)):
         name, _, fingerprint = file.stem.rpartition("-")
         again = partial(keep, file, "the next launch that trains with these images writes it")
         yield from _fault(partial(kept_manifest, root, dataset=name, fingerprint=fingerprint), again)
@@ -126,10 +124,9 @@ def _finished(storage: Storage, files: TrialFiles, record: RunRecord) -> Iterato
         again = partial(restore_file, storage, files, record, name)
         yield from _fault(partial(_check_beside, files, record, name), again)
     yield from _fault(partial(_check_epochs, files, record), partial(restore_epochs, files, record))
-    for file in files.folder.glob("evaluations/*.json"):
-        if not file.name.startswith("damaged-"):
-            again = partial(keep, file, "study.evaluate tests the model again")
-            yield from _fault(partial(check_evaluation, files, file), again)
+    for file in evaluation_files(files):
+        again = partial(keep, file, "study.evaluate tests the model again")
+        yield from _fault(partial(check_evaluation, files, file), again)
     for name in ("checkpoint.pt", "error.json"):
         if (file := files.folder / name).exists():
             yield Fault(f"{file} is left over: the trial is finished", partial(remove, file))

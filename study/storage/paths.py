@@ -12,6 +12,8 @@ from wbc_model.files import create_whole, user_path, write_whole
 SLIP = re.compile(r"(?i)(s3a?|gs|gcs|az|abfs|file|https?):/?([^/].*)")
 """Of a URL that is missing a slash or two: its protocol and the rest."""
 
+DAMAGED = "damaged-"
+"""How the names begin of damaged files that are kept."""
 DRAFT = re.compile(r"\..+\.([0-9a-f]{32}|[0-9]+.*)")
 
 
@@ -92,7 +94,7 @@ def check_creates_once(root: UPath) -> None:
     )
 
 
-def set_aside(file: UPath, *, name: str = "damaged-{n}-{file}") -> UPath:
+def set_aside(file: UPath, *, name: str = f"{DAMAGED}{{n}}-{{file}}") -> UPath:
     """Move a file to another name in its folder, so that it is kept and counts no more; returns where it is now.
 
     Args:
@@ -104,6 +106,11 @@ def set_aside(file: UPath, *, name: str = "damaged-{n}-{file}") -> UPath:
     write(kept, file.read_bytes())
     file.unlink(missing_ok=True)
     return kept
+
+
+def is_set_aside(name: str) -> bool:
+    """Whether a name is one that `set_aside` gives to damaged files."""
+    return name.startswith(DAMAGED)
 
 
 def is_draft(name: str) -> bool:
