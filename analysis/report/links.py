@@ -48,9 +48,8 @@ def links_of(study: Study, *, start: Path, pages: Sequence[str] = ()) -> dict[st
 
 def _errors(run: RunRecord) -> str:
     """`12 of 528`, over all its test sets."""
-    matrices = [matrix.counts for matrix in run.tests.values()]
-    total = sum(sum(line) for counts in matrices for line in counts)
-    right = sum(line[i] for counts in matrices for i, line in enumerate(counts))
+    total = sum(matrix.images for matrix in run.tests.values())
+    right = sum(matrix.right for matrix in run.tests.values())
     return f"{total - right} of {total}"
 
 

@@ -1,13 +1,13 @@
 """The 95 % intervals of a cell."""
 
 from dataclasses import dataclass
-from math import inf
 from statistics import fmean
 
 from analysis.stats.error import Error
 from analysis.stats.evidence import ComparedTable
 from analysis.tables.fill import Row, values
 from search_spaces.table import Column
+from wbc_model.scoring.wilson import wilson
 
 Ends = tuple[float, float] | None
 
@@ -34,7 +34,7 @@ def intervals(compared: ComparedTable, row: Row, column: Column) -> Intervals:
         return Intervals()
     if found is None:
         counted = _share(row, column) if len(scores) == 1 and not row.config.dataset.of_copies else None
-        return Intervals(images=_wilson(*counted), by="images") if counted else Intervals()
+        return Intervals(images=wilson(*counted), by="images") if counted else Intervals()
     model, i = found
     error, share, weight = model.error(i, column.key), fmean(scores), model.images.weight(column.key)
     return Intervals(
@@ -47,15 +47,11 @@ def intervals(compared: ComparedTable, row: Row, column: Column) -> Intervals:
     )
 
 
-def _wilson(hits: int, images: int) -> tuple[float, float]:
-    return Error(images=0.0, seeds=0.0, df=inf).interval(hits / images, weight=images)
-
-
 def _share(row: Row, column: Column) -> tuple[int, int] | None:
     """Hits and images of a score that is a share of images, for a row of one run; None for other scores."""
     key, matrix = column.key, row.runs[0].tests[(column.on or row.config.dataset).name]
     if key == "accuracy":
-        return sum(line[i] for i, line in enumerate(matrix.counts)), sum(map(sum, matrix.counts))
+        return matrix.right, matrix.images
     if not key.startswith("recall/"):
         return None
     i = matrix.classes.index(key.removeprefix("recall/"))

@@ -114,9 +114,9 @@ def _test(model: "KeptModel", dataset: Dataset, path: Path | None, args: argpars
     if found is None:
         with tqdm(total=len(images), desc=f"{trial.id} on {dataset}", unit=" images", disable=None) as bar:
             found = model.test(images, tested=bar.update)
-    scores, total = found.matrix.scores(), sum(map(sum, found.matrix.counts))
+    scores = found.matrix.scores()
     unknown = f"; {found.unknown} of classes that it does not know are left out" if found.unknown else ""
-    print(f"{trial.id} on {dataset}, {found.remark}: {total} images, OA {scores['accuracy']:.2%}, "
+    print(f"{trial.id} on {dataset}, {found.remark}: {found.matrix.images} images, OA {scores['accuracy']:.2%}, "
           f"AF1 {scores['macro_f1']:.2%}{unknown}")  # fmt: skip
     return found.seen == 0
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from scipy.stats import binomtest
 
 from study.arguments import command_line
 from study.plan import RunRecord
@@ -24,6 +23,7 @@ from wbc_model.plain_text import markdown
 from wbc_model.preparation.manifest import Entry
 from wbc_model.preparation.splits import SPLITS
 from wbc_model.scoring.metrics import ConfusionMatrix
+from wbc_model.scoring.wilson import wilson
 
 TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
 CROPS = {
@@ -103,7 +103,7 @@ def _interval(hits: int, of: int) -> str:
     """A share in percent with its 95 % Wilson interval."""
     if not of:
         return "–"
-    low, high = binomtest(hits, of).proportion_ci(method="wilson")
+    low, high = wilson(hits, of)
     return f"{100 * hits / of:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
@@ -113,16 +113,12 @@ def _sets(config: TrialConfig, manifest: Sequence[Entry]) -> dict[str, list[int]
     return {name: [counts[name, cell] for cell in config.dataset.classes] for name in SPLITS if manifest}
 
 
-def _right(matrix: ConfusionMatrix) -> tuple[int, int]:
-    """Images that were called right, and all of them."""
-    return sum(row[i] for i, row in enumerate(matrix.counts)), sum(map(sum, matrix.counts))
-
-
 def _overall(matrix: ConfusionMatrix) -> str:
     scores = matrix.scores()
     return (
-        f"Accuracy {_interval(*_right(matrix))}, macro precision {100 * scores['macro_precision']:.1f}, macro recall "
-        f"{100 * scores['macro_recall']:.1f}, macro F1 {100 * scores['macro_f1']:.1f}; {_right(matrix)[1]} images."
+        f"Accuracy {_interval(matrix.right, matrix.images)}, macro precision {100 * scores['macro_precision']:.1f}, "
+        f"macro recall {100 * scores['macro_recall']:.1f}, macro F1 {100 * scores['macro_f1']:.1f}; "
+        f"{matrix.images} images."
     )
 
 
@@ -135,8 +131,8 @@ def _by_class(matrix: ConfusionMatrix) -> Iterator[tuple[str, ...]]:
 
 
 def _other(name: str, matrix: ConfusionMatrix, remark: str) -> tuple[str, ...]:
-    right, images = _right(matrix)
-    return name, f"{images}", _interval(right, images), f"{100 * matrix.scores()['macro_f1']:.1f}", remark
+    share, f1 = _interval(matrix.right, matrix.images), f"{100 * matrix.scores()['macro_f1']:.1f}"
+    return name, f"{matrix.images}", share, f1, remark
 
 
 def _pretrained(record: RunRecord) -> Iterator[str]:

@@ -4,14 +4,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 from wbc_model.choices import CELLS
 from wbc_model.datasets.dataset import Groups
 from wbc_model.errors import InputError, validating
 from wbc_model.inference.calls import Call, Predicted
+from wbc_model.scoring.wilson import wilson
 
-LEVEL = 0.95
 REFERENCE: dict[str, tuple[int, int]] = dict(
     zip(CELLS, ((0, 1), (2, 10), (1, 5), (50, 70), (20, 45)), strict=True),
 )
@@ -40,7 +39,8 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval, in percent. It covers which cells were seen, not what the model gets wrong."""
-        return _wilson(self.cells, self.of)
+        low, high = wilson(self.cells, self.of)
+        return 100 * low, 100 * high
 
     @property
     def reference(self) -> tuple[int, int] | None:
@@ -154,16 +154,6 @@ def interval_text(share: Share) -> str:
 def reference_text(cell: str) -> str:
     found = reference_of(cell)
     return "{}–{}".format(*found) if found else NOT_STATED
-
-
-@cache
-def _wilson(cells: int, of: int) -> tuple[float, float]:
-    if not of:
-        return 0.0, 100.0
-    from statsmodels.stats.proportion import proportion_confint  # takes a second to load
-
-    low, high = proportion_confint(cells, of, alpha=1 - LEVEL, method="wilson")
-    return 100 * float(low), 100 * float(high)
 
 
 def _count(predicted: Predicted, calls: tuple[Call, ...], pictures: int) -> Count:

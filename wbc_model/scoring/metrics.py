@@ -32,6 +32,16 @@ class ConfusionMatrix:
         return not score.startswith("recall/") or any(counts.get(score.removeprefix("recall/"), ()))
 
     @property
+    def images(self) -> int:
+        """All images."""
+        return sum(map(sum, self.counts))
+
+    @property
+    def right(self) -> int:
+        """Images that were called what they are."""
+        return sum(row[i] for i, row in enumerate(self.counts))
+
+    @property
     def accuracy(self) -> float:
         """OA: correct images over all images, in [0, 1]."""
         return self.scores()["accuracy"]
