@@ -1,17 +1,16 @@
 """The study as one self-contained HTML page: every number opens the runs behind it."""
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
-from PIL import Image
 from upath import UPath
 
 from analysis.report.links import Link
 from analysis.report.templates import TEMPLATES
+from analysis.runs.pictures import gradcam
 from analysis.runs.reading import Reading
 from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Filled, Row, percent
@@ -22,8 +21,6 @@ from wbc_model.datasets.dataset import letters
 from wbc_model.nested import flatten
 
 CURVES = ("train_accuracy", "validation_accuracy", "train_loss")
-PICTURE = {"format": "JPEG", "quality": 80, "optimize": True}
-"""How Pillow writes a Grad-CAM sheet: a tenth of the size of the PNG."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +126,5 @@ def _run(run: RunRecord, where: str) -> dict[str, Any]:
 
 def _picture(reading: Reading, run: RunRecord) -> str | None:
     """The Grad-CAM sheet of a run as a data URL; None if it has none."""
-    png = reading.fetch(run.trial.id, "gradcam.png")
-    if png is None:
-        return None
-    file = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").save(file, **PICTURE)
-    return data_url(file.getvalue(), "image/jpeg")
+    sheet = gradcam(reading, run.trial.id)
+    return data_url(sheet, "image/jpeg") if sheet else None

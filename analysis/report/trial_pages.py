@@ -1,19 +1,16 @@
 """A page for each trial: the test images that it got wrong, the most wrong first, and what is kept of it."""
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from analysis.load import Study
 from analysis.report.links import FOLDER, links_of
 from analysis.report.templates import TEMPLATES
 from analysis.report.wrong_images import TrueClass, true_classes
-from analysis.runs.pictures import Pictures, jpeg
+from analysis.runs.pictures import Pictures, gradcam
 from analysis.runs.predictions import of_record
 from analysis.tables.notes import REHEARSAL_NOTE
 from study.plan import RunRecord
@@ -45,7 +42,7 @@ def write(study: Study, *, pictures: Pictures, out: Path) -> list[str]:
     folder = out / FOLDER
     for stale in [*folder.glob("*.html"), *folder.glob("images/*.jpg")]:
         stale.unlink()
-    rows = _rows(study)
+    rows, kept = _rows(study), links_of(study, start=folder)
     for trial_id in tqdm(rows, desc="pages of wrong images", unit=" trials", leave=False, disable=None):
         run = study.reading.runs[trial_id].record
         if tests := list(_test_sets(study, run, pictures, folder=folder)):
@@ -55,7 +52,7 @@ def write(study: Study, *, pictures: Pictures, out: Path) -> list[str]:
                 tests=tests,
                 errors=sum(cell.wrong for test in tests for cell in test.classes),
                 total=sum(cell.total for test in tests for cell in test.classes),
-                kept=links_of(study, start=folder).get(trial_id, []),
+                kept=kept.get(trial_id, []),
                 gradcam=_gradcam(study, trial_id, folder),
                 without=_without(run) if any(_lacks_one(test) for test in tests) else "",
                 rehearsal=REHEARSAL_NOTE if run.trial.config.rehearsal else "",
@@ -100,8 +97,8 @@ def _lacks_one(test: TestSet) -> bool:
 
 def _gradcam(study: Study, trial_id: str, folder: Path) -> str:
     """The address of a trial's Grad-CAM sheet from its page; empty if it has none."""
-    png = study.reading.fetch(trial_id, "gradcam.png")
-    return _save(jpeg(np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))), folder) if png else ""
+    sheet = gradcam(study.reading, trial_id)
+    return _save(sheet, folder) if sheet else ""
 
 
 def _save(content: bytes, folder: Path) -> str:

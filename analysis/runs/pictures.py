@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from upath import UPath
 
-from study.storage import manifest_file
+from analysis.runs.reading import Reading
+from study.storage.manifests import kept_manifest
 from wbc_model.datasets.dataset import DataError, Dataset
 from wbc_model.datasets.find import ImageFile, find
 from wbc_model.datasets.images import read_rgb, resized
@@ -19,7 +20,6 @@ from wbc_model.files import sha256_of
 from wbc_model.preparation.cache import prepared_with
 from wbc_model.preparation.crop import NoCell, crop
 from wbc_model.preparation.image_set import ImageSet
-from wbc_model.preparation.manifest import read_manifest
 
 SIDE = 128
 """Of a picture, in pixels."""
@@ -74,13 +74,19 @@ class Pictures:
             return {}
 
     def _recorded(self, dataset: Dataset, fingerprint: str) -> dict[str, str]:
-        manifest = self._storage and self._storage / manifest_file(dataset.name, fingerprint)
-        if not manifest or not manifest.exists():
+        if self._storage is None:
             return {}
         try:
-            return {entry.id: entry.sha256 for entry in read_manifest(manifest)}
+            entries = kept_manifest(self._storage, dataset=dataset.name, fingerprint=fingerprint)
         except Damaged:  # the table of the datasets tells it
             return {}
+        return {entry.id: entry.sha256 for entry in entries or ()}
+
+
+def gradcam(reading: Reading, trial_id: str) -> bytes | None:
+    """A trial's Grad-CAM sheet as JPEG, a tenth of the size of the PNG; None if it has none."""
+    png = reading.fetch(trial_id, "gradcam.png")
+    return jpeg(np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))) if png else None
 
 
 def jpeg(pixels: NDArray[np.uint8]) -> bytes:
