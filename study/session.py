@@ -10,9 +10,8 @@ from study.costs.model import FILE, Cost, Costs
 from study.plan import RunRecord, Trial, remaining
 from study.progress.live import BEST, Progress
 from study.provenance import no_commit
-from study.ray_backend.absent import absent
 from study.ray_backend.driver import calibrate, launch, pack, start
-from study.ray_backend.nodes import Checkup, examined, nodes
+from study.ray_backend.fitness import absent_lines, checkups, unfit_nodes
 from study.reconcile import report
 from study.scheduling.schedule import TrialQueue
 from study.scheduling.summary import summary
@@ -70,8 +69,8 @@ def _pack(longest: Trial, alone: Sequence[tuple[Trial, Cost]], settings: Setting
 
 def doctor(trials: Sequence[Trial], settings: Settings) -> int:
     """Print for each node whether it is fit, and how to repair it; 0 if all are fit, else 1."""
-    found = _examined(trials, settings, _costs(settings))
-    missing = _absent()
+    found = checkups(trials, settings, _costs(settings))
+    missing = absent_lines()
     print(*found, *missing, sep="\n")
     return int(bool(missing) or not all(checkup.fit for checkup in found))
 
@@ -99,7 +98,7 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     if options.budget_hours is not None and (unknown := costs.unknown(to_run)):
         raise InputError(f"--budget needs the cost of every trial, and {len(unknown)} kinds of trials have not been "
                          f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
-    unfit = _unfit(to_run, settings, costs, leave_out=options.leave_out_unfit)
+    unfit = unfit_nodes(to_run, settings, costs, leave_out=options.leave_out_unfit)
     schedule = _schedule(costs.in_order(to_run), settings, costs, budget_hours=options.budget_hours)
     progress = Progress(trials, finished=done, seconds=costs.seconds, quiet=options.quiet)
     began = time.monotonic()
@@ -140,7 +139,7 @@ def run_search(search: Search, settings: Settings, options: LaunchOptions, *, as
     print(f"search {search.name}: {len(search.known())} of {search.samples} samples drawn. Results: "
           f"{settings.storage}. W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
     costs = _costs(settings)
-    unfit = _unfit([search.example()], settings, costs, leave_out=options.leave_out_unfit)
+    unfit = unfit_nodes([search.example()], settings, costs, leave_out=options.leave_out_unfit)
     schedule = _schedule([], settings, costs, budget_hours=options.budget_hours, search=search)
     progress = Progress([], finished={}, seconds=costs.seconds, quiet=options.quiet)
     launch(schedule, progress, costs, settings, avoid=unfit, asha=asha)
@@ -173,41 +172,6 @@ def _read_costs(storage: Storage) -> Costs:
     for problem in damaged:
         print(f"{problem}; it is kept as {storage.set_aside(FILE)}, and costs are learned again", file=sys.stderr)
     return costs
-
-
-def _examined(trials: Sequence[Trial], settings: Settings, costs: Costs) -> list[Checkup]:
-    began = time.monotonic()
-    largest = max((cost.memory for trial in trials if (cost := costs.of(trial))), default=0.0)
-    found = examined(trials, settings, share=largest)
-    fit = sum(checkup.fit for checkup in found)
-    print(f"doctor: {fit} of {len(found)} nodes are fit ({time.monotonic() - began:.0f} s)", file=sys.stderr)
-    return found
-
-
-def _absent() -> list[str]:
-    return [f"absent {address}: {finding}" for address, finding in absent(node.address for node in nodes()).items()]
-
-
-def _unfit(trials: Sequence[Trial], settings: Settings, costs: Costs, *, leave_out: bool) -> list[str]:
-    """Ids of the nodes that get no trial. If there are several nodes, all are examined first.
-
-    Raises:
-        InputError: a node is unfit and `leave_out` is not set, or no fit node could run a trial.
-    """
-    print(*(missing := _absent()), sep="\n", end="\n" * bool(missing), file=sys.stderr)
-    if len(nodes()) == 1:
-        return []
-    found = _examined(trials, settings, costs)
-    reported = [checkup for checkup in found if checkup.findings]
-    print(*reported, sep="\n", end="\n" * bool(reported), file=sys.stderr)
-    unfit = [checkup for checkup in found if not checkup.fit]
-    gpus = settings.gpus or min(1, costs.machine.gpus if costs.machine else 0)
-    left = [c for c in found if c.fit and c.node.cpus >= settings.cpus and c.node.gpus >= gpus]
-    if unfit and not left:
-        raise InputError("no fit node could run a trial")
-    if unfit and not leave_out:
-        raise InputError(f"{len(unfit)} nodes are unfit: repair them, or run on the others with --leave-out-unfit")
-    return [checkup.node.id for checkup in unfit]
 
 
 def _schedule(
