@@ -70,13 +70,15 @@ def records_in_wandb(settings: Settings, run_id: str) -> list[str]:
     return [run.record for run in runs if run and run.record and run.state == "finished"]
 
 
-def restore_records(settings: Settings, *, of: Collection[str]) -> None:
-    """Restore the records of trials that are damaged, or set them aside, and say so."""
+def restore_records(settings: Settings, *, of: Collection[str]) -> set[str]:
+    """Restore the records of trials that are damaged, or set them aside, and say so; ids of those finished then."""
     storage = Storage(settings.storage)
-    for name, problem in storage.records().damaged.items():
-        if name in of:
-            mended = restore_record(storage.trial(name), partial(records_in_wandb, settings))
-            print(f"{problem}; {mended.done}", file=sys.stderr)
+    records = storage.records()
+    damaged = {name: problem for name, problem in records.damaged.items() if name in of}
+    for name, problem in damaged.items():
+        mended = restore_record(storage.trial(name), partial(records_in_wandb, settings))
+        print(f"{problem}; {mended.done}", file=sys.stderr)
+    return storage.finished() if damaged else set(records.intact)
 
 
 def replay(record: RunRecord, settings: Settings) -> None:

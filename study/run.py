@@ -153,8 +153,7 @@ def _check_and_set_aside(trials: Sequence[Trial], settings: Settings, options: L
     from study.session import set_stale_aside
     from study.trial.stale import compare
 
-    restore_records(settings, of={trial.id for trial in trials})
-    finished = Storage(settings.storage).finished()
+    finished = restore_records(settings, of={trial.id for trial in trials})
     _check_inputs(remaining(trials, finished), settings, rehearse=options.rehearse)
     compared = compare([trial for trial in trials if trial.id in finished], settings)
     if options.rerun_stale and compared.stale:
