@@ -6,9 +6,11 @@ import os
 import select
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec
 
 from pydantic import ValidationError
@@ -41,7 +43,8 @@ def reports_input_errors(main: Callable[Arguments, int]) -> Callable[Arguments, 
 
     What it prints is plain: control characters in names or in stored text are shown, and do nothing to the terminal.
     Every other exception is a programming error, and propagates: Python shows its traceback and exits with 1.
-    What is odd about the process (no home, an ASCII terminal, a closed stream, no reader) is dealt with here.
+    What is odd about the process (no home, a read-only one, an ASCII terminal, a closed stream, no reader) is dealt
+    with here.
     """
 
     @wraps(main)
@@ -90,6 +93,13 @@ def _settle() -> None:
         del os.environ["HOME"]
     if not os.path.isabs(os.path.expanduser("~")):  # noqa: PTH111, PTH117 - pathlib and many libraries raise
         os.environ["HOME"] = "/nonexistent"
+    if not Path(os.environ.get("XDG_CACHE_HOME", "")).is_absolute() and not _can_be_written(Path.home() / ".cache"):
+        os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir(), f"cache-{os.getuid()}"))
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Whether it is a folder that takes files, or can be made in one that is there."""
+    return os.access(folder if os.access(folder, os.F_OK) else folder.parent, os.W_OK)
 
 
 def _reader_is_gone() -> bool:

@@ -1,9 +1,11 @@
 """Each trial's W&B run. The trial writes it itself, since Ray's W&B callback loses runs silently."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import cast, get_args
 
@@ -66,6 +68,8 @@ def environment(settings: Settings) -> dict[str, str]:
 def check(settings: Settings) -> None:
     """Check that W&B accepts runs, if they are to be online.
 
+    Other makers' servers may take runs and answer no questions: that is told, and no reason to stop.
+
     Raises:
         InputError: W&B does not answer, or does not know the key or the entity.
     """
@@ -74,15 +78,26 @@ def check(settings: Settings) -> None:
     where = wandb.setup().settings.base_url
     instead = "WANDB_MODE=offline keeps the runs in storage instead"
     try:
-        viewer = wandb.Api(timeout=20).viewer
+        api = wandb.Api(timeout=20)  # asks whether the key is known
+        viewer = api.viewer
         mine = {viewer.entity, viewer.username, *viewer.teams}
     except Exception as error:  # the client raises its own errors, requests' and ValueErrors
-        raise InputError(f"W&B at {where} does not accept runs: {error}; {instead}") from error
+        if getattr(getattr(error, "response", None), "http_status", None) == HTTPStatus.BAD_REQUEST:
+            print(f"W&B at {where} knows the key and cannot be asked about runs ({error}): they will not be compared "
+                  "with storage, and analysis has to read them from there", file=sys.stderr)  # fmt: skip
+            return
+        raise InputError(f"W&B at {where}{_proxy()} does not accept runs: {error}; {instead}") from error
     if settings.entity and settings.entity not in mine:
         known = ", ".join(sorted(filter(None, mine)))
         raise InputError(
             f"W&B at {where}: the key has no access to the entity {settings.entity}, only to {known}; {instead}"
         )
+
+
+def _proxy() -> str:
+    """The variable that sends the client through a proxy, if one is set; its value may hold a password."""
+    named = next((name for name in os.environ if name.lower() in ("https_proxy", "http_proxy", "all_proxy")), None)
+    return f" (through the proxy that {named} sets; NO_PROXY names hosts to reach without it)" if named else ""
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,6 +61,24 @@ def test_an_odd_process_runs_a_command_as_any_other(how: str):
     whole = os.environ | {"PYTHON": sys.executable, "CODE": code + "sys.exit(main())"} | env
     done = subprocess.run(["bash", "-c", shell], env=whole, capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stdout, done.stderr) == (status, out, err)
+
+
+READ_ONLY = 'mount --bind "$HOME" "$HOME"; mount -o remount,ro,bind "$HOME"; '
+ELSEWHERE = f"{tempfile.gettempdir()}/cache-{os.getuid()}"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounts file systems, which is for root")
+@pytest.mark.parametrize(("mounts", "expected"), [
+    ("", ""), (READ_ONLY, ELSEWHERE), (READ_ONLY + 'mount -t tmpfs none "$HOME/.cache"; ', ""),
+])  # fmt: skip
+def test_the_caches_of_a_read_only_home_are_in_the_temporary_folder(mounts: str, expected: str, tmp_path: Path):
+    (tmp_path / ".cache").mkdir()
+    code = ("import os, sys\nfrom wbc_model.errors import *\n@reports_input_errors\ndef main():\n"
+            "    print(os.environ['XDG_CACHE_HOME'])\n    return 0\nsys.exit(main())")  # fmt: skip
+    env = os.environ | {"HOME": str(tmp_path), "CODE": code, "PYTHON": sys.executable, "XDG_CACHE_HOME": ""}
+    script = mounts + 'exec "$PYTHON" -c "$CODE"'
+    done = subprocess.run(["unshare", "-m", "bash", "-ec", script], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{expected}\n"
 
 
 def test_what_is_closed_is_not_taken_by_the_next_file(tmp_path: Path):

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,10 +56,7 @@ def require_room(cache: Path, *, images: int, image_size: int, limit: float | No
 
 
 def default_cache() -> Path:
-    """`wbc-study` in the user's cache folder, or in a temporary folder where the user has no home."""
-    named, home = Path(os.environ.get("XDG_CACHE_HOME", "")), Path(os.path.expanduser("~"))  # noqa: PTH111 - which raises
-    if named.is_absolute():  # any other is to be ignored, as XDG's specification says
-        return named / "wbc-study"
-    return (
-        home / ".cache" if home.is_absolute() else Path(tempfile.gettempdir(), f"cache-{os.getuid()}")
-    ) / "wbc-study"
+    """`wbc-study` in the user's cache folder."""
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # Any other is to be ignored, as XDG's specification says.
+    return (named if named.is_absolute() else Path.home() / ".cache") / "wbc-study"

@@ -171,6 +171,26 @@ def test_bad_tracking_stops_a_study_before_it_starts(online: Settings, stub: Wan
         check(online)
 
 
+@pytest.mark.parametrize("proxy", ["HTTP_PROXY", "https_proxy"])
+def test_a_proxy_that_is_in_the_way_is_named_without_its_password(
+    proxy: str, online: Settings, stub: WandbStub, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(proxy, "http://me:secret@127.0.0.1:9")
+    stub.fault = lambda _: 403
+    with pytest.raises(InputError, match=rf"\(through the proxy that {proxy} sets; NO_PROXY") as raised:
+        check(online)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_server_that_takes_runs_and_answers_no_questions_is_used(
+    online: Settings, stub: WandbStub, capsys: pytest.CaptureFixture[str]
+):
+    """As that of `openwandb` does, which knows no operation of `wandb.Api`."""
+    stub.fault = lambda request: 400 if request.operation == "GetViewer" else None
+    check(online)
+    assert "knows the key and cannot be asked about runs" in capsys.readouterr().err
+
+
 def command_lines() -> set[str]:
     """Of all processes on this machine."""
     found = set()
