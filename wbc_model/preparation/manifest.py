@@ -3,7 +3,9 @@
 import csv
 import hashlib
 import io
-from collections.abc import Iterable
+import json
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, TypeAdapter
 from upath import UPath
 
-from wbc_model.errors import decoding
+from wbc_model.errors import Damaged, decoding
 from wbc_model.plain_text import csv_quoted, csv_unquoted
 from wbc_model.preparation.splits import Split
 
@@ -48,10 +50,15 @@ def read_manifest(path: Path | UPath) -> tuple[Entry, ...]:
 def decode_manifest(content: bytes, *, where: object) -> tuple[Entry, ...]:
     """As `read_manifest`, from the content of the file `where`."""
     with decoding(where):
-        lines = csv.DictReader(io.StringIO(content.decode(), newline=""))
-        # a damaged line has a None, or a list, in place of some texts
-        texts = [{k: csv_unquoted(v) if isinstance(v, str) else v for k, v in line.items()} for line in lines]
-        return tuple(_ENTRIES.validate_python(texts))
+        heading, *lines = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+        if heading not in (HEADING, HEADING[:8], HEADING[:6]):
+            raise Damaged(f"{where} is damaged: its columns are {', '.join(heading)}")
+        if not lines or heading == HEADING and {line.pop() for line in lines} != {_checksum(lines)}:
+            raise Damaged(f"{where} is damaged: its lines are not those that were written")
+        names = heading[: len(HEADING) - 1]
+        return tuple(
+            _ENTRIES.validate_python([dict(zip(names, map(csv_unquoted, line), strict=True)) for line in lines])
+        )
 
 
 def fingerprint_of(entries: Iterable[Entry]) -> str:
@@ -63,10 +70,16 @@ def fingerprint_of(entries: Iterable[Entry]) -> str:
 def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
     """Write entries as CSV, under a heading of the field names."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(field.name for field in fields(Entry))
-        for entry in entries:
-            lines.writerow(csv_quoted(value) if isinstance(value, str) else value for value in astuple(entry))
+        lines = [["" if each is None else csv_quoted(str(each)) for each in astuple(entry)] for entry in entries]
+        crc32 = _checksum(lines)
+        csv.writer(file).writerows([HEADING, *([*line, crc32] for line in lines)])
 
 
+def _checksum(lines: Sequence[Sequence[str]]) -> str:
+    """CRC-32 of all lines, as 8 hexadecimal digits."""
+    return f"{zlib.crc32(json.dumps(lines).encode()):08x}"
+
+
+HEADING = [*(field.name for field in fields(Entry)), "crc32"]
+"""The columns; the last is over all lines, the same in each. Older manifests lack it, the oldest `size` and `group` too."""
 _ENTRIES: TypeAdapter[list[Entry]] = TypeAdapter(list[Entry])

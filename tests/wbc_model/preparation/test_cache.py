@@ -1,5 +1,6 @@
 """The cache: from files of images to arrays and a manifest."""
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -16,10 +17,11 @@ from wbc_model.choices import CELLS, Augmentation, ImageSource
 from wbc_model.datasets.dataset import DataError
 from wbc_model.datasets.find import DRAWN_MARK, find
 from wbc_model.datasets.raabin import DATASET as RAABIN
+from wbc_model.errors import Damaged
 from wbc_model.preparation import cache
 from wbc_model.preparation.cache import corrupt_arrays
 from wbc_model.preparation.cache_folder import default_cache
-from wbc_model.preparation.manifest import read_manifest
+from wbc_model.preparation.manifest import Entry, decode_manifest, read_manifest, write_manifest
 
 
 @pytest.mark.parametrize(("cache_home", "home", "expected"), [
@@ -47,10 +49,26 @@ def test_the_manifest_knows_sizes_and_groups_and_is_read_without_them(tmp_path: 
     }
     manifest = prepared.folder / "manifest.csv"
     assert read_manifest(manifest) == prepared.manifest
-    manifest.write_text("\n".join(line.rsplit(",", 2)[0] for line in manifest.read_text().splitlines()))
+    manifest.write_text("\n".join(line.rsplit(",", 3)[0] for line in manifest.read_text().splitlines()))
     assert read_manifest(manifest) == tuple(replace(entry, size=None, group="") for entry in prepared.manifest)
     again = load(tmp_path, into=tmp_path / "cache", dataset=RAABIN)
     assert again.fingerprint == prepared.fingerprint
+
+
+def test_no_damage_to_a_manifest_goes_unnoticed(tmp_path: Path):
+    entries = tuple(
+        Entry(id=f"{name}.png", cell="basophil", split=split, copies=0, sha256="ab", excluded="", size=3, group=name)
+        for name, split in {"a": "train", "b": "test", "c": ""}.items()
+    )
+    write_manifest(tmp_path / "manifest.csv", entries)
+    content = (tmp_path / "manifest.csv").read_bytes()
+    flipped = [content[:i] + bytes([content[i] ^ 1 << bit]) + content[i + 1 :] for i in range(len(content))
+               for bit in range(8)]  # fmt: skip
+    lines = content.splitlines(keepends=True)
+    fewer = [b"".join(lines[:i] + lines[i + 1 :]) for i in range(len(lines))]
+    for damaged in [*flipped, *(content[:i] for i in range(len(content))), *fewer]:
+        with contextlib.suppress(Damaged):
+            assert decode_manifest(damaged, where="manifest.csv") == entries
 
 
 def test_prepared_pixels_labels_and_ids_belong_together(ldwbc: Path):
