@@ -81,5 +81,5 @@ def _checksum(lines: Sequence[Sequence[str]]) -> str:
 
 
 HEADING = [*(field.name for field in fields(Entry)), "crc32"]
-"""The columns; the last is over all lines, the same in each. Older manifests lack it, the oldest `size` and `group` too."""
+"""The columns; the last is over all lines, the same in each. Older manifests lack it, and the oldest two more."""
 _ENTRIES: TypeAdapter[list[Entry]] = TypeAdapter(list[Entry])
