@@ -103,7 +103,8 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
         print(printable(line))
     print(
         f"Written to {out.absolute()}: tables.tex and report.html; of each table .tex, .csv, .md and .html; "
-        f"cells.csv, deltas.csv, power.csv, costs.csv; {FOLDER}/: the test images that each trial got wrong"
+        f"cells.csv, deltas.csv, power.csv, costs.csv; numbers.tex: macros that quote them; "
+        f"{FOLDER}/: the test images that each trial got wrong"
     )
     lacks = any(filled.missing for filled in study.tables)
     return 1 if lacks or study.reading.problems or compiled.refused else 0

@@ -11,12 +11,14 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.output.numbers import quotes_of
 from analysis.runs.fingerprints import provenance_line
 from analysis.stats.compare import Comparison
 from analysis.stats.error import Error
 from analysis.stats.evidence import ComparedTable, Line
 from analysis.stats.intervals import Ends, intervals
 from analysis.tables.fill import Filled, cells, percent
+from analysis.tables.layout import lay_out
 from search_spaces.table import Column
 from wbc_model.config import TrialConfig
 from wbc_model.plain_text import csv_cell
@@ -73,8 +75,9 @@ def _whole(value: Any) -> Any:
 
 
 def cell_lines(compared: ComparedTable) -> list[Line]:
-    """One line per cell: its number, its intervals, and its difference from the best of its column."""
+    """One line per cell: its number, its intervals, its difference from the best of its column, and its trials."""
     filled = compared.filled
+    quotes = iter(quotes_of(lay_out(filled)))
     against = {(one.row.labels, one.column): one for one in compared.comparisons}
     lines = []
     for row in filled.rows:
@@ -86,6 +89,7 @@ def cell_lines(compared: ComparedTable) -> list[Line]:
                 line |= _ends(name, ends)
             line |= {"images by": found.by, "best": cell.best, "tied with the best": cell.tied}
             line |= {"worse with one seed": cell.worse_network}
+            line |= {"quote": next(quotes), "trials": " ".join(run.trial.id for run in row.runs)}
             one = against.get((row.labels, i))
             lines.append(line | (_compared(filled, one) if one else {}))
     return lines
