@@ -89,6 +89,7 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
     page = report.render(
         study.tables,
         study.reading,
+        cells=study.cell_lines,
         left_out=study.left_out,
         storage=study.storage,
         beside=_beside(study, files),

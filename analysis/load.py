@@ -74,7 +74,12 @@ class Study:
 
     def cells(self) -> pd.DataFrame:
         """One line per cell of any table: its number, 95 % intervals, and difference from the best of its column."""
-        return self._frame(line for one in self.compared for line in cell_lines(one))
+        return self._frame(line for lines in self.cell_lines for line in lines)
+
+    @cached_property
+    def cell_lines(self) -> list[list[Line]]:
+        """Of each table, the lines of `cells`."""
+        return [cell_lines(one) for one in self.compared]
 
     def deltas(self) -> pd.DataFrame:
         """One line per score of any row: the difference from the proposed model's row on the same dataset."""

@@ -91,6 +91,7 @@ def cell_lines(compared: ComparedTable) -> list[Line]:
             line |= {"worse with one seed": cell.worse_network}
             line |= {"quote": next(quotes), "trials": " ".join(run.trial.id for run in row.runs)}
             one = against.get((row.labels, i))
+            line |= {"not tested": compared.untested.get(row.labels, "") if cell.tied and not one else ""}
             lines.append(line | (_compared(filled, one) if one else {}))
     return lines
 
@@ -98,6 +99,7 @@ def cell_lines(compared: ComparedTable) -> list[Line]:
 def _compared(filled: Filled, one: Comparison) -> Line:
     return {
         "best row": filled.describe(one.best),
+        "n of the best": len(one.best.runs),
         **_difference(one.value, one.error),
         "p corrected": one.adjusted,
         "p of the networks": nan if one.as_networks is None else one.as_networks,

@@ -1,4 +1,4 @@
-"""The study as one self-contained HTML page: every number opens the runs behind it."""
+"""The study as one self-contained HTML page: every number opens what it rests on, and the runs behind it."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,12 @@ from typing import Any
 from markupsafe import Markup
 from upath import UPath
 
+from analysis.report.answers import answers
 from analysis.report.links import Link
 from analysis.report.templates import TEMPLATES
 from analysis.runs.pictures import gradcam
 from analysis.runs.reading import Reading
+from analysis.stats.evidence import Line
 from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Filled, Row, percent
 from analysis.tables.layout import lay_out
@@ -39,6 +41,7 @@ def render(
     tables: Sequence[Filled],
     reading: Reading,
     *,
+    cells: Sequence[Sequence[Line]],
     left_out: Mapping[str, str],
     storage: UPath | None = None,
     beside: Mapping[str, str] | None = None,
@@ -48,6 +51,7 @@ def render(
     """The HTML of the page. It depends on the runs alone, so that printing them twice gives equal files.
 
     Args:
+        cells: of each table, its lines in `cells.csv`.
         left_out: by number, why a table is not among `tables`.
         beside: by number, the HTML of the tables that show no scores (1-3, ranks).
         storage: where the runs were read from; None: a server.
@@ -67,6 +71,7 @@ def render(
         commits=sorted({str(git) for run in runs.values() if (git := run.provenance.get("git"))}),
         remarks=[*reading.notes, *(f"Not read: {problem}" for problem in reading.problems)],
         rehearsal=REHEARSAL_NOTE if any(filled.rehearsal for filled in tables) else "",
+        answers={one.table.number: answers(one, lines) for one, lines in zip(tables, cells, strict=True)},
         rows={row.config.id: _details(row, reading, overrides, links or {}) for row in rows},
     )
 

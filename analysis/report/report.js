@@ -1,5 +1,6 @@
 "use strict";
 const ROWS = JSON.parse(document.getElementById("rows").textContent);
+const ANSWERS = JSON.parse(document.getElementById("answers").textContent);
 const COLUMNS = { accuracy: "OA", macro_precision: "AP", macro_recall: "AR", macro_f1: "AF1" };
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -29,9 +30,16 @@ function table(kind, caption, heads, lines) {
 
 const cells = (texts) => texts.map((text) => make("td", {}, String(text)));
 
-function list(pairs) {
+function list(pairs, shown = (value) => make("code", {}, String(value))) {
   return make("dl", {}, ...Object.entries(pairs).flatMap(([name, value]) =>
-    [make("dt", {}, name), make("dd", {}, make("code", {}, String(value)))]));
+    [make("dt", {}, name), make("dd", {}, shown(value))]));
+}
+
+/** The interval of a number, its difference from the best, and the test; null if there is no number. */
+function answer(pairs) {
+  if (!Object.keys(pairs).length) return null;
+  const { Verdict: verdict, ...rest } = pairs;
+  return make("section", { class: "wide answer" }, verdict ? make("h3", {}, verdict) : null, list(rest, String));
 }
 
 function seeds(row) {
@@ -118,46 +126,23 @@ function provenance(row) {
 
 const dialog = document.querySelector("dialog");
 
-function open(id, name) {
+/** Show what a button's number rests on, then the runs behind it. */
+function open(button) {
+  const { row: id, name, index } = button.closest("tr").dataset;
+  const column = columnOf(button);
   const row = ROWS[id];
   const close = make("button", { type: "button" }, "Close");
   close.addEventListener("click", () => dialog.close());
-  const panes = make("div", { class: "panes" }, missing(row));
+  const panes = make("div", { class: "panes" }, answer(ANSWERS[tableOf(button)][index][column]), missing(row));
   if (row.runs.length) {
     const drawn = row.runs.some((run) => run.curves.validation_accuracy.length);
     const elsewhere = Object.keys(row.runs[0].elsewhere).map((on) => matrix(row, on));
     for (const pane of [seeds(row), matrix(row), ...elsewhere, drawn ? curves(row) : null, gradcam(row)]) if (pane) panes.append(pane);
   }
   panes.append(provenance(row));
-  dialog.replaceChildren(make("div", { class: "bar" }, make("h2", { id: "dialog-title" }, name), close), panes);
+  dialog.replaceChildren(make("div", { class: "bar" }, make("h2", { id: "dialog-title" }, `${name}: ${headingOf(button)}`), close), panes);
   dialog.showModal();
   dialog.scrollTop = 0;
 }
 
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-
-for (const button of document.querySelectorAll("button.open")) {
-  const line = button.closest("tr");
-  button.addEventListener("click", () => open(line.dataset.row, line.dataset.name));
-}
-
-/** Cycle a column through descending, ascending and the paper's order; rows without a number stay at the end. */
-function sort(button) {
-  const heading = button.closest("th");
-  const whole = button.closest("table");
-  const body = whole.tBodies[0];
-  whole.order ??= [...body.rows];
-  const next = { none: "descending", descending: "ascending", ascending: "none" }[heading.ariaSort];
-  for (const other of whole.querySelectorAll("th[aria-sort]")) other.ariaSort = "none";
-  heading.ariaSort = next;
-  const column = [...whole.querySelectorAll("th[aria-sort]")].indexOf(heading);
-  const sign = next === "ascending" ? 1 : -1;
-  const value = (line) => {
-    const text = line.querySelectorAll("td.score")[column].dataset.value;
-    return text ? sign * Number(text) : Infinity;
-  };
-  whole.classList.toggle("sorted", next !== "none");
-  body.append(...(next === "none" ? whole.order : whole.order.toSorted((a, b) => value(a) - value(b))));
-}
-
-for (const button of document.querySelectorAll("button.sort")) button.addEventListener("click", () => sort(button));

@@ -26,6 +26,8 @@ class ComparedTable:
     blocks: Sequence[Block]
     """The rows that have predictions, by their test images."""
     comparisons: Sequence[Comparison]
+    untested: Mapping[Labels, str]
+    """By row that some cell could not be tested of, the reason."""
     elsewhere: Mapping[tuple[Labels, Dataset], Model]
     """Of each row on the test images of another dataset, for columns that name one."""
 
@@ -49,10 +51,9 @@ def gather(filled: Filled, calls: PredictionLookup) -> ComparedTable:
     comparisons = compare(filled, of_rows)
     missing = {labels: one for labels, one in found.items() if isinstance(one, str)}
     marked = mark(filled, comparisons)
-    marked = replace(
-        marked, test_notes=tuple(remarks(marked, of_rows, comparisons, _untested(filled, of_rows, missing)))
-    )
-    return ComparedTable(marked, of_rows, comparisons, _elsewhere(filled, calls))
+    untested = _untested(filled, of_rows, missing)
+    marked = replace(marked, test_notes=tuple(remarks(marked, of_rows, comparisons, untested)))
+    return ComparedTable(marked, of_rows, comparisons, untested, _elsewhere(filled, calls))
 
 
 def _elsewhere(filled: Filled, calls: PredictionLookup) -> dict[tuple[Labels, Dataset], Model]:

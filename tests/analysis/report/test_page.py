@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from analysis.output.frames import cell_lines
 from analysis.output.pdf import Outcome, compile_pdf
 from analysis.report.page import Figure, data_url, render
 from analysis.runs.reading import Reading, Run
+from analysis.stats.evidence import gather
+from analysis.stats.predictions import PredictionLookup
 from analysis.tables.choose import tables_under
 from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED, vary
@@ -52,9 +55,15 @@ def page(records=(), overrides=None, *, seeds=(0,), unfinished=None, figures=())
     tables, left_out = tables_under(overrides or {})
     filled = [fill(t, records, overrides=overrides, seeds=seeds) for t in tables]
     runs = {r.trial.id: Run(r, {"gradcam.png": png()}.get, f"runs/{r.trial.id}") for r in records}
-    return render(
-        filled, Reading(runs, unfinished or {}, ["a note"], ["x is damaged"]), left_out=left_out, figures=figures
-    )
+    reading = Reading(runs, unfinished or {}, ["a note"], ["x is damaged"])
+    return rendered(filled, reading, left_out=left_out, figures=figures)
+
+
+def rendered(tables, reading, predictions=lambda *_: None, **asked) -> str:
+    """The page of tables, by default without predictions to compare rows by."""
+    compared = [gather(table, PredictionLookup(predictions, {})) for table in tables]
+    asked = {"left_out": {}} | asked
+    return render([one.filled for one in compared], reading, cells=[cell_lines(one) for one in compared], **asked)
 
 
 def png() -> bytes:
@@ -105,7 +114,7 @@ def test_each_number_leads_to_its_runs_and_each_table_to_what_fills_it(make_reco
 def test_tables_that_are_not_of_runs_stand_beside():
     tables, _ = tables_under({})
     table = '<table id="table_1"><caption>Table 1. Images</caption></table>'
-    html = render([fill(tables[0], [])], Reading(), left_out={}, beside={"1": table})
+    html = rendered([fill(tables[0], [])], Reading(), beside={"1": table})
     assert table in html
     assert '<a href="#table-1">Table 1</a>' in html
 
@@ -146,15 +155,15 @@ def test_markup_is_well_formed_accessible_and_asks_for_nothing_outside():
 
 
 def test_every_line_of_every_table_covers_every_column(make_record):
-    tables = re.findall(r'<table class="scores">.*?</table>', page([make_record(PROPOSED)]), re.DOTALL)
+    tables = re.findall(r'<table class="scores" role="grid">.*?</table>', page([make_record(PROPOSED)]), re.DOTALL)
     assert len(tables) == 9
     for table in tables:
         assert len({frozenset(line) for line in Shape(table).covered}) == 1
 
 
 def test_labels_are_text_never_markup():
-    assert "Departs from the paper: lr=&lt;b&gt;." in render(
-        [fill(tables_under({})[0][0], [], overrides={"lr": "<b>"})], Reading(), left_out={}
+    assert "Departs from the paper: lr=&lt;b&gt;." in rendered(
+        [fill(tables_under({})[0][0], [], overrides={"lr": "<b>"})], Reading()
     )
 
 

@@ -1,0 +1,126 @@
+"""What a number of the page answers when it is opened, and the keys between the numbers of a table."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from analysis.output.frames import cell_lines
+from analysis.report.answers import answers
+from analysis.runs.predictions import PredictionsOf
+from analysis.runs.reading import Reading, Run
+from analysis.stats.evidence import ComparedTable, gather
+from analysis.stats.predictions import PredictionLookup
+from analysis.tables.fill import fill
+from search_spaces.paper import TABLES
+from tests.analysis.report.test_page import rendered
+from tests.analysis.simulated import Simulation
+
+MIXUP, ATTENTION, BY_TYPE = TABLES[:3]
+
+
+def calls(simulation: Simulation) -> PredictionsOf:
+    return lambda trial, _: simulation.predictions.get(trial)
+
+
+@pytest.fixture(scope="module")
+def study() -> tuple[list[ComparedTable], Reading, Simulation]:
+    """Tables 4 to 6 with three seeds, but Table 4's second row with one; the first row is worse than the others."""
+    simulation = Simulation((40, 100, 60, 400, 300), seed=1)
+    configs = list(dict.fromkeys(config for table in (MIXUP, ATTENTION) for config in table.rows.values()))
+    records = [
+        simulation.trial(config, seed, worse=0.15 * (config == configs[0]))
+        for config in configs
+        for seed in range(1 if config == configs[2] else 3)
+    ]
+    filled = [fill(table, records, seeds=(0, 1, 2)) for table in (MIXUP, ATTENTION, BY_TYPE)]
+    lookup = PredictionLookup(calls(simulation), {})
+    reading = Reading({r.trial.id: Run(r, {}.get, "here") for r in records}, {}, [], [])
+    return [gather(one, lookup) for one in filled], reading, simulation
+
+
+def test_an_answer_says_what_cells_csv_has(study):
+    compared = study[0][0]
+    lines = cell_lines(compared)
+    told = answers(compared.filled, lines)
+    line, answer = lines[0], told[0][0]
+    assert answer["Verdict"] == "Worse than the best"
+    assert answer["OA"] == f"{line['mean']:.2f} ± {line['sd']:.2f} % (sample SD)"
+    assert answer["95 % interval over images and seeds"] == f"{line['low']:.2f} to {line['high']:.2f} %"
+    assert answer["over seeds alone"].startswith(f"{line['over seeds low']:.2f} to")
+    assert answer["over images alone"].startswith(f"{line['over images low']:.2f} to")
+    difference = f"−{-line['difference']:.2f} points (95 % interval −{-line['difference low']:.2f} to "
+    assert answer["Difference from it"].startswith(difference)
+    assert answer["Best of the column"] == f"{line['best row']}, 3 seeds"
+    assert answer["p, corrected"].startswith("below 0.0001, for all pairs")
+    assert answer["Based on"] == "900 test images, 3 seeds"
+    line, answer = lines[8], told[2][0]
+    assert answer["p"] == f"{line['p']:.2g}"
+    assert answer["p, corrected"].startswith(f"{line['p corrected']:.2g}, for all pairs")
+    assert answer["Test"].startswith("images + seeds, 10 df: paired by image")
+
+
+def test_an_answer_without_a_comparison_says_why(study, make_record):
+    compared = study[0][0]
+    told = [answer for row in answers(compared.filled, cell_lines(compared)) for answer in row]
+    best = next(answer for answer in told if answer["Verdict"].startswith("Best"))
+    assert not {"p", "Difference from it"} & set(best)
+    single = answers(compared.filled, cell_lines(compared))[2][0]
+    assert single["Based on"] == "900 test images, one seed"
+    assert "p of the networks" in single
+    assert "over seeds alone" not in single
+    wrong = [[9, 1, 0, 0, 0], *([10 * (i == j) for j in range(5)] for i in range(1, 5))]
+    best, worse, *_ = MIXUP.rows.values()
+    records = [make_record(best), make_record(worse, counts=wrong)]
+    unkept = gather(fill(MIXUP, records), PredictionLookup(lambda *_: None, {}))
+    told = answers(unkept.filled, cell_lines(unkept))
+    assert told[1][0]["Verdict"] == "Not tested: no predictions of seed 0"
+    assert told[2][0] == {}
+
+
+@pytest.fixture(scope="module")
+def tab(chromium, study, tmp_path_factory) -> Iterator:
+    """The page in a browser, one for all tests."""
+    compared, reading, simulation = study
+    file = tmp_path_factory.mktemp("page") / "report.html"
+    file.write_text(rendered([one.filled for one in compared], reading, calls(simulation)), encoding="utf-8")
+    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    page.goto(file.as_uri())
+    yield page
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_click_answers_the_number_before_its_runs(tab, study):
+    line = cell_lines(study[0][0])[0]
+    tab.locator("#table-4 button.open").first.click()
+    dialog = tab.get_by_role("dialog", name="Table 4, α 0: OA")
+    told = dialog.locator(".panes > section").first.inner_text()
+    assert told.startswith("Worse than the best\nOA\n")
+    assert f"−{-line['difference']:.2f} points (95 % interval" in told
+    assert f"over images and seeds\n{line['low']:.2f} to {line['high']:.2f} %\n" in told
+    assert "Runs" in dialog.locator(".panes > section").nth(1).inner_text()
+    tab.keyboard.press("Escape")
+
+
+@pytest.mark.slow
+def test_the_arrow_keys_go_from_cell_to_cell_and_the_tab_key_to_the_next_table(tab):
+    def at() -> str:
+        return tab.evaluate("(b => `${tableOf(b)} ${b.closest('tr').dataset.name ?? ''} ${headingOf(b)}`)"
+                            "(document.activeElement)")  # fmt: skip
+
+    tab.locator("#table-4 button.open").first.focus()
+    for key, where in (("Right", "α 0 AP"), ("Down", "α 0.2 AP"), ("Left", "α 0.2 OA"), ("Left", "α 0.2 OA")):
+        tab.keyboard.press(f"Arrow{key}")
+        assert at() == f"4 Table 4, {where}"
+    tab.keyboard.press("Tab")
+    assert at() == "5 Table 5, No OA"
+    tab.keyboard.press("ArrowUp")
+    assert at() == "5  OA"
+    tab.keyboard.press("Shift+Tab")
+    assert at() == "4 Table 4, α 0.2 OA"
+    assert tab.locator("#table-4 [tabindex='0']").count() == 1
+
+
+@pytest.mark.slow
+def test_seeds_are_counted(tab):
+    assert tab.locator("#table-4 td.seeds").all_inner_texts() == ["3", "3", "1", "3", "3", "3"]
