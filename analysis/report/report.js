@@ -142,6 +142,7 @@ function open(button) {
   panes.append(provenance(row));
   dialog.replaceChildren(make("div", { class: "bar" }, make("h2", { id: "dialog-title" }, `${name}: ${headingOf(button)}`), close), panes);
   dialog.showModal();
+  for (const region of dialog.querySelectorAll(".scroll")) watch(region);
   dialog.scrollTop = 0;
 }
 

@@ -54,6 +54,8 @@ for (const whole of document.querySelectorAll("table.scores")) {
     stop.tabIndex = -1;
     stop = target;
     stop.tabIndex = 0;
+    const line = target.closest("tr");
+    if (target.closest(".score") === scores(line).at(-1)) line.lastElementChild.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
   whole.addEventListener("keydown", (event) => {
     if (!ARROWS[event.key] || event.altKey || event.ctrlKey || event.metaKey) return;

@@ -124,3 +124,23 @@ def test_the_arrow_keys_go_from_cell_to_cell_and_the_tab_key_to_the_next_table(t
 @pytest.mark.slow
 def test_seeds_are_counted(tab):
     assert tab.locator("#table-4 td.seeds").all_inner_texts() == ["3", "3", "1", "3", "3", "3"]
+
+
+@pytest.mark.slow
+def test_a_table_wider_than_the_page_keeps_its_labels_and_counts_the_columns_out_of_sight(tab):
+    cue, region = tab.locator("#table-5 .cue"), tab.locator("#table-5 .scroll")
+    label = tab.locator("#table-5 tbody tr", has_text="CSAM").locator("th").nth(1)
+    region.evaluate("region => region.scrollLeft = 0")
+    tab.wait_for_function("document.querySelector('#table-5 .cue').textContent === '4 more columns →'")
+    before = label.bounding_box()["x"]
+    tab.locator("#table-5 button.open").first.focus()
+    for _ in range(3):
+        tab.keyboard.press("ArrowRight")
+    tab.wait_for_function("document.querySelector('#table-5 .cue').textContent === '← scrolled to the end'")
+    assert label.bounding_box()["x"] == before
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    cue.wait_for(state="hidden")
+    shown = "[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth === one.clientWidth)"
+    assert tab.evaluate(shown)
+    assert tab.locator(".cue:visible, .fixed").count() == 0
+    tab.set_viewport_size({"width": 390, "height": 900})
