@@ -9,6 +9,7 @@ from markupsafe import Markup
 from upath import UPath
 
 from analysis.report.answers import answers
+from analysis.report.forest import forest
 from analysis.report.links import Link
 from analysis.report.templates import TEMPLATES
 from analysis.runs.pictures import gradcam
@@ -61,7 +62,10 @@ def render(
     runs = {run.trial.id: run for row in rows for run in row.runs}
     overrides = tables[0].overrides
     return TEMPLATES.get_template("report.html").render(
-        tables=[(lay_out(filled), filled.missing, command(filled, storage=storage)) for filled in tables],
+        tables=[
+            (lay_out(one), one.missing, command(one, storage=storage), forest(one, lines))
+            for one, lines in zip(tables, cells, strict=True)
+        ],
         beside={number: Markup(table) for number, table in (beside or {}).items()},
         figures=figures,
         left_out=left_out,

@@ -25,7 +25,7 @@ function table(kind, caption, heads, lines) {
   const body = lines.map(([first, ...rest]) => make("tr", {}, make("th", { scope: "row" }, first), ...rest));
   const element = make("table", { class: kind }, make("caption", { class: "unseen" }, caption));
   element.append(make("thead", {}, head), make("tbody", {}, ...body));
-  return make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": caption }, element);
+  return make("div", { class: "scroll", role: "region", "aria-label": caption }, element);
 }
 
 const cells = (texts) => texts.map((text) => make("td", {}, String(text)));

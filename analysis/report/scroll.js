@@ -41,6 +41,8 @@ function watch(region) {
   const update = () => {
     fix(region);
     tell(region, cue);
+    if (cue.hidden || region.querySelector("button")) region.removeAttribute("tabindex");
+    else region.tabIndex = 0;
   };
   region.addEventListener("scroll", () => tell(region, cue));
   new ResizeObserver(update).observe(region);

@@ -83,7 +83,7 @@ def tab(chromium, study, tmp_path_factory) -> Iterator:
     compared, reading, simulation = study
     file = tmp_path_factory.mktemp("page") / "report.html"
     file.write_text(rendered([one.filled for one in compared], reading, calls(simulation)), encoding="utf-8")
-    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.goto(file.as_uri())
     yield page
     page.close()
@@ -128,7 +128,8 @@ def test_seeds_are_counted(tab):
 
 @pytest.mark.slow
 def test_a_table_wider_than_the_page_keeps_its_labels_and_counts_the_columns_out_of_sight(tab):
-    cue, region = tab.locator("#table-5 .cue"), tab.locator("#table-5 .scroll")
+    tab.set_viewport_size({"width": 390, "height": 900})
+    cue, region = tab.locator("#table-5 .cue").first, tab.locator("#table-5 .scroll").first
     label = tab.locator("#table-5 tbody tr", has_text="CSAM").locator("th").nth(1)
     region.evaluate("region => region.scrollLeft = 0")
     tab.wait_for_function("document.querySelector('#table-5 .cue').textContent === '4 more columns →'")
@@ -140,7 +141,15 @@ def test_a_table_wider_than_the_page_keeps_its_labels_and_counts_the_columns_out
     assert label.bounding_box()["x"] == before
     tab.set_viewport_size({"width": 1280, "height": 900})
     cue.wait_for(state="hidden")
-    shown = "[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth === one.clientWidth)"
+    shown = "[...document.querySelectorAll('main .scroll')].every(one => one.scrollWidth === one.clientWidth)"
     assert tab.evaluate(shown)
-    assert tab.locator(".cue:visible, .fixed").count() == 0
-    tab.set_viewport_size({"width": 390, "height": 900})
+    tab.wait_for_function("!document.querySelector('main .cue:not([hidden]), main .fixed')", timeout=5000)
+
+
+@pytest.mark.slow
+def test_a_plot_shows_the_differences_from_the_best(tab, study):
+    line = cell_lines(study[0][0])[0]
+    row = tab.get_by_role("region", name="Differences in Table 4").locator("tbody tr").first
+    assert row.get_by_role("img").first.get_attribute("aria-label").startswith(f"−{-line['difference']:.2f} (−")
+    line, dot = (row.locator(f"svg {part}").first.bounding_box() for part in ("line:not(.zero)", "circle"))
+    assert line["x"] < dot["x"] < line["x"] + line["width"]
