@@ -17,6 +17,13 @@ DOCUMENT = rf"""\documentclass[a4paper]{{article}}
 \end{{document}}
 """
 
+GENERAL = r"""\providecommand{\generalnote}[1]{\ifcsname note:\detokenize{#1}\endcsname\else
+\expandafter\gdef\csname note:\detokenize{#1}\endcsname{}#1\par\fi}
+\providecommand{\othernotes}{\ifdefined\tablewithnotes See also the notes of Table~\tablewithnotes.%
+\else\xdef\tablewithnotes{\thetable}\fi}
+"""
+"""Macros that print a note under the first table that has it, and refer the other tables to the first."""
+
 TABLE = r"""\begin{table}[tbp]
 \centering
 \caption{%(title)s}
@@ -42,18 +49,31 @@ def render(table: TableLayout) -> str:
     """A complete `table` environment."""
     width = len(table.body[0].cells)
     wants = f"wants \\usepackage{{{PACKAGES}}}"
-    return comments([*_engine(table), wants, *table.made_from]) + TABLE % {
-        "title": escape(table.title),
-        "number": table.number,
-        "columns": "".join(_alignment(table, column) for column in range(width)),
-        "body": "\n".join([*_head(table), r"\midrule", *_body(table)]),
-        "notes": "\\par\n".join(map(escape, table.notes)),
-    }
+    macros = GENERAL if table.general else ""
+    return (
+        comments([*_engine(table), wants, *table.made_from])
+        + macros
+        + TABLE
+        % {
+            "title": escape(table.title),
+            "number": table.number,
+            "columns": "".join(_alignment(table, column) for column in range(width)),
+            "body": "\n".join([*_head(table), r"\midrule", *_body(table)]),
+            "notes": "\n".join(_notes(table)),
+        }
+    )
 
 
 def document(numbers: Sequence[str]) -> str:
     """A document that inputs the `table_<number>.tex` files beside it, each numbered as in the paper."""
     return DOCUMENT % "\n".join(rf"\renewcommand{{\thetable}}{{{n}}}\input{{table_{n}}}" for n in numbers)
+
+
+def _notes(table: TableLayout) -> Iterator[str]:
+    yield from (rf"{escape(note)}\par" for note in table.notes)
+    if table.general:
+        yield from (rf"\generalnote{{{escape(note)}}}" for note in table.general)
+        yield r"\othernotes"
 
 
 def comments(lines: Iterable[str]) -> str:
@@ -64,7 +84,7 @@ def comments(lines: Iterable[str]) -> str:
 def _engine(table: TableLayout) -> list[str]:
     """What to compile a table with that pdflatex has no signs for; empty for all others."""
     cells = [cell.text for line in (*table.head, *(row.cells for row in table.body)) for cell in line if cell]
-    if not (signs := untypesettable("".join([table.title, *table.notes, *cells]))):
+    if not (signs := untypesettable("".join([table.title, *table.notes, *table.general, *cells]))):
         return []
     return [
         "!TeX program = lualatex",

@@ -15,7 +15,7 @@ def to_markdown(table: TableLayout) -> str:
     ruler = ["--:" if column >= table.labels else ":-:" if column in table.centred else ":--" for column in columns]
     lines = [labels, ruler, *([*_words(row.cells)] for row in table.body)]
     rows = [f"| {' | '.join(line)} |" for line in lines]
-    notes = [f"- {markdown(note)}" for note in table.notes]
+    notes = [f"- {markdown(note)}" for note in (*table.notes, *table.general)]
     return "\n".join(
         [f"**Table {table.number}.** {markdown(table.title)}", "", *rows, "", *notes, "", *_comment(table), ""]
     )
@@ -41,7 +41,7 @@ def to_html(table: TableLayout) -> str:
     """A `table` element and a list of its notes, to be put into any page."""
     head = [f"<tr>{''.join(_cell(cell, 'col') for cell in line if cell)}</tr>" for line in table.head]
     body = [f"<tr>{''.join(_cells(row.cells, table.labels))}</tr>" for row in table.body]
-    notes = [f"<li>{html(note)}</li>" for note in table.notes]
+    notes = [f"<li>{html(note)}</li>" for note in (*table.notes, *table.general)]
     caption = f"<caption>Table {table.number}. {html(table.title)}</caption>"
     return "\n".join(
         [f'<table id="table_{table.number}">', caption, "<thead>", *head, "</thead>", "<tbody>", *body, "</tbody>"]

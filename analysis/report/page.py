@@ -18,7 +18,7 @@ from analysis.stats.evidence import Line
 from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Filled, Row, percent
 from analysis.tables.layout import lay_out
-from analysis.tables.notes import REHEARSAL_NOTE
+from analysis.tables.notes import REHEARSAL_NOTE, general_notes
 from study.plan import RunRecord, Trial
 from wbc_model.datasets.dataset import letters
 from wbc_model.nested import flatten
@@ -66,6 +66,7 @@ def render(
             (lay_out(one), one.missing, command(one, storage=storage), forest(one, lines))
             for one, lines in zip(tables, cells, strict=True)
         ],
+        general=dict.fromkeys(note for one in tables for note in general_notes(one)),
         beside={number: Markup(table) for number, table in (beside or {}).items()},
         figures=figures,
         left_out=left_out,

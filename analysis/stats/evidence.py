@@ -9,7 +9,7 @@ import numpy as np
 from analysis.stats.compare import Block, Comparison, Labels, blocks, compare, mark, rivals
 from analysis.stats.model import Model
 from analysis.stats.predictions import PredictionLookup, RowPredictions
-from analysis.stats.remarks import remarks
+from analysis.stats.remarks import remarks, signs
 from analysis.tables.fill import Filled, Row
 from search_spaces.table import Column
 from wbc_model.datasets.dataset import Dataset
@@ -52,7 +52,8 @@ def gather(filled: Filled, calls: PredictionLookup) -> ComparedTable:
     missing = {labels: one for labels, one in found.items() if isinstance(one, str)}
     marked = mark(filled, comparisons)
     untested = _untested(filled, of_rows, missing)
-    marked = replace(marked, test_notes=tuple(remarks(marked, of_rows, comparisons, untested)))
+    notes = tuple(remarks(marked, of_rows, comparisons, untested))
+    marked = replace(marked, test_notes=notes, sign_notes=tuple(signs(marked, comparisons)))
     return ComparedTable(marked, of_rows, comparisons, untested, _elsewhere(filled, calls))
 
 

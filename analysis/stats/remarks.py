@@ -13,41 +13,42 @@ from analysis.tables.fill import TIED, WORSE_NETWORK, Filled
 from wbc_model.datasets.dataset import Dataset
 
 
-def remarks(
-    filled: Filled, blocks: Sequence[Block], comparisons: Sequence[Comparison], untested: Mapping[Labels, str]
-) -> Iterator[str]:
-    """What the marks mean, what the tests rest on, rows that could not be tested, minimum detectable differences."""
+def signs(filled: Filled, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """What the marks mean and how differences are tested, in words that hold for every table."""
     if any(cell.tied for row in filled.rows for cell in row.cells):
         yield f"{TIED} tied with the best of its column: not shown to be worse."
-    yield from _one_seed(comparisons)
+    if any(one.worse_network for one in comparisons):
+        yield (
+            f"{WORSE_NETWORK} one seed, of this row or of the best: these trained networks differ by more than the "
+            "test images explain, but other seeds may rank them differently."
+        )
+    if any(one.as_networks is not None for one in comparisons):
+        yield "One seed shows no method to be worse."
     if any(one.worse for one in comparisons):
         yield "A number without a mark is worse than the best of its column."
     if comparisons:
         yield (
-            "Differences are tested over images (paired) and seeds together; seed SD in points: "
-            f"{'; '.join(_scatter(filled, blocks))}. p is corrected for all pairs of rows and all columns (max-t), "
-            f"level {ALPHA:g}."
+            "Differences are tested over images (paired) and seeds together. p is corrected for all pairs of rows and "
+            f"all columns of a table (max-t), level {ALPHA:g}."
         )
+
+
+def remarks(
+    filled: Filled, blocks: Sequence[Block], comparisons: Sequence[Comparison], untested: Mapping[Labels, str]
+) -> Iterator[str]:
+    """What the table's tests rest on, rows that could not be tested, and minimum detectable differences."""
+    if comparisons:
+        yield f"Seed SD in points: {'; '.join(_scatter(filled, blocks))}."
+    if marked := [one.adjusted for one in comparisons if one.worse_network]:
+        low, high = (f"{100 * end:.2g}" for end in (min(marked), max(marked)))
+        often = f"{low} %" if low == high else f"{low} to {high} %"
+        yield f"With this seed SD, equally good methods differ as much as at {WORSE_NETWORK} in {often} of such tables."
     yield from _copies(filled, blocks)
     if untested:
         named = {filled.describe(row): untested[row.labels] for row in filled.rows if row.labels in untested}
         yield f"Not tested: {'; '.join(f'{name} ({why})' for name, why in named.items())}."
     if found := "; ".join(_detectable(filled, comparisons)):
         yield f"Minimum detectable difference at 80 % power (percentage points): {found}."
-
-
-def _one_seed(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    single = [one for one in comparisons if one.as_networks is not None]
-    if marked := [one.adjusted for one in single if one.worse_network]:
-        low, high = (f"{100 * end:.2g}" for end in (min(marked), max(marked)))
-        often = f"{low} %" if low == high else f"{low} to {high} %"
-        yield (
-            f"{WORSE_NETWORK} one seed, of this row or of the best: these trained networks differ by more than the "
-            "test images explain, but other seeds may rank them differently. With the seed SD below, equally good "
-            f"methods differ as much in {often} of such tables."
-        )
-    if single:
-        yield "One seed shows no method to be worse."
 
 
 def _scatter(filled: Filled, blocks: Sequence[Block]) -> Iterator[str]:

@@ -69,6 +69,8 @@ class Filled:
     """What was overridden in the whole study; printed with the table."""
     test_notes: tuple[str, ...] = ()
     """Notes on the statistical tests behind the marks of its cells."""
+    sign_notes: tuple[str, ...] = ()
+    """What the marks mean, in the same words in every table that has them."""
 
     @property
     def rehearsal(self) -> bool:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from analysis.runs.fingerprints import provenance_line
 from analysis.tables.fill import TICK, Filled, Row, Score
-from analysis.tables.notes import footnotes, groups_begin, notes, repeats, title
+from analysis.tables.notes import footnotes, general_notes, groups_begin, notes, repeats, title
 from search_spaces.table import Table
 
 
@@ -62,6 +62,9 @@ class TableLayout:
     centred: frozenset[int]
     """Columns of ticks."""
     notes: tuple[str, ...]
+    """Its own."""
+    general: tuple[str, ...] = ()
+    """Those that other tables have too, in the same words."""
     made_from: tuple[str, ...] = ()
     """Provenance, a line per trial, for a comment in the file."""
 
@@ -88,6 +91,7 @@ def lay_out(filled: Filled) -> TableLayout:
         labels=len(table.stub),
         centred=_ticks(table),
         notes=tuple(notes(filled)),
+        general=tuple(general_notes(filled)),
         made_from=tuple(f"{filled.describe(row)}: {provenance_line(run)}" for row in filled.rows for run in row.runs),
     )
 

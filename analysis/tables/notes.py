@@ -7,6 +7,7 @@ from string import ascii_lowercase
 from analysis.runs.evaluated import EVALUATED
 from analysis.tables.command_line import command
 from analysis.tables.fill import TICK, Filled
+from search_spaces.paper import MACRO_F1
 from wbc_model.datasets.dataset import Dataset, is_built_in, letters
 
 REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn or small images. These numbers say nothing about the paper."
@@ -27,22 +28,31 @@ def title(filled: Filled) -> str:
     return f"{'REHEARSAL. ' if filled.rehearsal else ''}{filled.table.title} (%)"
 
 
-def notes(filled: Filled) -> list[str]:
-    """Departures from the paper, seeds, test images, statistical tests, the table's own notes, and abbreviations."""
+def general_notes(filled: Filled) -> list[str]:
+    """What holds for every table that has it, and is printed once: departures from the paper, signs, headings."""
     lines = [REHEARSAL_NOTE] if filled.rehearsal else []
     if departures := ", ".join(f"{key}={value}" for key, value in filled.overrides.items()):
         lines.append(f"Departs from the paper: {departures}.")
+    if any(cell.best for row in filled.rows for cell in row.cells):
+        lines.append("Best results in bold, by the printed numbers.")
+    lines += filled.sign_notes
+    if any(cell.mean is None for row in filled.rows if row.runs for cell in row.cells):
+        lines.append("A dash in a row with numbers: the test set lacks this cell type.")
+    scores = [word for column in filled.table.columns for word in column.label.split()]
+    return [*lines, *(note for note in filled.table.notes if note == MACRO_F1), *_meanings(scores, MEANINGS)]
+
+
+def notes(filled: Filled) -> list[str]:
+    """Seeds, test images, statistical tests, the table's own notes, and abbreviations of its rows and cell types."""
+    lines = []
     if any(row.runs for row in filled.rows):
         lines += [_seeds(filled), _images(filled)]
         lines += [f"{letter}: n = {len(seeds)} ({_list(seeds)})." for letter, seeds in _others(filled).items()]
     if empty := sum(not row.runs for row in filled.rows):
         lines.append(f"{empty} of {len(filled.rows)} rows missing; to fill them: {command(filled)}")
-    if any(cell.mean is None for row in filled.rows if row.runs for cell in row.cells):
-        lines.append("A dash in a row with numbers: the test set lacks this cell type.")
-    if any(cell.best for row in filled.rows for cell in row.cells):
-        lines.append("Best results in bold, by the printed numbers.")
-    lines += [*filled.test_notes, *_evaluated(filled)]
-    return [*lines, *filled.table.notes, _headings(filled)]
+    lines += [*filled.test_notes, *_evaluated(filled), *(note for note in filled.table.notes if note != MACRO_F1)]
+    cells = {c.label: c.key.removeprefix("recall/") for c in filled.table.columns if c.key.startswith("recall/")}
+    return [*lines, *_meanings(" ".join(filled.table.stub).split(), MEANINGS), *_meanings(cells, cells)]
 
 
 def _evaluated(filled: Filled) -> list[str]:
@@ -115,13 +125,10 @@ def _list(items: Iterable[object]) -> str:
     return ", ".join(map(str, items))
 
 
-def _headings(filled: Filled) -> str:
-    """The abbreviations of the headings: `OA accuracy, AP macro precision, ...`."""
-    headings = (*filled.table.stub, *(column.label for column in filled.table.columns))
-    words = dict.fromkeys(word for heading in headings for word in heading.split())
-    cells = {c.label: c.key.removeprefix("recall/") for c in filled.table.columns if c.key.startswith("recall/")}
-    meanings = MEANINGS | cells
-    return f"{', '.join(f'{word} {meanings[word]}' for word in words if word in meanings)}."
+def _meanings(words: Iterable[str], meanings: Mapping[str, str]) -> list[str]:
+    """A note on the words that have a meaning: `OA accuracy, AP macro precision.`"""
+    known = [f"{word} {meanings[word]}" for word in dict.fromkeys(words) if word in meanings]
+    return [f"{', '.join(known)}."] if known else []
 
 
 def repeats(filled: Filled) -> list[bool]:

@@ -57,7 +57,7 @@ def test_signs_that_mean_something_to_latex_are_escaped(text, tex):
     assert escape(text) == tex
 
 
-def labelled(*labels: str, made_from: tuple[str, ...] = ()) -> TableLayout:
+def labelled(*labels: str, general: tuple[str, ...] = (), made_from: tuple[str, ...] = ()) -> TableLayout:
     return TableLayout(
         number="D1",
         title="T",
@@ -66,6 +66,7 @@ def labelled(*labels: str, made_from: tuple[str, ...] = ()) -> TableLayout:
         labels=1,
         centred=frozenset(),
         notes=(),
+        general=general,
         made_from=made_from,
     )
 
@@ -83,6 +84,17 @@ def pages(folder: Path, *tables: TableLayout) -> tuple[Outcome, str]:
 needs_latex = pytest.mark.skipif(
     not (shutil.which("pdflatex") and shutil.which("pdftotext")), reason="pdflatex or pdftotext is not installed"
 )
+
+
+@pytest.mark.slow
+@needs_latex
+def test_a_general_note_is_printed_under_the_first_table_that_has_it(tmp_path):
+    signs, other = "† tied: 5 % & #1.", "‡ one seed & more."
+    outcome, text = pages(tmp_path, *(labelled("a", general=notes) for notes in ((signs,), (signs, other), (signs,))))
+    assert outcome == Outcome("tables.pdf: all tables")
+    assert [text.count(note) for note in (signs, other)] == [1, 1]
+    assert text.index(signs) < text.index("Table 1:") < text.index(other)
+    assert text.count("See also the notes of Table 0.") == 2
 
 
 @pytest.mark.slow

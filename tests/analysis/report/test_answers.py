@@ -113,9 +113,12 @@ def test_the_arrow_keys_go_from_cell_to_cell_and_the_tab_key_to_the_next_table(t
         tab.keyboard.press(f"Arrow{key}")
         assert at() == f"4 Table 4, {where}"
     tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.hash") == "#notes"
+    tab.keyboard.press("Tab")
     assert at() == "5 Table 5, No OA"
     tab.keyboard.press("ArrowUp")
     assert at() == "5  OA"
+    tab.keyboard.press("Shift+Tab")
     tab.keyboard.press("Shift+Tab")
     assert at() == "4 Table 4, α 0.2 OA"
     assert tab.locator("#table-4 [tabindex='0']").count() == 1

@@ -167,6 +167,18 @@ def test_labels_are_text_never_markup():
     )
 
 
+def test_notes_on_all_tables_are_printed_once_and_linked_from_each(make_record):
+    html = page([make_record(config, seed) for config in (PROPOSED, vary(mixup_alpha=0.4)) for seed in (0, 1)])
+    for note in (
+        "OA accuracy, AP macro precision",
+        "AF1 is the mean of the per-class F1 scores",
+        "Best results in bold",
+    ):
+        assert html.count(f"<li>{note}") == 1
+    assert html.count('<a href="#notes">Signs, tests and abbreviations</a>') == 9
+    assert html.count("<li>Mean ± sample SD over n = 2 seeds (0, 1).</li>") > 5
+
+
 def test_a_rehearsal_is_told_in_title_banner_and_every_caption():
     rehearsal, paper = page(overrides={"images": "drawn", "trunks": "tiny"}), page()
     assert "<title>REHEARSAL: " in rehearsal

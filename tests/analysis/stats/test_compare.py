@@ -77,7 +77,7 @@ def test_one_seed_shows_a_worse_network_and_no_worse_method():
     records = [simulation.trial(config, worse=0.3 * i) for i, config in enumerate(first(2).rows.values())]
     filled = judged(simulation, first(2), records)
     assert [str(cell.mark) for cell in filled.rows[1].cells] == ["‡"] * 4
-    notes = " ".join(filled.test_notes)
+    notes = " ".join((*filled.test_notes, *filled.sign_notes))
     assert "‡ one seed, of this row or of the best: these trained networks differ" in notes
     assert "0.5 (assumed: no row has two seeds)" in notes
     assert "One seed shows no method to be worse." in notes
