@@ -60,7 +60,6 @@ def figure_3(tables: Mapping[str, Filled]) -> Drawn:
         f"Right in each box: channels × height × width of its output. {total / 1e6:.2f} million parameters. "
         "Drawn from the module that is trained.",
         figure,
-        rehearsal=configs[0].rehearsal,
     )
 
 

@@ -1,6 +1,7 @@
 """All figures: draw each that can be drawn, and write it as PDF, PNG and a LaTeX environment with its caption."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -39,7 +40,7 @@ def draw(
     paper: dict[str, Callable[[], Drawn]] = {
         "2": lambda: figure_2(data),
         "3": lambda: figure_3(tables),
-        "4": lambda: figure_4(manifests, rehearsal=any(filled.rehearsal for filled in tables.values())),
+        "4": lambda: figure_4(manifests),
         "5": lambda: figure_5(data),
         "6": lambda: figure_6(tables),
         "7": lambda: figure_7(tables),
@@ -53,12 +54,13 @@ def draw(
     }
     only_own = all(number.startswith("D") for number in tables)
     makers = ({} if only_own else paper) | (own if "D1" in tables else {}) | {"cost": lambda: figure_cost(tables)}
+    rehearsal = any(filled.rehearsal for filled in tables.values())
     drawn: list[Drawn] = []
     impossible: dict[str, str] = {}
     with styled():
         for number, make in makers.items():
             try:
-                drawn.append(make())
+                drawn.append(replace(make(), rehearsal=rehearsal))
             except CannotDraw as error:
                 impossible[number] = str(error)
     return drawn, impossible

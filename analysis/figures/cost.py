@@ -4,11 +4,24 @@ from collections.abc import Mapping
 from string import ascii_lowercase
 
 import numpy as np
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from analysis.figures.style import COLOURS, MARKERS, MODEL_STYLE, CannotDraw, Drawn, canvas, ids, percent_axis
+from analysis.figures.style import (
+    COLOURS,
+    MARKERS,
+    MODEL_STYLE,
+    CannotDraw,
+    Drawn,
+    canvas,
+    ids,
+    percent_axis,
+    shared_legend,
+)
 from analysis.tables.fill import Filled, Row
 from wbc_model.datasets.dataset import Dataset
+
+MOST = 4
+"""Ticks of a time axis."""
 
 
 def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
@@ -23,7 +36,7 @@ def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
     datasets = list(dict.fromkeys(dataset for dataset, _ in rows))
     unit, seconds = _unit([run.seconds for row in rows.values() for run in row.runs])
     figure = canvas(2.6)
-    panels = np.atleast_1d(figure.subplots(1, len(datasets)))
+    panels = list(np.atleast_1d(figure.subplots(1, len(datasets))))
     for i, (axes, dataset) in enumerate(zip(panels, datasets, strict=True)):
         for name, style in MODEL_STYLE.items():
             if (dataset, name) in rows:
@@ -33,17 +46,16 @@ def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
                 look = {"color": COLOURS[style], "marker": MARKERS[style], "linestyle": "none", "clip_on": False}
                 axes.plot(times, scores, markersize=3, alpha=0.4, **look) if len(runs) > 1 else None
                 axes.plot(np.mean(times), np.mean(scores), markersize=6, label=name, **look)
+        axes.margins(0.12)
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.set_xticks(ticks(*axes.get_xlim()))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(f"{unit.capitalize()} per training")
-        axes.margins(0.12)
         axes.set_title(f"{ascii_lowercase[i]}  {dataset.title}")
         axes.tick_params(axis="both", labelsize=6.5)
     percent_axis(panels[0], "Test accuracy")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, columnspacing=1,
-                  handlelength=1)  # fmt: skip
+    shared_legend(figure, panels)
     devices = sorted({run.provenance.get("device", "?") for row in rows.values() for run in row.runs})
     return Drawn(
         "cost",
@@ -51,9 +63,19 @@ def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
         f"Time of training and evaluation, all attempts included, on {', '.join(devices)}. Large "
         "markers: mean over seeds; small markers: single seeds.",
         figure,
-        rehearsal=any(row.config.rehearsal for row in rows.values()),
         trials=ids([run for row in rows.values() for run in row.runs]),
     )
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """At most MOST round numbers between two times, for a logarithmic axis: a panel is too narrow for more."""
+    if high < 4 * low:
+        found = [MaxNLocator(MOST - 1).tick_values(low, high)]
+    else:
+        locators = [LogLocator(subs=subs) for subs in ((1, 2, 5), (1, 3), (1,))] + [LogLocator(numticks=MOST)]
+        found = [locator.tick_values(low, high) for locator in locators]
+    within = [[float(x) for x in each if low <= x <= high] for each in found]
+    return next((each for each in within if len(each) <= MOST), within[-1][:MOST])
 
 
 def _unit(seconds: list[float]) -> tuple[str, int]:

@@ -23,6 +23,8 @@ from analysis.tables.fill import Filled, Row
 from study.plan import RunRecord
 
 BAND = "their range"
+STEP = 5
+"""Percentage points; an axis that is cut begins at a multiple."""
 ACCURACIES = (
     "Training accuracy: share of augmented, mixed images whose most probable class is that of the larger component, "
     "with dropout active. Validation accuracy: share of unaltered images classified correctly, without dropout."
@@ -42,14 +44,14 @@ def figure_6(tables: Mapping[str, Filled]) -> Drawn:
         axes.set_title(f"{'ab'[part == 'validation']}  {part.capitalize()} set")
         axes.set_xlabel("Epoch")
     percent_axis(panels[0], "Accuracy")
-    panels[1].legend(loc="best")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    cut = zoom(panels)
     return Drawn(
         "6",
         "Effect of mixup on training and validation accuracy",
-        f"The proposed model on LDWBC. {seeds_note(rows, band=BAND)} {ACCURACIES}"
+        f"The proposed model on LDWBC. {seeds_note(rows, band=BAND)} {ACCURACIES}{cut}"
         f"{_absent(tables['10'], rows, of='Our model')}",
         figure,
-        rehearsal=tables["10"].rehearsal,
         trials=ids([run for row in rows for run in row.runs]),
     )
 
@@ -81,13 +83,14 @@ def _models(tables: Mapping[str, Filled], number: str, part: str) -> Drawn:
     axes.set_xlabel("Epoch")
     percent_axis(axes, f"{part.capitalize()} accuracy")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    cut = zoom([axes])
     highest = " THA: the highest accuracy of any epoch, mean over seeds." if part == "validation" else ""
     return Drawn(
         number,
         f"{'Training' if part == 'train' else 'Validation'} accuracy of all models on LDWBC",
-        f"Trained on virtual samples. {seeds_note(rows, band=BAND)}{highest} {ACCURACIES}{_absent(tables['10'], rows)}",
+        f"Trained on virtual samples. {seeds_note(rows, band=BAND)}{highest} {ACCURACIES}{cut}"
+        f"{_absent(tables['10'], rows)}",
         figure,
-        rehearsal=tables["10"].rehearsal,
         trials=ids([run for row in rows for run in row.runs]),
     )
 
@@ -102,7 +105,23 @@ def draw_curve(axes: Axes, row: Row, key: str, *, style: int, label: str) -> Non
     axes.plot(epochs, curves.mean(0), label=label, markevery=(offset, every), zorder=3 if style == 0 else 2, **look)
     if len(curves) > 1:
         axes.fill_between(epochs, curves.min(0), curves.max(0), color=COLOURS[style], alpha=0.15, linewidth=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.margins(x=0.02)
+
+
+def zoom(panels: Sequence[Axes]) -> str:
+    """Begin the axes below what follows the first quarter of the epochs, so that close models can be told apart.
+
+    Returns:
+        A sentence for the caption; empty if nothing is cut.
+    """
+    lines = [np.asarray(line.get_ydata()) for axes in panels for line in axes.lines]
+    start = STEP * np.floor(min(line[len(line) // 4 :].min() for line in lines) / STEP)
+    if min(line.min() for line in lines) >= start:
+        return ""
+    for axes in panels:
+        axes.set_ylim(bottom=start)
+    return f" Axes begin at {start:g} %; first epochs may lie below."
 
 
 def curve(runs: Sequence[RunRecord], key: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from wbc_model.datasets.dataset import Dataset, letters
 from wbc_model.preparation.manifest import Entry
 
 
-def figure_4(manifests: Mapping[Dataset, Manifest], *, rehearsal: bool) -> Drawn:
+def figure_4(manifests: Mapping[Dataset, Manifest]) -> Drawn:
     """Images and copies of each cell type, one panel per dataset."""
     if not manifests:
         raise CannotDraw(
@@ -44,7 +44,6 @@ def figure_4(manifests: Mapping[Dataset, Manifest], *, rehearsal: bool) -> Drawn
         "B basophil, M monocyte, E eosinophil, N neutrophil, L lymphocyte; BCCD has no basophils. The numbers of "
         "copies in the paper are not known.",
         figure,
-        rehearsal=rehearsal,
     )
 
 

@@ -42,7 +42,6 @@ def figure_7(tables: Mapping[str, Filled]) -> Drawn:
         f"Counts of test images{summed}; colour: share of the images of the true class. Cell types: B basophil, "
         f"M monocyte, E eosinophil, N neutrophil, L lymphocyte.{absent}",
         figure,
-        rehearsal=tables["5"].rehearsal,
         trials=ids([run for of in runs.values() for run in of]),
     )
 

@@ -9,7 +9,17 @@ from matplotlib.figure import Figure
 
 from analysis.figures.curves import ACCURACIES, BAND, draw_curve
 from analysis.figures.matrices import counts, draw_matrix
-from analysis.figures.style import MODEL_STYLE, CannotDraw, Drawn, canvas, ids, percent_axis, rows_of, seeds_note
+from analysis.figures.style import (
+    MODEL_STYLE,
+    CannotDraw,
+    Drawn,
+    canvas,
+    ids,
+    percent_axis,
+    rows_of,
+    seeds_note,
+    shared_legend,
+)
 from analysis.tables.fill import Filled, Row
 from wbc_model.datasets.dataset import Dataset, letters
 
@@ -21,9 +31,9 @@ def figure_curves(tables: Mapping[str, Filled]) -> Drawn:
     """Validation accuracy of every model, one panel a dataset."""
     rows = [row for row in rows_of(tables, "D1") if all(run.curves for run in row.runs)]
     figure, panels = _panels(rows, height=2.6, draw=_curves)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, columnspacing=1)
+    shared_legend(figure, panels)
     caption = f"{seeds_note(rows, band=BAND)} {ACCURACIES}"
-    return _drawn(tables, "curves", "Validation accuracy of all models", caption, figure, rows)
+    return _drawn("curves", "Validation accuracy of all models", caption, figure, rows)
 
 
 def figure_matrices(tables: Mapping[str, Filled]) -> Drawn:
@@ -36,7 +46,7 @@ def figure_matrices(tables: Mapping[str, Filled]) -> Drawn:
     datasets = dict.fromkeys(row.config.dataset for row in rows)
     told = "; ".join(_meanings(dataset) for dataset in datasets)
     caption = f"Counts of test images, summed over seeds; colour: share of the images of a true class. {told}."
-    return _drawn(tables, "matrices", "Confusion matrices of the proposed model", caption, figure, rows)
+    return _drawn("matrices", "Confusion matrices of the proposed model", caption, figure, rows)
 
 
 def _panels(
@@ -73,8 +83,6 @@ def _meanings(dataset: Dataset) -> str:
     return f"{dataset.title}: {', '.join(f'{letter} {cell}' for letter, cell in named)}"
 
 
-def _drawn(
-    tables: Mapping[str, Filled], number: str, title: str, caption: str, figure: Figure, rows: Sequence[Row]
-) -> Drawn:
+def _drawn(number: str, title: str, caption: str, figure: Figure, rows: Sequence[Row]) -> Drawn:
     trials = ids([run for row in rows for run in row.runs])
-    return Drawn(number, title, caption, figure, rehearsal=tables["D1"].rehearsal, trials=trials)
+    return Drawn(number, title, caption, figure, trials=trials)

@@ -130,7 +130,6 @@ def figure_10(tables: Mapping[str, Filled], reading: Reading) -> Drawn:
         "Above an image: its true type; above a heat map: the predicted type, which it explains. Red regions support "
         f"the prediction.{absent}",
         figure,
-        rehearsal=tables["12"].rehearsal,
         trials=tuple(trial_id for trial_id, _ in sheets.values()),
     )
 

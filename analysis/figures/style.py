@@ -101,7 +101,8 @@ def canvas(height: float, *, width: float = WIDTH) -> Figure:
 
 def warn_of_rehearsal(figure: Figure) -> None:
     """Write a warning across the top, so that the picture is never taken for the paper's."""
-    figure.suptitle(REHEARSAL_NOTE, color=WARN, fontsize=7.5, fontweight="bold")
+    size = 7.5 * min(1, figure.get_figwidth() / WIDTH)
+    figure.suptitle(REHEARSAL_NOTE, color=WARN, fontsize=size, fontweight="bold")
 
 
 def rows_of(tables: Mapping[str, Filled], number: str) -> list[Row]:
@@ -128,6 +129,13 @@ def seeds_note(rows: Sequence[Row], *, band: str) -> str:
     if counts == [1]:
         return "One seed."
     return f"Lines: mean over {' to '.join(map(str, (counts[0], counts[-1])[: len(counts)]))} seeds; bands: {band}."
+
+
+def shared_legend(figure: Figure, panels: Sequence[Axes]) -> None:
+    """One legend below all panels, with the models of any of them."""
+    found = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    labels = sorted(found, key=MODEL_STYLE.__getitem__)
+    figure.legend([found[label] for label in labels], labels, loc="outside lower center", ncols=6, columnspacing=1)
 
 
 def percent_axis(axes: Axes, label: str) -> None:

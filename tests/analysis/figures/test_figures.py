@@ -90,11 +90,11 @@ def test_class_distributions_are_those_of_the_data_that_the_runs_had(tmp_path, m
     manifests = read_manifests(
         [make_record(PROPOSED, provenance={"data": made_from})], tmp_path, usual=PROPOSED, problems=[]
     )
-    (axes,) = data.figure_4(manifests, rehearsal=False).figure.axes
+    (axes,) = data.figure_4(manifests).figure.axes
     assert [bar.get_height() for bar in axes.patches] == [1, 1, 1, 1, 1, 0, 1, 2, 3, 4]
     lost = read_manifests([make_record(PROPOSED, provenance={"data": "lost"})], tmp_path, usual=PROPOSED, problems=[])
     with pytest.raises(style.CannotDraw, match="manifests of the runs' data, and there are none"):
-        data.figure_4(lost, rehearsal=False)
+        data.figure_4(lost)
     others = [make_record(vary(augmentation="none"), provenance={"data": "other"})]
     assert read_manifests(others, tmp_path, usual=PROPOSED, problems=[]) == {}
 
@@ -198,10 +198,10 @@ def test_drawing_twice_gives_equal_files_and_a_rehearsal_says_so(tmp_path, make_
     assert len(files) == 3 * 9
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
-    for number in ("3", "6", "7", "8", "9", "10", "cost"):
+    for number in ("2", "3", "5", "6", "7", "8", "9", "10", "cost"):
         tex = (tmp_path / "a" / f"figure_{number}.tex").read_text()
         assert r"\caption{REHEARSAL. " in tex
-        assert ("Trials: none" in tex) == (number == "3")
+        assert ("Trials: none" in tex) == (number in ("2", "3", "5"))
         assert "say nothing about the paper" in tex
 
 
@@ -248,3 +248,40 @@ def test_a_notebooks_backend_and_a_users_matplotlibrc_change_nothing(tmp_path):
     ]
     assert [each.stderr for each in told] == ["", ""]
     assert told[0].stdout == told[1].stdout != ""
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(1.5, 2.8, [1.5, 2.0, 2.5]), (0.9, 12, [1, 2, 5, 10]), (0.7, 90, [1, 3, 10, 30]), (0.05, 3000, [0.1, 10, 1000])],
+)
+def test_a_time_axis_has_few_round_ticks(low, high, expected):
+    np.testing.assert_allclose(cost.ticks(low, high), expected)
+
+
+@pytest.mark.usefixtures("styled")
+def test_learning_curves_show_where_the_models_end(make_record):
+    run = replace(make_record(PROPOSED), curves=curve(0.2, 0.5, *np.linspace(0.93, 0.99, 14)))
+    drawn = curves.figure_8(tables([run]))
+    assert drawn.figure.axes[0].get_ylim()[0] == 90
+    assert "Axes begin at 90 %" in drawn.caption
+    short = curves.figure_8(tables([replace(run, curves=run.curves[:3])]))
+    assert short.figure.axes[0].get_ylim()[0] < 20
+    assert "Axes begin" not in short.caption
+
+
+@pytest.mark.usefixtures("styled")
+def test_a_legend_is_beside_the_curves(make_record):
+    runs = [replace(make_record(PROPOSED), curves=curve(0.2, 0.5))]
+    figure = curves.figure_6(tables(runs)).figure
+    assert not any(axes.get_legend() for axes in figure.axes)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Virtual samples"]
+
+
+@pytest.mark.usefixtures("styled")
+def test_the_warning_of_a_rehearsal_fits_into_a_narrow_figure():
+    figure = style.canvas(1, width=5.4)
+    figure.subplots()
+    style.warn_of_rehearsal(figure)
+    figure.draw_without_rendering()
+    box = figure.texts[0].get_window_extent()
+    assert 0 < box.x0 < box.x1 < figure.bbox.width
