@@ -32,11 +32,16 @@ def knobs(epochs: int) -> tuple[str, ...]:
     )
 
 
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], *, seconds: float = 400) -> None:
+def wait_for(
+    condition: Callable[[], object], process: subprocess.Popen[str] | None = None, *, seconds: float = 400
+) -> None:
     """Until it holds; a process that ends before, or takes longer, is told with what it printed."""
     deadline = time.monotonic() + seconds
     while not condition():
-        if process.poll() is not None or time.monotonic() > deadline:
+        late = time.monotonic() > deadline
+        if process is None:
+            assert not late, f"not within {seconds} s"
+        elif late or process.poll() is not None:
             process.kill()
             raise AssertionError(process.communicate()[0])
         time.sleep(0.05)

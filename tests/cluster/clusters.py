@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +66,25 @@ class Cluster:
 
     def submit(self, *words: str, script: Path = ROOT / "study" / "run.py") -> subprocess.Popen[str]:
         return self.ray("submit", "--no-config-cache", str(script), "--", *words)
+
+    @contextmanager
+    def dashboard(self) -> Iterator[None]:
+        """`ray dashboard` in another terminal: port 8265 of the head is then on this machine too."""
+        with self.ray("dashboard") as tunnel:
+            try:
+                yield
+            finally:
+                subprocess.run(["pkill", "-P", str(tunnel.pid)], check=False)
+                tunnel.kill()
+
+    def job(self, *words: str) -> str:
+        """What `ray job` prints."""
+        verb, *rest = words
+        command = [str(RAY), "job", verb, "--address", "http://127.0.0.1:8265", *rest]
+        environment = self.environment | {"RAY_AUTH_MODE": "token"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=400)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def alive(self) -> int:
         """Nodes that Ray knows to be up."""

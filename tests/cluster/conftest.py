@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from clusters import ROOT, Cluster, N
 from hosts import Hosts, missing
+from launching import knobs
+from studies import EPOCHS
 
 
 def is_set_up() -> bool:
@@ -35,3 +37,12 @@ def cluster() -> Iterator[Cluster]:
             yield cluster
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def inputs(cluster: Cluster, drawn: Path, weights: Path) -> tuple[str, ...]:
+    """Data and weights that all hosts see, and a study of six trials on them, of some seconds each."""
+    shutil.copytree(drawn, cluster.shared / "data")
+    shutil.copytree(weights, cluster.shared / "weights")
+    return ("--tables", "11", "--datasets", "lisc", "--data", str(cluster.shared / "data"),
+            "--weights", str(cluster.shared / "weights"), *knobs(EPOCHS))  # fmt: skip

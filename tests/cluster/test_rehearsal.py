@@ -1,54 +1,15 @@
 """`ray up` and `ray submit` as users type them, on three hosts; and what happens to a study when machines go."""
 
-import json
-import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from clusters import HEAD, Cluster, output
-from launching import Place, knobs, wait_for
+from launching import wait_for
+from studies import assert_whole, done_again, hosts_at_work, storage_of
 
 pytestmark = pytest.mark.cluster
-EPOCHS = 40
-
-
-@pytest.fixture(scope="module")
-def inputs(cluster: Cluster, drawn: Path, weights: Path) -> tuple[str, ...]:
-    """Data and weights that all hosts see, and a study of six trials on them, of some seconds each."""
-    shutil.copytree(drawn, cluster.shared / "data")
-    shutil.copytree(weights, cluster.shared / "weights")
-    return ("--tables", "11", "--datasets", "lisc", "--data", str(cluster.shared / "data"),
-            "--weights", str(cluster.shared / "weights"), *knobs(EPOCHS))  # fmt: skip
-
-
-def storage_of(cluster: Cluster, name: str) -> Place:
-    """A storage of its own, and an empty log of begun epochs."""
-    (cluster.shared / "epochs.log").unlink(missing_ok=True)
-    return Place(cluster.shared, *(3 * [Path()]), storage_at=cluster.shared / name)
-
-
-def done_again(place: Place) -> int:
-    """Epochs that were begun more than once."""
-    return sum(place.begun().values()) - len(place.begun())
-
-
-def hosts_at_work(storage: Path) -> set[int]:
-    """Those in the middle of a trial: with some epochs, and no record yet."""
-    found = set()
-    for lease in storage.glob("trials/*/lease-*.json"):
-        log, record = lease.with_name("epochs.jsonl"), lease.with_name("record.json")
-        if log.exists() and len(log.read_text().splitlines()) >= 3 and not record.exists():
-            found.add(int(json.loads(lease.read_text())["node"].removeprefix("wbct")))
-    return found
-
-
-def assert_whole(place: Place, *, trials: int = 6, epochs: int = EPOCHS) -> None:
-    """Nothing is missing, nothing is there twice."""
-    histories = place.histories()
-    assert len(place.records()) == len(histories) == trials
-    assert all(history == [(list(range(epochs)), 0)] for history in histories.values()), histories
 
 
 def test_a_rehearsal_is_spread_over_the_hosts_and_ends_in_tables_on_the_head(cluster: Cluster):
@@ -65,18 +26,20 @@ def test_a_rehearsal_is_spread_over_the_hosts_and_ends_in_tables_on_the_head(clu
     assert (build / "report.html").exists()
 
 
-def test_a_study_whose_driver_was_killed_goes_on_when_it_is_submitted_again(cluster: Cluster, inputs: tuple[str, ...]):
-    place = storage_of(cluster, "killed")
-    words = ("--storage", str(place.storage), *inputs)
-    first = cluster.submit(*words)
-    wait_for(lambda: hosts_at_work(place.storage), first, seconds=240)
-    cluster.hosts.ssh(HEAD, "pkill -9 -f 'python.*/run.py'", check=False)
-    output(first)
-    assert first.returncode != 0
-    assert len(place.records()) < 6
-    again = cluster.submit(*words)
-    printed = output(again)
-    assert again.returncode == 0, printed
+def test_a_study_whose_job_was_stopped_goes_on_when_it_is_submitted_again(cluster: Cluster, inputs: tuple[str, ...]):
+    """With `ray job submit`, from a machine that has nothing but Ray and the cluster's token."""
+    place = storage_of(cluster, "job")
+    study = f"cd ~/wbc-study && .venv/bin/python study/run.py --storage {place.storage} {' '.join(inputs)}"
+    with cluster.dashboard():
+        cluster.job("submit", "--submission-id", "first", "--no-wait", "--", "bash", "-c", f"'{study}'")
+        wait_for(lambda: hosts_at_work(place.storage) or "RUNNING" not in cluster.job("status", "first"), seconds=240)
+        assert "RUNNING" in cluster.job("status", "first")
+        cluster.job("stop", "first")
+        assert "STOPPED" in cluster.job("status", "first")
+        assert "6 trials: 0 finished, 6 to run" in cluster.job("logs", "first")
+        assert len(place.records()) < 6
+        printed = cluster.job("submit", "--submission-id", "again", "--", "bash", "-c", f"'{study}'")
+    assert "Job 'again' succeeded" in printed
     assert_whole(place)
     assert done_again(place) <= 3  # one a host
 

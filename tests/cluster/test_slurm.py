@@ -1,0 +1,51 @@
+"""`sbatch cluster/slurm.sh` with Debian's Slurm, from a home that holds another cluster's token."""
+
+import pytest
+from clusters import Cluster
+from launching import wait_for
+from slurm import NODES, Slurm, missing
+from studies import EPOCHS, assert_whole, done_again, hosts_at_work, storage_of
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def slurm(cluster: Cluster) -> Slurm:
+    if reason := missing():
+        pytest.skip(reason)
+    slurm = Slurm(cluster)
+    slurm.start()
+    return slurm
+
+
+def test_a_job_on_two_nodes_rehearses_the_study(slurm: Slurm):
+    place = storage_of(slurm.cluster, "slurm-rehearsal")
+    job = slurm.submit("--rehearse", "--tables", "8", "--set", "epochs=6", "--storage", str(place.storage))
+    assert slurm.await_state(job, "COMPLETED", seconds=900) == "COMPLETED"
+    printed = slurm.printed(job)
+    assert "2 of 2 nodes are fit" in printed
+    assert "Table 8: 4 of 4 rows" in printed
+    assert_whole(place, trials=4, epochs=6)
+    assert done_again(place) == 0
+    assert {record.provenance["node"] for record in place.records().values()} == {"wbct1", "wbct2"}
+
+
+def test_a_cancelled_job_and_one_whose_node_is_powered_off_go_on(slurm: Slurm, inputs: tuple[str, ...]):
+    place = storage_of(slurm.cluster, "slurm-off")
+    words = ("--storage", str(place.storage), *inputs)
+    first = slurm.submit(*words)
+    wait_for(lambda: hosts_at_work(place.storage), seconds=600)
+    slurm.on_head(f"scancel {first}")
+    slurm.await_state(first, "CANCELLED", seconds=90)
+    assert len(place.records()) < 6
+    again = slurm.submit(*words)
+    worker = NODES[1]
+    wait_for(lambda: worker in hosts_at_work(place.storage), seconds=600)
+    slurm.cluster.hosts.power_off(worker)
+    slurm.await_state(again, "PENDING", seconds=120)  # requeued
+    slurm.cluster.hosts.boot(worker)
+    slurm.start_node(worker)
+    slurm.await_state(again, "COMPLETED", seconds=900)
+    assert_whole(place)
+    assert max(place.begun().values()) <= 3
+    assert EPOCHS * 6 <= place.begun().total() <= EPOCHS * 6 + 2 * 2 * 2  # two ends, two trials, two epochs
