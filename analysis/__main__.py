@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.arguments import add_arguments, parse
-from analysis.commands import audit, check, dashboard, search, verify
+from analysis.commands import audit, check, compare, dashboard, search, verify
 from analysis.load import Study, load
 from analysis.output import made_from
 from analysis.output.files import LINES, SUFFIXES, outputs
@@ -34,6 +34,7 @@ examples:
   python -m analysis --set                          of several studies, the paper itself: nothing overridden
   python -m analysis audit                          check the article's tables for consistency (needs no runs)
   python -m analysis verify                         compare the study's numbers with the article's
+  python -m analysis compare A B                    two studies, cell by cell: another library, another machine
   python -m analysis search NAME                    draw a search: its samples and the parameters' importance
   python -m analysis dashboard --wandb ENTITY/...   create or update a W&B workspace and report
   python -m analysis check                          compare the written files with the runs
@@ -43,8 +44,9 @@ pdflatex refuses the tables, 2 nothing could be printed
 """
 COMMANDS = {
     "audit": audit.main,
-    "dashboard": dashboard.main,
     "check": check.main,
+    "compare": compare.main,
+    "dashboard": dashboard.main,
     "search": search.main,
     "verify": verify.main,
 }

@@ -14,6 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     add_storage(source, help="the study's storage [%(default)s]")
     source.add_argument("--wandb", metavar="ENTITY/PROJECT", help="a project on the W&B server")
+    add_selection(parser)
+    add_out(parser)
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """The options that choose a part of a study."""
     parser.add_argument(
         "--set", nargs="*", dest="overrides", metavar="KNOB=VALUE", help="which study, if there are runs of several"
     )
@@ -31,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which photograph each BCCD image is a copy of, as `python -m wbc_model.audit bccd` finds it "
         "[the newest bccd-photographs-*.csv in the cache]",
     )
-    add_out(parser)
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:

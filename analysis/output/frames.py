@@ -63,7 +63,7 @@ def table_frame(filled: Filled) -> pd.DataFrame:
     lines = []
     for row in filled.rows:
         seeds = " ".join(map(str, row.seeds))
-        numbers = [_number(number) for cell in cells(columns, row.runs) for number in (cell.mean, cell.sd)]
+        numbers = [number_of(number) for cell in cells(columns, row.runs) for number in (cell.mean, cell.sd)]
         made_from = "; ".join(map(provenance_line, row.runs))
         lines.append([kind, overrides, row.config.id, *row.labels, seeds, *numbers, made_from])
     return pd.DataFrame([[_whole(value) for value in line] for line in lines], columns=names)
@@ -83,7 +83,7 @@ def cell_lines(compared: ComparedTable) -> list[Line]:
     for row in filled.rows:
         for i, (column, cell) in enumerate(zip(filled.table.columns, row.cells, strict=True)):
             line = {"table": filled.table.number, "row": filled.describe(row), "score": column.label}
-            line |= {"n": len(row.runs), "mean": _number(cell.mean), "sd": _number(cell.sd)}
+            line |= {"n": len(row.runs), "mean": number_of(cell.mean), "sd": number_of(cell.sd)}
             found = intervals(compared, row, column)
             for name, ends in (("", found.both), ("over seeds", found.seeds), ("over images", found.images)):
                 line |= _ends(name, ends)
@@ -100,13 +100,13 @@ def _compared(filled: Filled, one: Comparison) -> Line:
     return {
         "best row": filled.describe(one.best),
         "n of the best": len(one.best.runs),
-        **_difference(one.value, one.error),
+        **difference_line(one.value, one.error),
         "p corrected": one.adjusted,
         "p of the networks": nan if one.as_networks is None else one.as_networks,
     }
 
 
-def _difference(value: float, error: Error) -> Line:
+def difference_line(value: float, error: Error) -> Line:
     """A difference with its interval and p, and the test that they come from."""
     ends = max(value - error.reach, -1.0), min(value + error.reach, 1.0)
     test = "images + seeds" + ("" if isinf(error.df) else f", {error.df:.0f} df")
@@ -118,7 +118,8 @@ def _ends(name: str, ends: Ends) -> Line:
     return {f"{name} low".strip(): 100 * low, f"{name} high".strip(): 100 * high}
 
 
-def _number(score: Decimal | None) -> float:
+def number_of(score: Decimal | float | None) -> float:
+    """A number for a DataFrame; NaN if there is none."""
     return nan if score is None else float(score)
 
 
@@ -138,7 +139,7 @@ def delta_lines(compared: ComparedTable, proposed: TrialConfig) -> list[Line]:
             if column.key in block.model.names and not column.on:
                 line = {"table": filled.table.number, "row": filled.describe(row), "less": filled.describe(reference)}
                 line |= {"score": column.label, "n": len(row.runs)}
-                lines.append(line | _difference(*block.model.difference(i, j, column.key)))
+                lines.append(line | difference_line(*block.model.difference(i, j, column.key)))
     return lines
 
 
@@ -153,6 +154,6 @@ def run_lines(tables: Iterable[Filled]) -> list[Line]:
             "seed": run.trial.seed,
         }
         | {"device": run.provenance.get("device", ""), "hours": run.seconds / 3600}
-        | {"OA": _number(percent(run.test.accuracy)), "AF1": _number(percent(run.test.scores()["macro_f1"]))}
+        | {"OA": number_of(percent(run.test.accuracy)), "AF1": number_of(percent(run.test.scores()["macro_f1"]))}
         for run in runs.values()
     ]

@@ -55,6 +55,8 @@ class Block:
     labels: tuple[Labels, ...]
     model: Model
     best_within: int
+    seed: int
+    """Of the tables that are drawn."""
 
     @cached_property
     def groups(self) -> list[list[int]]:
@@ -66,7 +68,7 @@ class Block:
         return next(group for group in self.groups if i in group)
 
     def chance(self, *, fixed: bool) -> Chance:
-        return Chance(replace(self.model, fixed=fixed), self.groups, seed=len(self.labels))
+        return Chance(replace(self.model, fixed=fixed), self.groups, seed=self.seed)
 
 
 def blocks(filled: Filled, called: Mapping[Labels, RowPredictions]) -> list[Block]:
@@ -80,7 +82,7 @@ def blocks(filled: Filled, called: Mapping[Labels, RowPredictions]) -> list[Bloc
         images = called[group[0]].images
         if names := [key for key in keys if images.has(key)]:
             model = Model(images, [called[labels].called for labels in group], names)
-            found.append(Block(tuple(group), model, filled.table.best_within))
+            found.append(Block(tuple(group), model, filled.table.best_within, seed=len(group)))
     return found
 
 

@@ -41,14 +41,20 @@ class Model:
         return np.array([self.images.weight(name) for name in self.names])
 
     @cached_property
+    def tests(self) -> list[LabelledImages]:
+        """The test images of each row."""
+        return [self.images] * len(self.called)
+
+    @cached_property
     def _each(self) -> list[np.ndarray]:
         """Of each row, the scores of its seeds (seeds, scores)."""
-        found = [scores(self.images.matrices(one), self.images.cells) for one in self.called]
+        tested = zip(self.tests, self.called, strict=True)
+        found = [scores(images.matrices(one), images.cells) for images, one in tested]
         return [np.stack([one[name] for name in self.names], axis=-1) for one in found]
 
     @cached_property
     def _influences(self) -> list[np.ndarray]:
-        return [self.images.influences(one, self.names) for one in self.called]
+        return [images.influences(one, self.names) for images, one in zip(self.tests, self.called, strict=True)]
 
     @cached_property
     def mean(self) -> np.ndarray:

@@ -23,6 +23,7 @@ from analysis.stats.predictions import PredictionLookup
 from analysis.tables.fill import Score, fill
 from search_spaces.paper import LDWBC, LISC, PROPOSED, TABLES, vary
 from search_spaces.table import OVERALL, Table
+from tests.simulations.two_studies import equal_studies, worse_studies
 from tests.simulations.worlds import World, article_errors, equal
 
 SDS = (0.0, 0.35, 0.62)
@@ -137,7 +138,7 @@ def called_worse(world: World, errors: np.ndarray, *, seeds: int, sd: float) -> 
     images = LabelledImages(world.ids, world.truth, LDWBC.classes, world.cells)
     names = [column.key for column in OVERALL]
     model = Model(images, list(world.called(errors, seeds=seeds, sd=sd / 100)), names)
-    block = Block(tuple((str(i),) for i in range(len(errors))), model, 0)
+    block = Block(tuple((str(i),) for i in range(len(errors))), model, 0, seed=len(errors))
     chances, best = Chances([block], fixed=False), model.mean.argmax(0)
     behind = model.mean < model.mean.max(0)
     p = [[behind[i, c] and chances.adjusted(block, i, int(best[c]), name) for c, name in enumerate(names)]
@@ -180,9 +181,8 @@ def all_right(_: int) -> Lines:
     yield f"7 of 7 right, 3 seeds: over images [{line['over images low']:.2f}, {line['over images high']:.2f}]"
 
 
-PARTS: dict[str, Callable[[int], Lines]] = {
-    part.__name__: part for part in (article, all_right, false_calls, power, noted_power, images_as_a_sample)
-}
+OF_TABLES = (article, all_right, false_calls, power, noted_power, images_as_a_sample)
+PARTS: dict[str, Callable[[int], Lines]] = {part.__name__: part for part in (*OF_TABLES, equal_studies, worse_studies)}
 
 
 def main() -> None:

@@ -5,7 +5,9 @@ import re
 import pytest
 
 from analysis.stats import chance, compare
+from search_spaces.paper import TABLES
 from tests.simulations import rates
+from tests.simulations.two_studies import compare as two_studies
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +37,18 @@ def test_a_row_four_seed_sds_behind_is_found_with_three_seeds():
 def test_of_seven_of_seven_images_the_interval_is_wilsons():
     (line,) = rates.all_right(1)
     assert line.endswith("[64.57, 100.00]")
+
+
+@pytest.mark.slow
+def test_equal_studies_rarely_differ_and_a_worse_one_does():
+    some = TABLES[3:6]
+    equal = [two_studies(some, seeds=3, world=i, sd=0.35) for i in range(20)]
+    assert sum(any(one.verdict == "differ" for one in study) for study in equal) <= 3
+    assert sum(one.error.p(one.value) < 0.05 for study in equal for one in study) <= 0.05 * sum(map(len, equal))
+    worse = two_studies(some, seeds=3, world=0, sd=0.35, worse=4)
+    assert sum(one.verdict == "differ" and one.value < 0 for one in worse) > len(worse) / 2
+    apart = two_studies(some, seeds=3, world=0, sd=0.35, apart=True)
+    assert not any(one.paired or one.verdict == "differ" for one in apart)
+    assert {one.verdict for one in two_studies(some, seeds=1, world=0, sd=0.62)} <= {
+        "not shown to differ", "networks differ"
+    }  # fmt: skip
