@@ -26,7 +26,7 @@ def layouts(study: Study) -> list[TableLayout]:
 def outputs(study: Study) -> dict[str, str]:
     """The text of every file, by name."""
     tables = layouts(study)
-    files = {name: text for table in tables for name, text in _formats(table).items()}
+    files = {name: text for table in tables for name, text in formats(table).items()}
     scored = [filled.table.number for filled in study.tables]
     files |= {f"table_{number}.csv": to_csv(study.table(number)) for number in scored}
     files["tables.tex"] = latex.document([table.number for table in tables])
@@ -35,6 +35,7 @@ def outputs(study: Study) -> dict[str, str]:
     return files | {f"{name}.csv": to_csv(frame) for name, frame in frames.items() if len(frame)}
 
 
-def _formats(table: TableLayout) -> dict[str, str]:
+def formats(table: TableLayout) -> dict[str, str]:
+    """A table as LaTeX, Markdown and HTML, by the name of the file."""
     texts = {"tex": latex.render(table), "md": to_markdown(table), "html": to_html(table)}
     return {f"table_{table.number}.{suffix}": text for suffix, text in texts.items()}

@@ -1,0 +1,141 @@
+"""Print what a laboratory asks of the compared models: `python -m analysis laboratory` writes Tables S2 and S3."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean, stdev
+
+import numpy as np
+
+from analysis.arguments import add_arguments, parse
+from analysis.load import Study, load
+from analysis.output.files import formats
+from analysis.runs.predictions import of_record
+from analysis.stats.laboratory import CELLS, PREVALENCE, agreement, brier, kappa, prevalence_of, slides
+from analysis.tables.fill import DASH, Filled, Row
+from analysis.tables.layout import LayoutCell, TableLayout, head, lay_out
+from analysis.tables.notes import REHEARSAL_NOTE
+from wbc_model.errors import InputError, reports_input_errors
+from wbc_model.inference.calibration import BINS, calibration_error
+from wbc_model.plain_text import printable
+from wbc_model.scoring.predictions import Predictions
+
+SLIDES = 1000
+"""Resampled of each trial."""
+Texts = Callable[[list[Predictions]], list[str]]
+
+
+@reports_input_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the tables and print them; 0: every row is filled, 1: rows are missing or runs could not be read."""
+    options = parse(parser(), argv)
+    out, seed = options.pop("out"), options.pop("slide_seed")
+    study = load(**options | {"tables": options["tables"] or ["12"]})
+    if unknown := {name for filled in study.tables for row in filled.rows for name in row.config.dataset.classes} - {
+        *PREVALENCE
+    }:
+        raise InputError(f"no share of {', '.join(sorted(unknown))} in blood is assumed: choose other tables")
+    tables = [table for filled in study.tables for table in (_scores(study, filled), _counts(study, filled, seed=seed))]
+    out.mkdir(parents=True, exist_ok=True)
+    for table in tables:
+        _write(table, out)
+    print(f"Written to {out.absolute()}: {', '.join(f'table_{table.number}' for table in tables)}")
+    return 1 if study.reading.problems or any(filled.missing for filled in study.tables) else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="python -m analysis laboratory",
+        description="Cohen's kappa, calibration, Brier score and agreement of differential counts of the models of a "
+        "table [12], as tables S2 and S3.",
+        epilog="exit status: 0 every row is filled, 1 rows are missing or runs could not be read, 2 nothing printed",
+    )
+    add_arguments(described)
+    described.add_argument("--slide-seed", type=int, default=0, metavar="N", help="of the resampled slides [0]")
+    return described
+
+
+def _write(table: TableLayout, out: Path) -> None:
+    for name, text in formats(table).items():
+        (out / name).write_text(text, encoding="utf-8")
+        if name.endswith(".md"):
+            print(printable(text, keep="\n"))
+
+
+def _scores(study: Study, filled: Filled) -> TableLayout:
+    notes = (
+        "Kappa: Cohen's; balanced accuracy: the mean recall, in %; ECE: expected calibration error of the uncalibrated "
+        f"probabilities, in percentage points, {BINS} bins of equal width (Guo et al. 2017); Brier score: from 0 to 2, "
+        "0 is best.",
+    )
+    return _table(study, filled, f"S2-{filled.table.number}", "Agreement and calibration",
+                  ("Kappa", "Balanced accuracy", "ECE", "Brier"), _agreement_and_calibration, notes)  # fmt: skip
+
+
+def _agreement_and_calibration(kept: list[Predictions]) -> list[str]:
+    kappas = [kappa(np.array(one.matrix.counts)) for one in kept]
+    recalls = [100 * one.matrix.scores()["macro_recall"] for one in kept]
+    errors = [100 * calibration_error(one.probabilities, one.truth) for one in kept]
+    briers = [brier(one.probabilities, one.truth) for one in kept]
+    return [_mean(kappas, 3), _mean(recalls, 2), _mean(errors, 2), _mean(briers, 3)]
+
+
+def _mean(numbers: Sequence[float], places: int) -> str:
+    sd = f" ± {stdev(numbers):.{places}f}" if len(numbers) > 1 else ""
+    return f"{fmean(numbers):.{places}f}{sd}"
+
+
+def _counts(study: Study, filled: Filled, *, seed: int) -> TableLayout:
+    def texts(kept: list[Predictions]) -> list[str]:
+        classes = kept[0].classes
+        counts = [np.array(one.matrix.counts) for one in kept]
+        share = prevalence_of([name if n else "" for name, n in zip(classes, counts[0].sum(1), strict=True)])
+        drawn = [slides(one, share, n=SLIDES, seed=seed) for one in counts]
+        found = agreement(np.concatenate(drawn))
+        each = zip(found.bias, *found.limits, strict=True)
+        told = dict(zip(classes, (f"{b:+.2f} [{low:.2f}, {high:.2f}]" for b, low, high in each), strict=True))
+        return [told.get(name, DASH) for name in PREVALENCE]
+
+    assumed = ", ".join(f"{name} {100 * share:g} %" for name, share in PREVALENCE.items())
+    notes = (
+        f"Bias [95 % limits of agreement] of called minus true share (Bland & Altman 1986), in percentage points of a "
+        f"slide of {CELLS} cells; {SLIDES} slides of each trial, resampled from its test images. Assumed: {assumed}; "
+        "where a test set lacks a type, the others' shares are scaled to 100 %.",
+    )
+    heads = [name.capitalize() for name in PREVALENCE]
+    return _table(study, filled, f"S3-{filled.table.number}", "Differential counts", heads, texts, notes)
+
+
+def _table(
+    study: Study,
+    filled: Filled,
+    number: str,
+    title: str,
+    columns: Sequence[str],
+    texts: Texts,
+    notes: tuple[str, ...],
+) -> TableLayout:
+    """A table with the rows of another and columns of its own."""
+    plain = lay_out(filled)
+    body = [
+        replace(line, cells=(*line.cells[: plain.labels], *_cells(study, row, texts, len(columns))))
+        for line, row in zip(plain.body, filled.rows, strict=True)
+    ]
+    rehearsal = (REHEARSAL_NOTE,) if study.rehearsal else ()
+    return replace(
+        plain,
+        number=number,
+        title=f"{'REHEARSAL. ' if study.rehearsal else ''}{title}",
+        head=head(filled.table.heads or (filled.table.stub,), columns),
+        body=tuple(body),
+        notes=(*rehearsal, *notes),
+    )
+
+
+def _cells(study: Study, row: Row, texts: Texts, columns: int) -> list[LayoutCell]:
+    """A dash in each column if a run of the row lacks predictions."""
+    kept = [of_record(run, study.reading.predictions) for run in row.runs]
+    there = [one for one in kept if one]
+    found = texts(there) if there and len(there) == len(kept) else [DASH] * columns
+    return [LayoutCell(text=text) for text in found]

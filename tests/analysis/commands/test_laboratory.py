@@ -1,0 +1,75 @@
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from analysis.__main__ import main
+from analysis.output.latex import document
+from analysis.output.pdf import compile_pdf
+from search_spaces.own import own_tables
+from search_spaces.paper import TABLES
+from study.storage import Storage
+from tests.analysis.simulated import Simulation
+from wbc_model.datasets.dataset import Dataset
+
+pytestmark = pytest.mark.slow
+(TABLE,) = (table for table in TABLES if table.number == "12")
+
+
+def printed(tmp_path, capsys, *words: str) -> tuple[int, dict[str, list[str]]]:
+    """Exit status, and the cells of each row that was printed, by its first cells."""
+    storage, out = str(tmp_path / "runs"), str(tmp_path / "out")
+    status = main(["laboratory", "--storage", storage, "--out", out, *words])
+    told = capsys.readouterr()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told.out.splitlines() if line[:1] == "|"]
+    return status, {line[1]: line[2:] for line in lines if line[0] == "LISC" or not line[0]} | {"err": [told.err]}
+
+
+@pytest.fixture
+def lisc(tmp_path) -> Simulation:
+    """Two seeds of each model of Table 12 on LISC; the predictions of one trial are lost."""
+    simulation = Simulation((20, 30, 25, 40, 40), seed=0)
+    for n, (labels, config) in enumerate(TABLE.rows.items()):
+        for seed in (0, 1):
+            if labels[0] == "LISC":
+                record = simulation.trial(config, seed, worse=0.0 if n % 2 else 0.1)
+                files = Storage(str(tmp_path / "runs")).trial(record.trial.id)
+                if (labels[1], seed) != ("Jiang", 1):
+                    files.write("predictions.npz", simulation.predictions[record.trial.id].to_npz())
+                files.finish(record)
+    return simulation
+
+
+def test_each_model_has_its_agreement_and_a_lost_one_dashes(lisc, tmp_path, capsys):
+    status, rows = printed(tmp_path, capsys, "--datasets", "lisc")
+    assert status == 0
+    assert rows["Jiang"] == ["–"] * 5
+    assert all("\\[" in cell for cell in rows["ResNet"])
+    for suffix in ("tex", "md", "html"):
+        assert "1000 slides of each trial" in (tmp_path / "out" / f"table_S3-12.{suffix}").read_text("utf-8")
+    text = (tmp_path / "out" / "table_S2-12.md").read_text("utf-8")
+    config = TABLE.rows["LISC", "ResNet"]
+    recalls = [100 * lisc.predictions[f"{config.id}-s{seed}"].matrix.scores()["macro_recall"] for seed in (0, 1)]
+    assert f"| {sum(recalls) / 2:.2f} ± " in text
+    if shutil.which("pdflatex"):
+        (tmp_path / "out" / "tables.tex").write_text(document(["S2-12", "S3-12"]), encoding="utf-8")
+        assert compile_pdf(tmp_path / "out" / "tables.tex").told == "tables.pdf: all tables"
+
+
+@pytest.mark.usefixtures("lisc")
+def test_slides_are_drawn_by_the_seed_given(tmp_path, capsys):
+    first, again, other = (printed(tmp_path, capsys, "--datasets", "lisc", "--slide-seed", seed)[1] for seed in "001")
+    assert first == again != other
+
+
+@pytest.mark.usefixtures("lisc")
+def test_missing_rows_are_exit_1_and_other_classes_exit_2(tmp_path, capsys):
+    assert printed(tmp_path, capsys)[0] == 1
+    ward = Dataset(name="ward", classes=("band", "blast"))
+    simulation = Simulation((20, 20), seed=0)
+    record = simulation.trial(next(iter(own_tables((ward,))[0].rows.values())))
+    record = replace(record, trial=replace(record.trial, tables=("D1",)))
+    Storage(str(tmp_path / "runs")).trial(record.trial.id).finish(record)
+    status, told = printed(tmp_path, capsys, "--tables", "D1")
+    assert status == 2
+    assert "no share of band, blast in blood is assumed" in told["err"][0]
