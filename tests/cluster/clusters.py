@@ -1,6 +1,7 @@
 """What a user at the keyboard has: `ray up`, `ray submit` and ssh, with hosts to use them on."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import yaml
 from hosts import Hosts, address
 from launching import FAULTS
@@ -17,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 RAY = Path(sys.executable).with_name("ray")
 N = 3
 HEAD, *WORKERS = range(1, N + 1)
+PORT = 18265
+"""Not Ray's own, which a study on this machine may have."""
 
 
 @dataclass
@@ -69,18 +73,24 @@ class Cluster:
 
     @contextmanager
     def dashboard(self) -> Iterator[None]:
-        """`ray dashboard` in another terminal: port 8265 of the head is then on this machine too."""
-        with self.ray("dashboard") as tunnel:
+        """`ray dashboard` in another terminal: the head's port 8265 is `PORT` of this machine."""
+        with self.ray("dashboard", f"--port={PORT}") as tunnel:
+            deadline = time.monotonic() + 60
+            with socket.socket() as tried:
+                while tried.connect_ex(("127.0.0.1", PORT)):
+                    assert time.monotonic() < deadline, "no tunnel within 60 s"
+                    time.sleep(0.5)
             try:
                 yield
             finally:
-                subprocess.run(["pkill", "-P", str(tunnel.pid)], check=False)
+                for process in psutil.Process(tunnel.pid).children(recursive=True):
+                    process.kill()
                 tunnel.kill()
 
     def job(self, *words: str) -> str:
         """What `ray job` prints."""
         verb, *rest = words
-        command = [str(RAY), "job", verb, "--address", "http://127.0.0.1:8265", *rest]
+        command = [str(RAY), "job", verb, "--address", f"http://127.0.0.1:{PORT}", *rest]
         environment = self.environment | {"RAY_AUTH_MODE": "token"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=400)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -31,14 +31,14 @@ def test_a_study_whose_job_was_stopped_goes_on_when_it_is_submitted_again(cluste
     place = storage_of(cluster, "job")
     study = f"cd ~/wbc-study && .venv/bin/python study/run.py --storage {place.storage} {' '.join(inputs)}"
     with cluster.dashboard():
-        cluster.job("submit", "--submission-id", "first", "--no-wait", "--", "bash", "-c", f"'{study}'")
+        cluster.job("submit", "--submission-id", "first", "--no-wait", "--", "bash", "-c", study)
         wait_for(lambda: hosts_at_work(place.storage) or "RUNNING" not in cluster.job("status", "first"), seconds=240)
         assert "RUNNING" in cluster.job("status", "first")
         cluster.job("stop", "first")
-        assert "STOPPED" in cluster.job("status", "first")
+        assert "'first' was stopped" in cluster.job("status", "first")
         assert "6 trials: 0 finished, 6 to run" in cluster.job("logs", "first")
         assert len(place.records()) < 6
-        printed = cluster.job("submit", "--submission-id", "again", "--", "bash", "-c", f"'{study}'")
+        printed = cluster.job("submit", "--submission-id", "again", "--", "bash", "-c", study)
     assert "Job 'again' succeeded" in printed
     assert_whole(place)
     assert done_again(place) <= 3  # one a host
