@@ -48,9 +48,10 @@ def figure_2(data: Path | None) -> Drawn:
     shown = _smear(data)
     steps, cell = segment(shown.pixels), find_cells(shown.pixels)[0]
     assert steps is not None
-    seen = shown.pixels.max(2) >= BLACK
-    left, top, right, bottom = square(cell.box, height=shown.pixels.shape[0], width=shown.pixels.shape[1])
-    marked = shown.pixels.copy()
+    height, width = shown.pixels.shape[:2]
+    seen = steps.pixels.max(2) >= BLACK
+    left, top, right, bottom = square(cell.box, height=height, width=width)
+    marked = steps.pixels.copy()
     marked[find_boundaries(steps.cells, mode="thick")] = (0, 0, 0)
     panels = {
         "Picture": shown.pixels,
@@ -65,13 +66,15 @@ def figure_2(data: Path | None) -> Drawn:
     grid = figure.subplots(2, 4)
     for i, (axes, (title, picture)) in enumerate(zip(grid.flat, panels.items(), strict=False)):
         _show(axes, picture, title=f"{'abcdefg'[i]}  {title}")
-    grid.flat[5].add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=COLOURS[2], lw=1.2))
+    scale = steps.pixels.shape[1] / width
+    corner, sides = (scale * left, scale * top), (scale * (right - left), scale * (bottom - top))
+    grid.flat[5].add_patch(Rectangle(corner, *sides, fill=False, edgecolor=COLOURS[2], lw=1.2))
     grid.flat[7].axis("off")
     return Drawn(
         "2",
         "Segmentation of a cell",
-        f"{shown.source} The stain of nuclei is the difference of two absorbances. It is binarised by Otsu's "
-        "thresholds, holes are filled and thin parts removed by opening; dilation, distance transform and "
+        f"{shown.source} The light is divided out and the stain of nuclei separated by colour deconvolution. It is "
+        "binarised, holes are filled and thin parts removed by opening; dilation, distance transform and "
         "reconstruction give one marker per nucleus; the watershed (black outline) gives the box that is cropped.",
         figure,
     )

@@ -11,7 +11,7 @@ from wbc_model.datasets.dataset import DataError, is_built_in
 from wbc_model.datasets.find import ImageFile
 from wbc_model.datasets.spec import DataSpec
 
-FORMAT = 2
+FORMAT = 3
 """Bumped when the same files give other bytes."""
 
 

@@ -1,8 +1,7 @@
-"""Find white cells by the paper's steps: nuclear stain, thresholds, markers, watershed. Needs no torch.
+"""Find white cells by the paper's steps: colour deconvolution, binarisation, markers, watershed. Needs no torch.
 
-The paper separates the stain by colour deconvolution; here it is a difference of two absorbances, that of red less half
-of that of blue.
-Lengths are in pixels of a picture 480 high, and are scaled to the picture at hand; a box is (left, top, right, bottom).
+Every picture is first scaled so that its shorter side has `SIDE` pixels. Lengths are in radii of the red cells in the
+picture, areas in their areas; a box is (left, top, right, bottom).
 """
 
 from dataclasses import dataclass
@@ -10,24 +9,35 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.filters import threshold_multiotsu
 from skimage.morphology import reconstruction
 from skimage.segmentation import watershed
 
-Mask = NDArray[np.uint8]
+from wbc_model.preparation.nuclei import cell_radius, threshold
+from wbc_model.preparation.stains import Floats, Mask, absorbance, nuclear_stain
+
+Labels = NDArray[np.int32]
 Box = tuple[int, int, int, int]
 
+SIDE = 320
 BLACK = 40
 """Of 255: a pixel whose brightest channel is darker is no part of the picture, as at the corners of a rotated one."""
-BLUR, OPENING, DILATION = 1.5, 5, 12
+FEW = 45
+"""Pixels; with larger red cells the picture shows a few cells, and the light on them is even."""
+BLUR, OPENING, DILATION = 0.12, 0.2, 0.45
 """Standard deviation of the blur before binarisation; radius below which a shape is too thin for a nucleus; distance
 within which pieces are lobes of one nucleus."""
-LEAST = 0.01
-"""Share of the picture's area; a smaller nucleus is a platelet, or of a cell that is mostly outside the picture."""
-DEPTH = 0.8
+REACH, TAIL = 0.8, 0.4
+"""Distance from the nucleus to which cytoplasm reaches; radius below which a shape is too thin for cytoplasm."""
+LEAST = 0.35
+"""Area; a smaller nucleus is a platelet, or of a cell that is mostly outside the picture."""
+DEPTH = 0.6
 """Share of a nucleus's radius: only deeper notches divide it, so that the lobes of a nucleus stay one cell."""
-CYTOPLASM = 0.3
-"""Cytoplasm is stained more than this share of the way from background (0) to nucleus (1)."""
+CYTOPLASM = 0.35
+"""Cytoplasm is stained more than this share of a nucleus's threshold."""
+STAIN, CONTRAST = 0.12, 1.2
+"""Where the threshold is lower, or separates nuclei less from the rest, there is no nucleus."""
+FRAGMENT = 0.15
+"""Share of the largest nucleus in the picture; a smaller one is a piece of a cell."""
 PAD = 0.12
 """Margin on each side of a box, as a share of the length of that side."""
 
@@ -46,17 +56,19 @@ class BloodCell:
 
 @dataclass(frozen=True)
 class SegmentationSteps:
-    """The results of the segmentation's steps on a picture, in order, each (H, W); Fig. 2 shows them."""
+    """The results of the segmentation's steps, in order, each (H, W) as the scaled picture; Fig. 2 shows them."""
 
-    stain: NDArray[np.float32]
-    """How much a nucleus's stain absorbs: the absorbance of red light less half of that of blue."""
+    pixels: NDArray[np.uint8]
+    """The scaled picture (H, W, 3)."""
+    stain: Floats
+    """How much a nucleus's stain absorbs."""
     dark: Mask
-    """1 where the stain is above the higher of two Otsu thresholds."""
+    """1 where the stain is above the threshold."""
     nuclei: Mask
-    """The same with its holes filled and thin parts removed by opening."""
-    markers: NDArray[np.int32]
+    """The same with its holes filled, thin parts removed by opening, and small objects dropped."""
+    markers: Labels
     """One region per cell, numbered from 1, by dilation, distance transform and reconstruction."""
-    cells: NDArray[np.int32]
+    cells: Labels
     """The watershed's result: the number of the cell that a pixel belongs to, or 0."""
 
 
@@ -67,29 +79,32 @@ def find_cells(rgb: NDArray[np.uint8]) -> list[BloodCell]:
     """
     if (found := segment(rgb)) is None:
         return []
-    labels, stain = found.cells, found.stain
-    inner = labels * found.nuclei
-    cells = [_measure(labels == i, inner == i, stain) for i in range(1, labels.max() + 1) if (inner == i).any()]
-    return sorted((cell for cell in cells if cell.nucleus >= LEAST), key=lambda cell: -cell.nucleus * cell.stain)
+    labels, nuclei = found.cells, found.cells * found.nuclei
+    cells = [_measure(labels == i, nuclei == i, found.stain, rgb) for i in np.unique(nuclei[nuclei > 0])]
+    largest = max(cell.nucleus for cell in cells)
+    whole = (cell for cell in cells if cell.nucleus >= FRAGMENT * largest)
+    return sorted(whole, key=lambda cell: -cell.nucleus * cell.stain)
 
 
 def segment(rgb: NDArray[np.uint8]) -> SegmentationSteps | None:
     """The segmentation of an RGB picture (H, W, 3), step by step; None if no nucleus is found."""
-    scale = min(rgb.shape[:2]) / 480
-    valid = cv2.erode((rgb.max(2) >= BLACK).astype(np.uint8), _disk(6 * scale))
-    stain = _nuclear_stain(rgb, blur=BLUR * scale)
-    values = stain[valid > 0][::4]
-    if len(np.unique(values)) < 3:
+    scale = SIDE / min(rgb.shape[:2])
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    pixels = np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=way), np.uint8)
+    valid = np.asarray(cv2.erode((pixels.max(2) >= BLACK).astype(np.uint8), _disk(4)), np.uint8)
+    if valid.mean() < 0.01 or np.ptp(pixels[valid > 0], axis=0).max() < 3:
         return None
-    # Otherwise a few specks, darker than any nucleus, would be a class of their own.
-    faint, strong = threshold_multiotsu(np.minimum(values, np.quantile(values, 0.995)), classes=3)
-    dark = (stain > strong) & (valid > 0)
-    nuclei = _nuclei(dark, scale=scale)
-    if not nuclei.any():
+    radius = cell_radius(absorbance(pixels, valid, order=2), valid)
+    absorbed = absorbance(pixels, valid, order=4 if radius < FEW else 0)
+    stain = np.asarray(cv2.GaussianBlur(nuclear_stain(absorbed), (0, 0), BLUR * radius), np.float32)
+    level, contrast = threshold(stain[valid > 0], area=LEAST * np.pi * radius**2)
+    dark = ((stain > level) & (valid > 0)).astype(np.uint8)
+    nuclei = _nuclei(dark, radius=radius)
+    if level < STAIN or contrast < CONTRAST or not nuclei.any():
         return None
-    cytoplasm = (stain > faint + CYTOPLASM * (strong - faint)) & (valid > 0)
-    markers, cells = _cells(nuclei, cytoplasm.astype(np.uint8), scale=scale)
-    return SegmentationSteps(stain, dark.astype(np.uint8), nuclei, markers, cells)
+    cytoplasm = ((stain > CYTOPLASM * level) & (valid > 0)).astype(np.uint8)
+    markers, cells = _cells(nuclei, cytoplasm, radius=radius)
+    return SegmentationSteps(pixels, stain, dark, nuclei, markers, cells)
 
 
 def box_of(mask: NDArray[np.bool_], *, pad: float = PAD) -> Box:
@@ -106,38 +121,30 @@ def box_of(mask: NDArray[np.bool_], *, pad: float = PAD) -> Box:
     )
 
 
-def _nuclear_stain(rgb: NDArray[np.uint8], *, blur: float) -> NDArray[np.float32]:
-    """How much each pixel (H, W) is stained as nuclei are, which absorb red light; eosin in red cells absorbs blue."""
-    absorbance = -np.log((rgb.astype(np.float32) + 1) / 256)
-    difference = absorbance[..., 0] - 0.5 * absorbance[..., 2]
-    return np.asarray(cv2.GaussianBlur(difference, (0, 0), max(blur, 0.3)), np.float32)
-
-
-def _nuclei(dark: NDArray[np.bool_], *, scale: float) -> Mask:
-    """The mask with its holes filled, thin parts removed by opening, and small objects dropped."""
-    outlines, _ = cv2.findContours(dark.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+def _nuclei(dark: Mask, *, radius: float) -> Mask:
+    """The mask with its holes filled, thin parts removed by opening, and nuclei that are too small dropped."""
+    outlines, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros(dark.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
-    opened = cv2.morphologyEx(filled, cv2.MORPH_OPEN, _disk(OPENING * scale))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
-    large = stats[:, cv2.CC_STAT_AREA] >= LEAST / 4 * dark.size
-    large[0] = False
-    return large[labels].astype(np.uint8)
+    opened = cv2.morphologyEx(filled, cv2.MORPH_OPEN, _disk(OPENING * radius))
+    _, labels = cv2.connectedComponents(cv2.dilate(opened, _disk(DILATION * radius)))
+    return opened * (np.bincount(labels[opened > 0], minlength=labels.max() + 1) >= LEAST * np.pi * radius**2)[labels]
 
 
-def _cells(nuclei: Mask, cytoplasm: Mask, *, scale: float) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _cells(nuclei: Mask, cytoplasm: Mask, *, radius: float) -> tuple[Labels, Labels]:
     """Markers, one per nucleus, and the watershed from them over stained pixels near nuclei.
 
     Both are (H, W) and hold the number of a cell, or 0.
     """
-    joined = cv2.dilate(nuclei, _disk(DILATION * scale))
+    joined = cv2.dilate(nuclei, _disk(DILATION * radius))
     n, labels = cv2.connectedComponents(joined)
     depth = cv2.distanceTransform(joined, cv2.DIST_L2, 5)
     deepest = np.array([depth[labels == i].max() for i in range(n)])
     away = cv2.distanceTransform(1 - nuclei, cv2.DIST_L2, 5)
-    reach = np.sqrt(nuclei.sum() / (n - 1) / np.pi)
-    body = (cv2.morphologyEx(cytoplasm, cv2.MORPH_OPEN, _disk(OPENING * scale)) > 0) & (away < reach) | (joined > 0)
-    left, top, right, bottom = box_of(body, pad=0)
-    part = slice(top, bottom), slice(left, right)  # the rest of the picture would only cost time
+    closed = cv2.erode(joined, _disk(DILATION * radius))
+    near = away < REACH * radius
+    body = (cv2.morphologyEx(cytoplasm * near, cv2.MORPH_OPEN, _disk(TAIL * radius)) > 0) | (closed > 0)
+    left, top, right, bottom = box_of(body | (joined > 0), pad=0)
+    part = np.s_[top:bottom, left:right]  # the rest of the picture would only cost time
     lowered = reconstruction(np.clip(depth - DEPTH * deepest[labels], 0, None)[part], depth[part])
     markers, cells = np.zeros((2, *nuclei.shape), np.int32)
     _, markers[part] = cv2.connectedComponents((depth[part] > lowered).astype(np.uint8))
@@ -145,8 +152,11 @@ def _cells(nuclei: Mask, cytoplasm: Mask, *, scale: float) -> tuple[NDArray[np.i
     return markers, cells
 
 
-def _measure(cell: NDArray[np.bool_], nucleus: NDArray[np.bool_], stain: NDArray[np.float32]) -> BloodCell:
-    return BloodCell(box_of(cell), nucleus=float(nucleus.mean()), stain=float(stain[nucleus].mean()))
+def _measure(cell: NDArray[np.bool_], nucleus: NDArray[np.bool_], stain: Floats, rgb: NDArray[np.uint8]) -> BloodCell:
+    """A cell of a scaled picture, its box in pixels of the picture itself."""
+    scale = np.tile(np.array(rgb.shape[1::-1]) / cell.shape[::-1], 2)
+    left, top, right, bottom = (round(side) for side in scale * box_of(cell))
+    return BloodCell((left, top, right, bottom), nucleus=float(nucleus.mean()), stain=float(stain[nucleus].mean()))
 
 
 def _disk(radius: float) -> Mask:
