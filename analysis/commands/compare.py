@@ -28,8 +28,8 @@ not shown to differ   neither
 not tested            predictions were not kept
 
 A cell is compared by the model of the tables (docs/analysis.md), in which the rows of both studies are one table. Tests
-are paired where both studies have the same test images, by their names; where not, the comparison is unpaired and wants
-larger differences.
+are paired where both studies have the same test images, by their names; where not, the comparison is unpaired and finds
+only larger differences.
 
 exit status: 0 the studies were compared, whatever was found; 1 compared, but some runs could not be read; 2 nothing
 could be compared
