@@ -138,7 +138,8 @@ def test_without_docstrings_a_launch_says_what_to_unset(drawn: Path, tmp_path: P
 
 def test_ctrl_c_is_130_without_a_traceback():
     main = "@reports_input_errors\ndef main():\n    print('on', flush=True)\n    time.sleep(60)\n"
-    code = f"import sys, time\nfrom wbc_model.errors import *\n{main}sys.exit(main())"
+    heeded = "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which a shell's background jobs do not
+    code = f"import signal, sys, time\nfrom wbc_model.errors import *\n{heeded}{main}sys.exit(main())"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
     process.stdout.readline()
