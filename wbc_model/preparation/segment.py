@@ -36,6 +36,10 @@ CYTOPLASM = 0.35
 """Cytoplasm is stained more than this share of a nucleus's threshold."""
 STAIN, CONTRAST = 0.12, 1.2
 """Where the threshold is lower, or separates nuclei less from the rest, there is no nucleus."""
+CLOSE_UPS = (95, 80, 67, 56)
+"""Pixels: radii of red cells that a picture of one white cell may have, the largest first."""
+FILLED, CLEAR = 0.1, 2.0
+"""Of a picture of one white cell: the share that its nucleus covers, and its contrast; uneven light gives less."""
 FRAGMENT = 0.15
 """Share of the largest nucleus in the picture; a smaller one is a piece of a cell."""
 PAD = 0.12
@@ -94,10 +98,10 @@ def segment(rgb: NDArray[np.uint8]) -> SegmentationSteps | None:
     valid = np.asarray(cv2.erode((pixels.max(2) >= BLACK).astype(np.uint8), _disk(4)), np.uint8)
     if valid.mean() < 0.01 or np.ptp(pixels[valid > 0], axis=0).max() < 3:
         return None
-    radius = cell_radius(absorbance(pixels, valid, order=2), valid)
-    absorbed = absorbance(pixels, valid, order=4 if radius < FEW else 0)
-    stain = np.asarray(cv2.GaussianBlur(nuclear_stain(absorbed), (0, 0), BLUR * radius), np.float32)
-    level, contrast = threshold(stain[valid > 0], area=LEAST * np.pi * radius**2)
+    even = nuclear_stain(absorbance(pixels, valid, order=0))
+    radius = _close_up(even, valid) or cell_radius(absorbance(pixels, valid, order=2), valid)
+    raw = nuclear_stain(absorbance(pixels, valid, order=4)) if radius < FEW else even
+    stain, level, contrast = _thresholded(raw, valid, radius=radius)
     dark = ((stain > level) & (valid > 0)).astype(np.uint8)
     nuclei = _nuclei(dark, radius=radius)
     if level < STAIN or contrast < CONTRAST or not nuclei.any():
@@ -105,6 +109,31 @@ def segment(rgb: NDArray[np.uint8]) -> SegmentationSteps | None:
     cytoplasm = ((stain > CYTOPLASM * level) & (valid > 0)).astype(np.uint8)
     markers, cells = _cells(nuclei, cytoplasm, radius=radius)
     return SegmentationSteps(pixels, stain, dark, nuclei, markers, cells)
+
+
+def _thresholded(raw: Floats, valid: Mask, *, radius: float) -> tuple[Floats, float, float]:
+    """The stain (H, W), blurred, the threshold above which it is a nucleus's, and its contrast there."""
+    stain = np.asarray(cv2.GaussianBlur(raw, (0, 0), BLUR * radius), np.float32)
+    return stain, *threshold(stain[valid > 0], area=LEAST * np.pi * radius**2)
+
+
+def _close_up(even: Floats, valid: Mask) -> float:
+    """The radius of red cells if one nucleus, at least as large as they, fills much of the picture; else 0.
+
+    There, red cells are few and cut off, and say less about the size of cells than the nucleus does.
+
+    Args:
+        even: nuclear stain (H, W) where the light is taken to be even.
+        valid: 1 where a pixel belongs to the picture (H, W).
+    """
+    for radius in CLOSE_UPS:
+        stain, level, contrast = _thresholded(even, valid, radius=radius)
+        nuclei = _nuclei(((stain > level) & (valid > 0)).astype(np.uint8), radius=radius)
+        _, labels = cv2.connectedComponents(cv2.dilate(nuclei, _disk(DILATION * radius)))
+        largest = np.bincount(labels[nuclei > 0]).max(initial=0)
+        if contrast >= CLEAR and largest >= max(0.8 * np.pi * radius**2, FILLED * nuclei.size):
+            return float(radius)
+    return 0.0
 
 
 def box_of(mask: NDArray[np.bool_], *, pad: float = PAD) -> Box:
