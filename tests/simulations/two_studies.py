@@ -39,7 +39,7 @@ class Drawn:
             filled = fill(table, self.records, seeds=sorted({record.trial.seed for record in self.records}))
             called = {row.labels: calls.of(row) for row in filled.rows}
             kept = {labels: one for labels, one in called.items() if isinstance(one, RowPredictions)}
-            found.append(ComparedTable(filled, blocks(filled, kept), [], {}))
+            found.append(ComparedTable(filled, blocks(filled, kept), [], {}, {}))
         return found
 
 
