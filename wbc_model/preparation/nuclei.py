@@ -41,10 +41,10 @@ def cell_radius(absorbed: Floats, valid: Mask) -> float:
     removed = np.array([_removed(cells | (size < PALE * np.pi * r**2)[gaps], r) for r in RADII])
     peaks = (removed >= np.append(removed[1:], 0)) & (removed >= PEAK * removed.max())
     red = 2 * RADII[peaks.argmax()]
-    stain = cv2.GaussianBlur(nuclear_stain(absorbed), (0, 0), 3)
-    dark = (stain > THRESHOLD * np.quantile(stain[valid > 0], 0.998)) & (valid > 0)
-    _, lobes = cv2.connectedComponents(cv2.dilate(dark.astype(np.uint8), np.ones((GAP, GAP), np.uint8)))
-    largest = np.bincount(lobes[dark]).max(initial=0)
+    stain = np.asarray(cv2.GaussianBlur(nuclear_stain(absorbed), (0, 0), 3), np.float32)
+    dark = above(float(THRESHOLD * np.quantile(stain[valid > 0], 0.998)), stain, valid)
+    _, lobes = cv2.connectedComponents(cv2.dilate(dark, np.ones((GAP, GAP), np.uint8)))
+    largest = np.bincount(lobes[dark > 0]).max(initial=0)
     return max(float(red), NUCLEUS_SIZE * float(np.sqrt(largest / np.pi)))
 
 
@@ -63,6 +63,11 @@ def _opened(depth: Floats, radius: float) -> NDArray[np.bool_]:
     if not core.any():
         return core
     return cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 3) <= radius
+
+
+def above(level: float, stain: Floats, valid: Mask) -> Mask:
+    """1 where the stain (H, W) is above a level and the pixel belongs to the picture."""
+    return ((stain > level) & (valid > 0)).astype(np.uint8)
 
 
 def threshold(stain: Floats, *, area: float) -> tuple[float, float]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from skimage.morphology import reconstruction
 from skimage.segmentation import watershed
 
-from wbc_model.preparation.nuclei import cell_radius, threshold
-from wbc_model.preparation.stains import Floats, Mask, absorbance, nuclear_stain
+from wbc_model.preparation.nuclei import above, cell_radius, threshold
+from wbc_model.preparation.stains import Floats, Mask, absorbance, nuclear_stain, optical_density
 
 Labels = NDArray[np.int32]
 Box = tuple[int, int, int, int]
@@ -38,8 +38,9 @@ STAIN, CONTRAST = 0.12, 1.2
 """Where the threshold is lower, or separates nuclei less from the rest, there is no nucleus."""
 CLOSE_UPS = (95, 80, 67, 56)
 """Pixels: radii of red cells that a picture of one white cell may have, the largest first."""
-FILLED, CLEAR = 0.1, 2.0
-"""Of a picture of one white cell: the share that its nucleus covers, and its contrast; uneven light gives less."""
+FILLED, LARGE, CLEAR = 0.1, 0.8, 2.0
+"""Of a picture of one white cell: the share of it and the area that its nucleus has at least, and the least contrast;
+uneven light gives less."""
 FRAGMENT = 0.15
 """Share of the largest nucleus in the picture; a smaller one is a piece of a cell."""
 PAD = 0.12
@@ -98,16 +99,16 @@ def segment(rgb: NDArray[np.uint8]) -> SegmentationSteps | None:
     valid = np.asarray(cv2.erode((pixels.max(2) >= BLACK).astype(np.uint8), _disk(4)), np.uint8)
     if valid.mean() < 0.01 or np.ptp(pixels[valid > 0], axis=0).max() < 3:
         return None
-    even = nuclear_stain(absorbance(pixels, valid, order=0))
-    radius = _close_up(even, valid) or cell_radius(absorbance(pixels, valid, order=2), valid)
-    raw = nuclear_stain(absorbance(pixels, valid, order=4)) if radius < FEW else even
+    density = optical_density(pixels)
+    even = nuclear_stain(absorbance(density, valid, order=0))
+    radius = _close_up(even, valid) or cell_radius(absorbance(density, valid, order=2), valid)
+    raw = nuclear_stain(absorbance(density, valid, order=4)) if radius < FEW else even
     stain, level, contrast = _thresholded(raw, valid, radius=radius)
-    dark = ((stain > level) & (valid > 0)).astype(np.uint8)
+    dark = above(level, stain, valid)
     nuclei = _nuclei(dark, radius=radius)
     if level < STAIN or contrast < CONTRAST or not nuclei.any():
         return None
-    cytoplasm = ((stain > CYTOPLASM * level) & (valid > 0)).astype(np.uint8)
-    markers, cells = _cells(nuclei, cytoplasm, radius=radius)
+    markers, cells = _cells(nuclei, above(CYTOPLASM * level, stain, valid), radius=radius)
     return SegmentationSteps(pixels, stain, dark, nuclei, markers, cells)
 
 
@@ -128,10 +129,10 @@ def _close_up(even: Floats, valid: Mask) -> float:
     """
     for radius in CLOSE_UPS:
         stain, level, contrast = _thresholded(even, valid, radius=radius)
-        nuclei = _nuclei(((stain > level) & (valid > 0)).astype(np.uint8), radius=radius)
-        _, labels = cv2.connectedComponents(cv2.dilate(nuclei, _disk(DILATION * radius)))
-        largest = np.bincount(labels[nuclei > 0]).max(initial=0)
-        if contrast >= CLEAR and largest >= max(0.8 * np.pi * radius**2, FILLED * nuclei.size):
+        if contrast < CLEAR:
+            continue
+        _, areas = _grouped(_nuclei(above(level, stain, valid), radius=radius), radius=radius)
+        if areas.max() >= max(LARGE * np.pi * radius**2, FILLED * even.size):
             return float(radius)
     return 0.0
 
@@ -154,9 +155,15 @@ def _nuclei(dark: Mask, *, radius: float) -> Mask:
     """The mask with its holes filled, thin parts removed by opening, and nuclei that are too small dropped."""
     outlines, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros(dark.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
-    opened = cv2.morphologyEx(filled, cv2.MORPH_OPEN, _disk(OPENING * radius))
-    _, labels = cv2.connectedComponents(cv2.dilate(opened, _disk(DILATION * radius)))
-    return opened * (np.bincount(labels[opened > 0], minlength=labels.max() + 1) >= LEAST * np.pi * radius**2)[labels]
+    opened = np.asarray(cv2.morphologyEx(filled, cv2.MORPH_OPEN, _disk(OPENING * radius)), np.uint8)
+    labels, areas = _grouped(opened, radius=radius)
+    return np.asarray(opened * (areas >= LEAST * np.pi * radius**2)[labels], np.uint8)
+
+
+def _grouped(nuclei: Mask, *, radius: float) -> tuple[Labels, NDArray[np.int64]]:
+    """The number of the nucleus whose lobes reach a pixel (H, W), or 0; and the area of each, by number."""
+    _, labels = cv2.connectedComponents(cv2.dilate(nuclei, _disk(DILATION * radius)))
+    return np.asarray(labels, np.int32), np.bincount(labels[nuclei > 0], minlength=labels.max() + 1)
 
 
 def _cells(nuclei: Mask, cytoplasm: Mask, *, radius: float) -> tuple[Labels, Labels]:

@@ -23,23 +23,28 @@ RIDGE = 1e-3
 background."""
 
 
-def absorbance(rgb: NDArray[np.uint8], valid: Mask, *, order: int) -> Floats:
+def optical_density(rgb: NDArray[np.uint8]) -> Floats:
+    """Natural absorbance (H, W, 3) of a picture's pixels, with that of the illumination; 0 is white."""
+    return -np.log((rgb.astype(np.float32) + 1) / 256)
+
+
+def absorbance(density: Floats, valid: Mask, *, order: int) -> Floats:
     """Natural absorbance (H, W, 3) of what lies on the slide; 0 is background.
 
     Args:
-        rgb: a picture (H, W, 3).
+        density: optical density of a picture (H, W, 3).
         valid: 1 where a pixel belongs to the picture (H, W).
         order: of the polynomial that the illumination follows; 0 if it is even.
     """
-    total = -np.log((rgb.astype(np.float32) + 1) / 256)
-    size = max(1, rgb.shape[1] // GRID), max(1, rgb.shape[0] // GRID)
-    coarse = np.asarray(cv2.resize(total, size, interpolation=cv2.INTER_AREA), np.float32)
+    height, width = valid.shape
+    size = max(1, width // GRID), max(1, height // GRID)
+    coarse = np.asarray(cv2.resize(density, size, interpolation=cv2.INTER_AREA), np.float32)
     inside = cv2.resize(valid.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.99
     if not inside.any():
-        return np.zeros_like(total)
+        return np.zeros_like(density)
     light = _slope(coarse, inside) if order else np.zeros_like(coarse)
     light += _background(coarse - light, inside, order=order)
-    return total - np.asarray(cv2.resize(light, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    return density - np.asarray(cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def nuclear_stain(absorbed: Floats) -> Floats:
