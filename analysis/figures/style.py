@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.tables.fill import Filled, Row
-from analysis.tables.notes import REHEARSAL_NOTE
+from analysis.tables.notes import REHEARSAL_NOTE, marked
 from search_spaces.paper import MODELS
 from study.plan import RunRecord
 
@@ -77,7 +77,7 @@ class Drawn:
     @property
     def heading(self) -> str:
         """The title, marked if it is a rehearsal."""
-        return f"{'REHEARSAL. ' if self.rehearsal else ''}{self.title}"
+        return marked(self.title, rehearsal=self.rehearsal)
 
     @property
     def label(self) -> str:

@@ -11,7 +11,7 @@ from analysis.runs.fingerprints import provenance_line
 from analysis.stats.ranks import critical_difference
 from analysis.tables.fill import Filled, percent
 from analysis.tables.layout import TableLayout, head, plain_rows
-from analysis.tables.notes import REHEARSAL_NOTE
+from analysis.tables.notes import REHEARSAL_NOTE, marked
 from search_spaces.table import OVERALL
 
 ALPHA = 0.05
@@ -30,7 +30,7 @@ def ranks(filled: Filled) -> TableLayout | None:
     apart = [f"{label}: {_apart(models, placed[label], len(datasets))}" for label in scores if _differ(scores[label])]
     return TableLayout(
         number="S1",
-        title=f"{'REHEARSAL. ' if filled.rehearsal else ''}Mean rank of the models over the datasets (1 is best)",
+        title=marked("Mean rank of the models over the datasets (1 is best)", rehearsal=filled.rehearsal),
         head=head([("Model",)], list(scores)),
         body=plain_rows(lines),
         labels=1,

@@ -7,7 +7,7 @@ from analysis.load import Study
 from analysis.published.numbers import read_csv
 from analysis.tables.fill import DASH
 from analysis.tables.layout import TableLayout, head, plain_rows
-from analysis.tables.notes import REHEARSAL_NOTE
+from analysis.tables.notes import REHEARSAL_NOTE, marked
 from wbc_model.choices import CELLS
 from wbc_model.datasets.dataset import letters
 from wbc_model.preparation.splits import SPLITS
@@ -76,7 +76,7 @@ def _table(
 ) -> TableLayout:
     return TableLayout(
         number=number,
-        title=f"{'REHEARSAL. ' if study.rehearsal else ''}{title}",
+        title=marked(title, rehearsal=study.rehearsal),
         head=head([(stub,)], columns),
         body=plain_rows(rows),
         labels=1,

@@ -12,7 +12,7 @@ from analysis.output.markup import to_markdown
 from analysis.tables.command_line import arguments
 from analysis.tables.fill import Filled
 from analysis.tables.layout import lay_out
-from analysis.tables.notes import REHEARSAL_NOTE, title
+from analysis.tables.notes import REHEARSAL_NOTE, marked, title
 from wbc_model.errors import InputError
 
 NAME = "White blood cell study"
@@ -78,8 +78,8 @@ def save_report(study: Study, entity: str, project: str) -> str:
 
 def name_of(study: Study) -> str:
     """Name of the workspace and the report, one pair per study of a project. W&B renders `=` as an emoji."""
-    kind = "REHEARSAL. " if study.rehearsal else ""
-    return f"{kind}{NAME}{f': {arguments(study.overrides)}' if study.overrides else ''}".replace("=", " ")[:128]
+    name = f"{NAME}{f': {arguments(study.overrides)}' if study.overrides else ''}"
+    return marked(name, rehearsal=study.rehearsal).replace("=", " ")[:128]
 
 
 def panels(filled: Filled) -> list[wr.BarPlot | wr.LinePlot | wr.MediaBrowser]:

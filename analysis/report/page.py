@@ -18,7 +18,7 @@ from analysis.stats.evidence import Line
 from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Filled, Row, percent
 from analysis.tables.layout import lay_out
-from analysis.tables.notes import REHEARSAL_NOTE, general_notes
+from analysis.tables.notes import REHEARSAL_NOTE
 from study.plan import RunRecord, Trial
 from wbc_model.datasets.dataset import letters
 from wbc_model.nested import flatten
@@ -60,13 +60,13 @@ def render(
     """
     rows = {row.config.id: row for filled in tables for row in filled.rows}.values()
     runs = {run.trial.id: run for row in rows for run in row.runs}
-    overrides = tables[0].overrides
+    overrides, layouts = tables[0].overrides, [lay_out(filled) for filled in tables]
     return TEMPLATES.get_template("report.html").render(
         tables=[
-            (lay_out(one), one.missing, command(one, storage=storage), forest(one, lines))
-            for one, lines in zip(tables, cells, strict=True)
+            (layout, one.missing, command(one, storage=storage), forest(one, lines))
+            for layout, one, lines in zip(layouts, tables, cells, strict=True)
         ],
-        general=dict.fromkeys(note for one in tables for note in general_notes(one)),
+        general=dict.fromkeys(note for layout in layouts for note in layout.general),
         beside={number: Markup(table) for number, table in (beside or {}).items()},
         figures=figures,
         left_out=left_out,

@@ -23,16 +23,27 @@ MEANINGS = {
 }
 
 
+def marked(title: str, *, rehearsal: bool) -> str:
+    """A title that tells a rehearsal."""
+    return f"REHEARSAL. {title}" if rehearsal else title
+
+
 def title(filled: Filled) -> str:
     """The table's title with its unit, marked if it is a rehearsal."""
-    return f"{'REHEARSAL. ' if filled.rehearsal else ''}{filled.table.title} (%)"
+    return marked(f"{filled.table.title} (%)", rehearsal=filled.rehearsal)
+
+
+def study_notes(filled: Filled) -> list[str]:
+    """What the whole study departs from the paper in."""
+    lines = [REHEARSAL_NOTE] if filled.rehearsal else []
+    if departures := ", ".join(f"{key}={value}" for key, value in filled.overrides.items()):
+        lines.append(f"Departs from the paper: {departures}.")
+    return lines
 
 
 def general_notes(filled: Filled) -> list[str]:
     """What holds for every table that has it, and is printed once: departures from the paper, signs, headings."""
-    lines = [REHEARSAL_NOTE] if filled.rehearsal else []
-    if departures := ", ".join(f"{key}={value}" for key, value in filled.overrides.items()):
-        lines.append(f"Departs from the paper: {departures}.")
+    lines = study_notes(filled)
     if any(cell.best for row in filled.rows for cell in row.cells):
         lines.append("Best results in bold, by the printed numbers.")
     lines += filled.sign_notes
