@@ -15,7 +15,7 @@ from analysis.runs.predictions import of_record
 from analysis.stats.laboratory import CELLS, PREVALENCE, agreement, brier, kappa, prevalence_of, slides
 from analysis.tables.fill import DASH, Filled, Row
 from analysis.tables.layout import LayoutCell, TableLayout, head, lay_out
-from analysis.tables.notes import REHEARSAL_NOTE
+from analysis.tables.notes import marked, study_notes
 from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.inference.calibration import BINS, calibration_error
 from wbc_model.plain_text import printable
@@ -122,14 +122,14 @@ def _table(
         replace(line, cells=(*line.cells[: plain.labels], *_cells(study, row, texts, len(columns))))
         for line, row in zip(plain.body, filled.rows, strict=True)
     ]
-    rehearsal = (REHEARSAL_NOTE,) if study.rehearsal else ()
     return replace(
         plain,
         number=number,
-        title=f"{'REHEARSAL. ' if study.rehearsal else ''}{title}",
+        title=marked(title, rehearsal=study.rehearsal),
         head=head(filled.table.heads or (filled.table.stub,), columns),
         body=tuple(body),
-        notes=(*rehearsal, *notes),
+        notes=notes,
+        general=tuple(study_notes(filled)),
     )
 
 

@@ -51,6 +51,7 @@ def test_each_model_has_its_agreement_and_a_lost_one_dashes(lisc, tmp_path, caps
     config = TABLE.rows["LISC", "ResNet"]
     recalls = [100 * lisc.predictions[f"{config.id}-s{seed}"].matrix.scores()["macro_recall"] for seed in (0, 1)]
     assert f"| {sum(recalls) / 2:.2f} ± " in text
+    assert "bold" not in text  # as of the table whose rows these are
     if shutil.which("pdflatex"):
         (tmp_path / "out" / "tables.tex").write_text(document(["S2-12", "S3-12"]), encoding="utf-8")
         assert compile_pdf(tmp_path / "out" / "tables.tex").told == "tables.pdf: all tables"
