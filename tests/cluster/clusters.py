@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import yaml
 from hosts import Hosts, address
-from launching import FAULTS
+from launching import FAULTS, wait_for
 
 ROOT = Path(__file__).parents[2]
 RAY = Path(sys.executable).with_name("ray")
@@ -38,14 +38,18 @@ class Cluster:
         self.home.mkdir()
         subprocess.run(["bash", "-c", "umask 077 && ray get-auth-token --generate"], env=self.environment, check=True,
                        stdout=subprocess.DEVNULL)  # fmt: skip
-        faults = json.dumps({"log": str(self.shared / "epochs.log"), "rules": []})
         for host in range(1, N + 1):
             bashrc = self.hosts.files(host) / "root" / ".bashrc"
-            bashrc.write_text(f"export PYTHONPATH=$HOME/wbc-study:{FAULTS} WBC_FAULTS='{faults}'\n")
+            bashrc.write_text(f"export PYTHONPATH=$HOME/wbc-study:{FAULTS} WBC_FAULTS='{self.faults}'\n")
             bashrc.with_name(".bash_profile").write_text(". ~/.bashrc\n")
             bashrc.with_name("wbc-study").mkdir()
             bashrc.with_name("wbc-study").joinpath(".venv").symlink_to(sys.prefix)
         self.config.write_text(_config(self.hosts, name=name))
+
+    @property
+    def faults(self) -> str:
+        """For tests/faults: every epoch that begins is on record, and nothing fails."""
+        return json.dumps({"log": str(self.shared / "epochs.log"), "rules": []})
 
     @property
     def home(self) -> Path:
@@ -75,11 +79,8 @@ class Cluster:
     def dashboard(self) -> Iterator[None]:
         """`ray dashboard` in another terminal: the head's port 8265 is `PORT` of this machine."""
         with self.ray("dashboard", f"--port={PORT}") as tunnel:
-            deadline = time.monotonic() + 60
             with socket.socket() as tried:
-                while tried.connect_ex(("127.0.0.1", PORT)):
-                    assert time.monotonic() < deadline, "no tunnel within 60 s"
-                    time.sleep(0.5)
+                wait_for(lambda: not tried.connect_ex(("127.0.0.1", PORT)), tunnel, seconds=60)
             try:
                 yield
             finally:

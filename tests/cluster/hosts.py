@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
 
-from namespaces import why_not
+from namespaces import not_installed, why_not
 
 NETWORK, BRIDGE = "10.78.0", "wbctbr0"
 LOCK = Path("/run/lock/wbc-test-hosts")
@@ -37,8 +37,7 @@ exec $(command -v sshd) -D -e -o PermitRootLogin=yes -o UsePAM=no
 
 def missing() -> str:
     """Why there can be no hosts here; empty if there can."""
-    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
-    return f"not installed: {', '.join(absent)}" if absent else why_not()
+    return not_installed(*TOOLS) or why_not()
 
 
 @dataclass

@@ -15,10 +15,16 @@ TRIAL = ("unshare", "--mount", "--pid", "--net", "--fork", "ip", "link", "add", 
 """Leaves nothing behind: the bridge goes with its world."""
 
 
+def not_installed(*tools: str) -> str:
+    """Which tools are missing here, as the reason of a skip; empty if none is."""
+    absent = [tool for tool in tools if shutil.which(tool) is None]
+    return f"not installed: {', '.join(absent)}" if absent else ""
+
+
 def why_not() -> str:
     """What keeps a command from a world of its own here; empty if nothing does."""
-    if absent := [tool for tool in ("unshare", "ip", "mount") if shutil.which(tool) is None]:
-        return f"not installed: {', '.join(absent)}"
+    if reason := not_installed("unshare", "ip", "mount"):
+        return reason
     tried = subprocess.run(TRIAL, capture_output=True, text=True, check=False)
     return f"no network and mounts of its own: {tried.stderr.strip()}" if tried.returncode else ""
 

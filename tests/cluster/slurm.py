@@ -1,6 +1,5 @@
 """Real Slurm on the test hosts: a controller on the head, and a node each on the head and a worker."""
 
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +33,6 @@ SlurmdPidFile=/run/slurmd.pid
 NodeName=wbct[{NODES[0]}-{NODES[-1]}] NodeAddr={address(HEAD)[:-1]}[{NODES[0]}-{NODES[-1]}] CPUs=1 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
-
-
-def missing() -> str:
-    """Why there can be no Slurm here; empty if there can."""
-    absent = [daemon for daemon in DAEMONS if shutil.which(daemon) is None]
-    return f"not installed: {', '.join(absent)}" if absent else ""
 
 
 @dataclass
@@ -83,8 +76,8 @@ class Slurm:
 
     def on_head(self, command: str) -> str:
         home = f"HOME={self.folder}/home SLURM_CONF={self.folder}/slurm.conf PYTHONPATH={FAULTS}"
-        faults = f'{{"log": "{self.cluster.shared}/epochs.log", "rules": []}}'
-        return self.cluster.hosts.ssh(HEAD, f"cd {ROOT} && env {home} WBC_FAULTS='{faults}' {command}").stdout
+        environment = f"{home} WBC_FAULTS='{self.cluster.faults}'"
+        return self.cluster.hosts.ssh(HEAD, f"cd {ROOT} && env {environment} {command}").stdout
 
     def submit(self, *words: str) -> str:
         """The number of the job that `sbatch` makes of cluster/slurm.sh."""

@@ -7,6 +7,8 @@ from clusters import Cluster
 from launching import Place
 
 EPOCHS = 40
+AT_MOST = 2
+"""Epochs that a trial repeats when its host goes: the one in progress and, if it was not saved yet, the one before."""
 
 
 def storage_of(cluster: Cluster, name: str) -> Place:
