@@ -35,7 +35,7 @@ examples:
   python -m analysis audit                          check the article's tables for consistency (needs no runs)
   python -m analysis verify                         compare the study's numbers with the article's
   python -m analysis compare A B                    two studies, cell by cell: another library, another machine
-  python -m analysis laboratory                     kappa, calibration and differential counts of the models
+  python -m analysis laboratory                     kappa, calibration, ROC, differential counts of the models
   python -m analysis search NAME                    draw a search: its samples and the parameters' importance
   python -m analysis dashboard --wandb ENTITY/...   create or update a W&B workspace and report
   python -m analysis check                          compare the written files with the runs

@@ -1,4 +1,4 @@
-"""Print what a laboratory asks of the compared models: `python -m analysis laboratory` writes Tables S2 and S3."""
+"""Print what a laboratory asks of the compared models: `python -m analysis laboratory` writes Tables S2 to S5."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -9,10 +9,23 @@ from statistics import fmean, stdev
 import numpy as np
 
 from analysis.arguments import add_arguments, parse
+from analysis.figures.catalogue import save_figure
+from analysis.figures.laboratory import figures
+from analysis.figures.style import styled
 from analysis.load import Study, load
 from analysis.output.files import formats
 from analysis.runs.predictions import of_record
-from analysis.stats.laboratory import CELLS, PREVALENCE, agreement, brier, kappa, prevalence_of, slides
+from analysis.stats.laboratory import (
+    CELLS,
+    PREVALENCE,
+    Detection,
+    agreement,
+    brier,
+    detection,
+    kappa,
+    prevalence_of,
+    slides,
+)
 from analysis.tables.fill import DASH, Filled, Row
 from analysis.tables.layout import LayoutCell, TableLayout, head, lay_out
 from analysis.tables.notes import marked, study_notes
@@ -36,19 +49,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         *PREVALENCE
     }:
         raise InputError(f"no share of {', '.join(sorted(unknown))} in blood is assumed: choose other tables")
-    tables = [table for filled in study.tables for table in (_scores(study, filled), _counts(study, filled, seed=seed))]
     out.mkdir(parents=True, exist_ok=True)
-    for table in tables:
-        _write(table, out)
-    print(f"Written to {out.absolute()}: {', '.join(f'table_{table.number}' for table in tables)}")
+    written = []
+    for filled in study.tables:
+        for table in (_scores(study, filled), _counts(study, filled, seed=seed), *_detections(study, filled)):
+            _write(table, out)
+            written.append(f"table_{table.number}")
+        with styled():
+            written += [save_figure(figure, out) for figure in figures(filled, study.reading)]
+    print(f"Written to {out.absolute()}: {', '.join(written)}")
     return 1 if study.reading.problems or any(filled.missing for filled in study.tables) else 0
 
 
 def parser() -> argparse.ArgumentParser:
     described = argparse.ArgumentParser(
         prog="python -m analysis laboratory",
-        description="Cohen's kappa, calibration, Brier score and agreement of differential counts of the models of a "
-        "table [12], as tables S2 and S3.",
+        description="Of the models of a table [12]: Cohen's kappa, calibration and Brier score (table S2), agreement "
+        "of differential counts (S3), area under the ROC curve (S4) and average precision (S5); reliability diagrams, "
+        "and the ROC and precision-recall curves of the proposed model.",
         epilog="exit status: 0 every row is filled, 1 rows are missing or runs could not be read, 2 nothing printed",
     )
     add_arguments(described)
@@ -105,6 +123,34 @@ def _counts(study: Study, filled: Filled, *, seed: int) -> TableLayout:
     )
     heads = [name.capitalize() for name in PREVALENCE]
     return _table(study, filled, f"S3-{filled.table.number}", "Differential counts", heads, texts, notes)
+
+
+def _detections(study: Study, filled: Filled) -> list[TableLayout]:
+    against = "of each class against all others, in %, and their mean over the classes that have test images"
+    return [
+        _of_classes(study, filled, "S4", "Area under the ROC curve", lambda found: found.area,
+                    f"Area under the ROC curve {against}."),
+        _of_classes(study, filled, "S5", "Average precision", lambda found: found.average_precision,
+                    f"Average precision {against}: the area under the steps of the precision-recall curve."),
+    ]  # fmt: skip
+
+
+def _of_classes(
+    study: Study, filled: Filled, number: str, title: str, score: Callable[[Detection], float], note: str
+) -> TableLayout:
+    """A table with a column for each cell type and one for their mean."""
+
+    def texts(kept: list[Predictions]) -> list[str]:
+        each = []
+        for one in kept:
+            found = (detection(one.probabilities, one.truth, label) for label in range(len(one.classes)))
+            each.append({name: 100 * score(of) for name, of in zip(one.classes, found, strict=True) if of})
+        means = [fmean(scores.values()) for scores in each]
+        columns = [[scores[name] for scores in each] if name in each[0] else [] for name in PREVALENCE]
+        return [_mean(column, 2) if column else DASH for column in (*columns, means)]
+
+    heads = [*(name.capitalize() for name in PREVALENCE), "Mean"]
+    return _table(study, filled, f"{number}-{filled.table.number}", title, heads, texts, (note,))
 
 
 def _table(

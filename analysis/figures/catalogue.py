@@ -71,14 +71,20 @@ def save(drawn: list[Drawn], out: Path) -> None:
     written: set[Path] = set()
     with styled():
         for each in drawn:
-            if each.rehearsal:
-                warn_of_rehearsal(each.figure)
-            stem = out / f"figure_{each.number}"
-            _save(each.figure, stem)
-            stem.with_suffix(".tex").write_text(environment(each), encoding="utf-8")
-            written |= {stem.with_suffix(suffix) for suffix in (".pdf", ".png", ".tex")}
+            name = save_figure(each, out)
+            written |= {out / f"{name}{suffix}" for suffix in (".pdf", ".png", ".tex")}
     for stale in {*out.glob("figure_*")} - written:
         stale.unlink()
+
+
+def save_figure(drawn: Drawn, out: Path) -> str:
+    """Write one figure in each format; returns its files' name without a suffix."""
+    if drawn.rehearsal:
+        warn_of_rehearsal(drawn.figure)
+    name = f"figure_{drawn.number}"
+    _save(drawn.figure, out / name)
+    (out / f"{name}.tex").write_text(environment(drawn), encoding="utf-8")
+    return name
 
 
 def environment(drawn: Drawn) -> str:

@@ -30,7 +30,7 @@ COLUMNS = 3
 def figure_curves(tables: Mapping[str, Filled]) -> Drawn:
     """Validation accuracy of every model, one panel a dataset."""
     rows = [row for row in rows_of(tables, "D1") if all(run.curves for run in row.runs)]
-    figure, panels = _panels(rows, height=2.6, draw=_curves)
+    figure, panels = panels_of(rows, height=2.6, draw=_curves)
     shared_legend(figure, panels)
     caption = f"{seeds_note(rows, band=BAND)} {ACCURACIES}"
     return _drawn("curves", "Validation accuracy of all models", caption, figure, rows)
@@ -41,7 +41,7 @@ def figure_matrices(tables: Mapping[str, Filled]) -> Drawn:
     rows = [row for row in rows_of(tables, "D1") if row.labels[1] == "Our model"]
     if not rows:
         raise CannotDraw("it shows the proposed model of Table D1, which has no finished run")
-    figure, panels = _panels(rows, height=2.6, draw=_matrix)
+    figure, panels = panels_of(rows, height=2.6, draw=_matrix)
     panels[0].set_ylabel("True")
     datasets = dict.fromkeys(row.config.dataset for row in rows)
     told = "; ".join(_meanings(dataset) for dataset in datasets)
@@ -49,7 +49,7 @@ def figure_matrices(tables: Mapping[str, Filled]) -> Drawn:
     return _drawn("matrices", "Confusion matrices of the proposed model", caption, figure, rows)
 
 
-def _panels(
+def panels_of(
     rows: Sequence[Row], *, height: float, draw: Callable[[Axes, Sequence[Row]], None]
 ) -> tuple[Figure, list[Axes]]:
     """A panel for each dataset, titled by the label of its rows."""

@@ -132,9 +132,9 @@ def seeds_note(rows: Sequence[Row], *, band: str) -> str:
 
 
 def shared_legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """One legend below all panels, with the models of any of them."""
+    """One legend below all panels, with the lines of any of them; the compared models come in their usual order."""
     found = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    labels = sorted(found, key=MODEL_STYLE.__getitem__)
+    labels = sorted(found, key=lambda label: MODEL_STYLE.get(label, 0))
     figure.legend([found[label] for label in labels], labels, loc="outside lower center", ncols=6, columnspacing=1)
 
 

@@ -1,4 +1,5 @@
-"""How a laboratory judges a classifier: agreement beyond chance, calibration, and agreement of differential counts.
+"""How a laboratory judges a classifier: agreement beyond chance, calibration, ROC and precision-recall curves, and
+agreement of differential counts.
 
 Pure functions of what a trial predicted. The expected calibration error is `wbc_model.inference.calibration`'s;
 balanced accuracy, the mean of the recalls (Brodersen et al. 2010, ICPR), is the tables' AR.
@@ -32,6 +33,46 @@ def brier(probabilities: np.ndarray, truth: np.ndarray) -> float:
     the classes, of the probabilities (N, classes) of true classes (N,)."""
     wanted = np.eye(probabilities.shape[1])[truth]
     return float(((probabilities - wanted) ** 2).sum(1).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """How well the probability of one class picks out its images: at each threshold, from above all to below all."""
+
+    recall: np.ndarray
+    """Of the class (thresholds + 1,): the share of its images whose probability reaches the threshold; 0 at first."""
+    false_positives: np.ndarray
+    """The share of the other images (thresholds + 1,) whose probability reaches it; 0 at first."""
+    precision: np.ndarray
+    """The share of the class among the images that reach it (thresholds + 1,); 1 at first, where there is none."""
+
+    @property
+    def area(self) -> float:
+        """Under the ROC curve: the chance that an image of the class has a higher probability than one of another
+        (Hanley & McNeil 1982, Radiology 143:29)."""
+        return float(np.trapezoid(self.recall, self.false_positives))
+
+    @property
+    def average_precision(self) -> float:
+        """The mean of the precision, weighted by the gain in recall at each threshold."""
+        return float(np.diff(self.recall) @ self.precision[1:])
+
+
+def detection(probabilities: np.ndarray, truth: np.ndarray, label: int) -> Detection | None:
+    """Of one class against all others; None if all images (N,) are of it, or none is.
+
+    Args:
+        probabilities: of each class (N, classes).
+        truth: true classes (N,).
+    """
+    order = np.argsort(-probabilities[:, label], kind="stable")
+    scores, mine = probabilities[order, label], truth[order] == label
+    if mine.all() or not mine.any():
+        return None
+    last = np.append(scores[1:] != scores[:-1], True)  # of the images that share a probability
+    found, others = np.cumsum(mine)[last], np.cumsum(~mine)[last]
+    recall, false_positives = found / found[-1], others / others[-1]
+    return Detection(np.append(0, recall), np.append(0, false_positives), np.append(1, found / (found + others)))
 
 
 @dataclass(frozen=True, eq=False)

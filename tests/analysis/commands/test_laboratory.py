@@ -6,6 +6,7 @@ import pytest
 from analysis.__main__ import main
 from analysis.output.latex import document
 from analysis.output.pdf import compile_pdf
+from analysis.stats.laboratory import detection
 from search_spaces.own import own_tables
 from search_spaces.paper import TABLES
 from study.storage import Storage
@@ -17,12 +18,16 @@ pytestmark = pytest.mark.slow
 
 
 def printed(tmp_path, capsys, *words: str) -> tuple[int, dict[str, list[str]]]:
-    """Exit status, and the cells of each row that was printed, by its first cells."""
+    """Exit status, and the cells of each row in all tables that were printed, by its first cells."""
     storage, out = str(tmp_path / "runs"), str(tmp_path / "out")
     status = main(["laboratory", "--storage", storage, "--out", out, *words])
     told = capsys.readouterr()
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told.out.splitlines() if line[:1] == "|"]
-    return status, {line[1]: line[2:] for line in lines if line[0] == "LISC" or not line[0]} | {"err": [told.err]}
+    rows = {"err": [told.err]}
+    for line in lines:
+        if line[0] == "LISC" or not line[0]:
+            rows.setdefault(line[1], []).extend(line[2:])
+    return status, rows
 
 
 @pytest.fixture
@@ -43,17 +48,22 @@ def lisc(tmp_path) -> Simulation:
 def test_each_model_has_its_agreement_and_a_lost_one_dashes(lisc, tmp_path, capsys):
     status, rows = printed(tmp_path, capsys, "--datasets", "lisc")
     assert status == 0
-    assert rows["Jiang"] == ["–"] * 5
-    assert all("\\[" in cell for cell in rows["ResNet"])
+    assert rows["Jiang"] == ["–"] * (4 + 5 + 6 + 6)
+    assert all("\\[" in cell for cell in rows["ResNet"][4:9])
     for suffix in ("tex", "md", "html"):
         assert "1000 slides of each trial" in (tmp_path / "out" / f"table_S3-12.{suffix}").read_text("utf-8")
     text = (tmp_path / "out" / "table_S2-12.md").read_text("utf-8")
     config = TABLE.rows["LISC", "ResNet"]
-    recalls = [100 * lisc.predictions[f"{config.id}-s{seed}"].matrix.scores()["macro_recall"] for seed in (0, 1)]
+    ids = [f"{config.id}-s{seed}" for seed in (0, 1)]
+    recalls = [100 * lisc.predictions[one].matrix.scores()["macro_recall"] for one in ids]
     assert f"| {sum(recalls) / 2:.2f} ± " in text
+    areas = [detection(one.probabilities, one.truth, 1).area for one in map(lisc.predictions.get, ids)]
+    assert f"| {100 * sum(areas) / 2:.2f} ± " in (tmp_path / "out" / "table_S4-12.md").read_text("utf-8")
+    for name in ("reliability", "roc", "pr"):
+        assert (tmp_path / "out" / f"figure_{name}-12.pdf").exists()
     assert "bold" not in text  # as of the table whose rows these are
     if shutil.which("pdflatex"):
-        (tmp_path / "out" / "tables.tex").write_text(document(["S2-12", "S3-12"]), encoding="utf-8")
+        (tmp_path / "out" / "tables.tex").write_text(document([f"S{n}-12" for n in (2, 3, 4, 5)]), encoding="utf-8")
         assert compile_pdf(tmp_path / "out" / "tables.tex").told == "tables.pdf: all tables"
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.stats.laboratory import CELLS, PREVALENCE, agreement, brier, kappa, prevalence_of, slides
+from analysis.stats.laboratory import CELLS, PREVALENCE, agreement, brier, detection, kappa, prevalence_of, slides
 from wbc_model.choices import CELLS as CLASSES
 from wbc_model.inference.calibration import calibration_error
 
@@ -62,3 +62,28 @@ def test_a_perfect_model_agrees_on_every_slide_and_a_seed_gives_the_same_slides(
     assert (one == again).all()
     assert (one != other).any()
     assert one.sum(1) == pytest.approx(0)
+
+
+def test_the_area_under_the_roc_curve_is_the_chance_that_an_image_of_the_class_has_the_higher_probability():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(3, size=60)
+    scores = rng.integers(4, size=(60, 3)) + (truth[:, None] == np.arange(3))  # many are equal
+    found = detection(scores / 5, truth, 1)
+    mine, others = scores[truth == 1, 1], scores[truth != 1, 1]
+    chance = np.mean([(a > b) + 0.5 * (a == b) for a in mine for b in others])
+    assert found is not None
+    assert 0.5 < chance < 0.95
+    assert found.area == pytest.approx(chance)
+
+
+def test_average_precision_is_the_mean_precision_at_the_images_of_the_class():
+    probabilities = np.array([[0.9], [0.8], [0.7], [0.6]])
+    found = detection(probabilities, np.array([0, 1, 0, 1]), 0)
+    assert found is not None
+    assert found.average_precision == pytest.approx((1 + 2 / 3) / 2)
+    assert found.area == pytest.approx(3 / 4)
+
+
+def test_images_of_one_kind_alone_give_no_curve():
+    assert detection(np.eye(3), np.zeros(3, int), 0) is None
+    assert detection(np.eye(3), np.zeros(3, int), 1) is None
