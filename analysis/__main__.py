@@ -12,8 +12,8 @@ from analysis.load import Study, load
 from analysis.output import made_from
 from analysis.output.files import LINES, SUFFIXES, outputs
 from analysis.output.pdf import compile_pdf
+from analysis.report import misclassified
 from analysis.report import page as report
-from analysis.report import trial_pages
 from analysis.report.links import FOLDER, links_of
 from analysis.runs.pictures import Pictures
 from analysis.tables.command_line import arguments, command
@@ -87,8 +87,8 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
     compiled = compile_pdf(out / "tables.tex")
     print(compiled.told)
     drawn = _draw(study, data=data, out=out) if figures else []
-    pages = trial_pages.write(
-        study, pictures=Pictures(cached=default_cache(), data=data, storage=study.storage), out=out
+    pages, hard = misclassified.write(
+        study, Pictures(cached=default_cache(), data=data, storage=study.storage), out=out
     )
     page = report.render(
         study.tables,
@@ -99,6 +99,7 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
         beside=_beside(study, files),
         figures=drawn,
         links=links_of(study, start=out, pages=pages),
+        hard=hard,
     )
     (out / "report.html").write_text(page, encoding="utf-8")
     others = [*out.glob("tables.pdf"), *(out.glob("figure_*") if figures else ())]
@@ -109,7 +110,7 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
     print(
         f"Written to {out.absolute()}: tables.tex and report.html; of each table .tex, .csv, .md and .html; "
         f"cells.csv, deltas.csv, power.csv, costs.csv; numbers.tex: macros that quote them; "
-        f"{FOLDER}/: the test images that each trial got wrong"
+        f"{FOLDER}/: the test images that each trial got wrong, and those that most did"
     )
     lacks = any(filled.missing for filled in study.tables)
     return 1 if lacks or study.reading.problems or compiled.refused else 0

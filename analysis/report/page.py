@@ -10,6 +10,7 @@ from upath import UPath
 
 from analysis.report.answers import answers
 from analysis.report.forest import forest
+from analysis.report.hard_images import Page
 from analysis.report.links import Link
 from analysis.report.templates import TEMPLATES
 from analysis.runs.pictures import gradcam
@@ -48,6 +49,7 @@ def render(
     beside: Mapping[str, str] | None = None,
     figures: Sequence[Figure] = (),
     links: Mapping[str, Sequence[Link]] | None = None,
+    hard: Sequence[Page] = (),
 ) -> str:
     """The HTML of the page. It depends on the runs alone, so that printing them twice gives equal files.
 
@@ -57,6 +59,7 @@ def render(
         beside: by number, the HTML of the tables that show no scores (1-3, ranks).
         storage: where the runs were read from; None: a server.
         links: by trial id, those to what is kept of it.
+        hard: the pages of images that most trials get wrong.
     """
     rows = {row.config.id: row for filled in tables for row in filled.rows}.values()
     runs = {run.trial.id: run for row in rows for run in row.runs}
@@ -69,6 +72,7 @@ def render(
         general=dict.fromkeys(note for layout in layouts for note in layout.general),
         beside={number: Markup(table) for number, table in (beside or {}).items()},
         figures=figures,
+        hard=hard,
         left_out=left_out,
         finished=len(runs),
         wanted=len(runs) + sum(len(row.missing_seeds) for row in rows),

@@ -10,12 +10,11 @@ from analysis.load import Study
 from analysis.report.links import FOLDER, links_of
 from analysis.report.templates import TEMPLATES
 from analysis.report.wrong_images import TrueClass, true_classes
-from analysis.runs.pictures import Pictures, gradcam
+from analysis.runs.pictures import Pictures, gradcam, save_picture
 from analysis.runs.predictions import of_record
 from analysis.tables.notes import REHEARSAL_NOTE
 from study.plan import RunRecord
 from wbc_model.choices import ImageSource
-from wbc_model.files import sha256
 
 NO_PICTURES = (
     "Images without a picture are neither in this machine's cache nor, as they were tested, in the data folder. To see "
@@ -33,16 +32,14 @@ class TestSet:
     """By image, the address of its picture from the page."""
 
 
-def write(study: Study, *, pictures: Pictures, out: Path) -> list[str]:
-    """Write a page for each trial whose predictions are kept, in place of earlier pages.
+def write(study: Study, *, rows: Mapping[str, Sequence[str]], pictures: Pictures, out: Path) -> None:
+    """Write a page for each trial whose predictions are kept.
 
-    Returns:
-        The names of the pages and pictures written, from `out`.
+    Args:
+        rows: by trial id, the rows of tables that it is in.
     """
     folder = out / FOLDER
-    for stale in [*folder.glob("*.html"), *folder.glob("images/*.jpg")]:
-        stale.unlink()
-    rows, kept = _rows(study), links_of(study, start=folder)
+    kept = links_of(study, start=folder)
     for trial_id in tqdm(rows, desc="pages of wrong images", unit=" trials", leave=False, disable=None):
         run = study.reading.runs[trial_id].record
         if tests := list(_test_sets(study, run, pictures, folder=folder)):
@@ -59,17 +56,6 @@ def write(study: Study, *, pictures: Pictures, out: Path) -> list[str]:
             )
             folder.mkdir(exist_ok=True)
             (folder / f"{trial_id}.html").write_text(text, encoding="utf-8")
-    return sorted(file.relative_to(out).as_posix() for file in (*folder.glob("*.html"), *folder.glob("images/*.jpg")))
-
-
-def _rows(study: Study) -> dict[str, list[str]]:
-    """By trial id, the rows of tables that it is in."""
-    rows: dict[str, list[str]] = {}
-    for filled in study.tables:
-        for row in filled.rows:
-            for run in row.runs:
-                rows.setdefault(run.trial.id, []).append(f"Table {filled.table.number}, {filled.describe(row)}")
-    return rows
 
 
 def _test_sets(study: Study, run: RunRecord, pictures: Pictures, *, folder: Path) -> Iterator[TestSet]:
@@ -82,7 +68,7 @@ def _test_sets(study: Study, run: RunRecord, pictures: Pictures, *, folder: Path
             classes = true_classes(predictions)
             names = [image.name for cell in classes for image in cell.listed]
             found = pictures.of(config.dataset, names, side=config.image_size, fingerprint=str(data))
-            addresses = {image: _save(content, folder) for image, content in found}
+            addresses = {image: save_picture(content, folder) for image, content in found}
             yield TestSet(config.dataset.title, classes, addresses)
 
 
@@ -98,12 +84,4 @@ def _lacks_one(test: TestSet) -> bool:
 def _gradcam(study: Study, trial_id: str, folder: Path) -> str:
     """The address of a trial's Grad-CAM sheet from its page; empty if it has none."""
     sheet = gradcam(study.reading, trial_id)
-    return _save(sheet, folder) if sheet else ""
-
-
-def _save(content: bytes, folder: Path) -> str:
-    """Write a picture under a name made from its content, since trials share test images; returns its address."""
-    address = f"images/{sha256(content)[:16]}.jpg"
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    (folder / address).write_bytes(content)
-    return address
+    return save_picture(sheet, folder) if sheet else ""

@@ -16,7 +16,7 @@ from wbc_model.datasets.dataset import DataError, Dataset
 from wbc_model.datasets.find import ImageFile, find
 from wbc_model.datasets.images import read_rgb, resized
 from wbc_model.errors import Damaged
-from wbc_model.files import sha256_of
+from wbc_model.files import sha256, sha256_of
 from wbc_model.preparation.cache import prepared_with
 from wbc_model.preparation.crop import NoCell, crop
 from wbc_model.preparation.image_set import ImageSet
@@ -87,6 +87,18 @@ def gradcam(reading: Reading, trial_id: str) -> bytes | None:
     """A trial's Grad-CAM sheet as JPEG, a tenth of the size of the PNG; None if it has none."""
     png = reading.fetch(trial_id, "gradcam.png")
     return jpeg(np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))) if png else None
+
+
+def save_picture(content: bytes, folder: Path) -> str:
+    """Write a JPEG under a name made from its content, since trials share test images.
+
+    Returns:
+        Its address from `folder`.
+    """
+    address = f"images/{sha256(content)[:16]}.jpg"
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    (folder / address).write_bytes(content)
+    return address
 
 
 def jpeg(pixels: NDArray[np.uint8]) -> bytes:

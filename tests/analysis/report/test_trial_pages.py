@@ -49,7 +49,7 @@ def made(drawn, tmp_path_factory) -> Prepared:
 
 @pytest.fixture
 def home(tmp_path, drawn, made, make_record, monkeypatch) -> Path:
-    """A folder with LISC, drawn, in `data`, its cache, and in `runs` a trial that calls everything a basophil."""
+    """A folder with LISC, drawn, in `data`, its cache, and in `runs` two trials that call everything a basophil."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     shutil.copytree(drawn, tmp_path / "data")
@@ -59,15 +59,15 @@ def home(tmp_path, drawn, made, make_record, monkeypatch) -> Path:
     called = Predictions(
         classes=LISC.classes, ids=np.array(images.ids), truth=images.labels, probabilities=probabilities
     )
-    record = make_record(CONFIG, overrides=OVERRIDES, provenance={"data": made.fingerprint})
-    record = replace(record, test=called.matrix)
     storage = Storage("runs")
     storage.write(manifest_file("lisc", made.fingerprint), (made.folder / "manifest.csv").read_bytes())
-    files = storage.trial(record.trial.id)
-    files.write("predictions.npz", called.to_npz())
-    files.write("gradcam.png", png())
-    files.write("model.safetensors", b"weights")
-    files.finish(record)
+    for seed in (0, 1):
+        record = make_record(CONFIG, seed=seed, overrides=OVERRIDES, provenance={"data": made.fingerprint})
+        files = storage.trial(record.trial.id)
+        files.write("predictions.npz", called.to_npz())
+        files.write("gradcam.png", png())
+        files.write("model.safetensors", b"weights")
+        files.finish(replace(record, test=called.matrix))
     return tmp_path
 
 
@@ -157,17 +157,35 @@ def test_a_model_in_an_object_store_is_named_by_its_url(home, bucket, make_recor
     assert (link.text, link.address) == (f"model card: {bucket}/pages/trials/{ID}/model-card.md", "")
 
 
+def test_a_page_shows_the_images_that_most_trials_get_wrong_and_what_each_calls_them(home):
+    printed(home, "--seeds", "0", "1")
+    html = (home / "build/misclassified/dataset-lisc.html").read_text(encoding="utf-8")
+    wrong = html.count("basophil</span> <span>2 of 2</span>")
+    assert len(pictures(html)) == wrong > 3
+    assert "Table 11, LISC Our model: basophil, basophil" in html
+    assert 'role="alert">Rehearsal: tiny networks' in html
+    Page(html)
+    report = (home / "build/report.html").read_text(encoding="utf-8")
+    assert f'<a href="misclassified/dataset-lisc.html">{wrong} images of LISC</a>' in report
+    assert check([]) == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_a_page_bars_nobody_and_is_reached_from_a_number(home, chromium, width, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
-    printed(home)
+    printed(home, "--seeds", "0", "1")
     tab = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     tab.goto((home / "build/report.html").as_uri())
     tab.locator("#table-11 tbody tr", has_text="Our model").locator("button.open").first.click()
-    tab.get_by_role("link", name="test images wrong").click()
+    tab.get_by_role("link", name="test images wrong").first.click()
     assert tab.url.endswith(f"misclassified/{ID}.html")
+    assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert Axe().run(tab).response["violations"] == []
+    tab.goto((home / "build/misclassified/dataset-lisc.html").as_uri())
+    tab.get_by_text("Each model’s call").first.click()
+    assert tab.get_by_text("Our model: basophil, basophil").first.is_visible()
     assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert Axe().run(tab).response["violations"] == []
     tab.close()
