@@ -24,29 +24,33 @@ GENERAL = r"""\providecommand{\generalnote}[1]{\ifcsname note:\detokenize{#1}\en
 """
 """Macros that print a note under the first table that has it, and refer the other tables to the first."""
 
-TABLE = r"""\begin{table}[tbp]
+TABLE = r"""\ifdefined\tablebox\else\newsavebox{\tablebox}\fi
+\begingroup
+\sbox{\tablebox}{\small\begin{tabular}{@{}%(columns)s@{}}
+\toprule
+%(body)s
+\bottomrule
+\end{tabular}}%%
+\edef\float{table\ifdim\wd\tablebox>\columnwidth *\fi}%%
+\expandafter\begin\expandafter{\float}[tbp]
 \centering
 \caption{%(title)s}
 \label{tab:%(number)s}
 \smallskip
-\small
-\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%%
-\begin{tabular}{@{}%(columns)s@{}}
-\toprule
-%(body)s
-\bottomrule
-\end{tabular}}
+\resizebox{\ifdim\wd\tablebox>\linewidth\linewidth\else\wd\tablebox\fi}{!}{\usebox{\tablebox}}
 \par\medskip
 \begin{minipage}{\linewidth}
 \footnotesize\raggedright
 %(notes)s
 \end{minipage}
-\end{table}
+\expandafter\end\expandafter{\float}
+\endgroup
 """
+"""A table that is wider than a column spans the page; only one that is wider than the page is reduced."""
 
 
 def render(table: TableLayout) -> str:
-    """A complete `table` environment."""
+    """A complete `table` environment, or `table*` where it needs the width of the page."""
     width = len(table.body[0].cells)
     wants = f"wants \\usepackage{{{PACKAGES}}}"
     macros = GENERAL if table.general else ""

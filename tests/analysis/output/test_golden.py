@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.output.latex import document, render
+from analysis.output.pdf import compile_pdf
 from analysis.stats.evidence import gather
 from analysis.stats.predictions import PredictionLookup
 from analysis.tables.fill import fill
@@ -47,3 +48,16 @@ def test_the_approved_tables_compile(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     assert not re.findall(r"(?:Over|Under)full.*", (tmp_path / "tables.log").read_text(errors="replace"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_in_two_columns_a_wide_table_spans_the_page_and_keeps_its_size(tmp_path):
+    shutil.copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "tables.tex").write_text(document(NUMBERS).replace("a4paper", "a4paper,twocolumn"), encoding="utf-8")
+    assert not compile_pdf(tmp_path / "tables.tex").refused
+    told = subprocess.run(["pdftotext", "-bbox", "tables.pdf", "-"], cwd=tmp_path, capture_output=True, text=True,
+                          check=True).stdout  # fmt: skip
+    heights = [float(low) - float(high) for high, low in re.findall(r'yMin="(\S+)" .* yMax="(\S+)">\d\d\.\d\d<', told)]
+    assert len(heights) > 80
+    assert min(heights) > 7.9  # of 9 pt; 6.2 would be 7 pt
