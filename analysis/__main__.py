@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.arguments import add_arguments, parse
-from analysis.commands import audit, check, compare, dashboard, laboratory, search, verify
+from analysis.commands import audit, check, compare, dashboard, laboratory, robustness, search, verify
 from analysis.load import Study, load
 from analysis.output import made_from
 from analysis.output.files import LINES, SUFFIXES, outputs
@@ -36,6 +36,7 @@ examples:
   python -m analysis verify                         compare the study's numbers with the article's
   python -m analysis compare A B                    two studies, cell by cell: another library, another machine
   python -m analysis laboratory                     kappa, calibration, ROC, differential counts of the models
+  python -m analysis robustness                     the models on blurred, noisy, otherwise stained images
   python -m analysis search NAME                    draw a search: its samples and the parameters' importance
   python -m analysis dashboard --wandb ENTITY/...   create or update a W&B workspace and report
   python -m analysis check                          compare the written files with the runs
@@ -49,6 +50,7 @@ COMMANDS = {
     "compare": compare.main,
     "dashboard": dashboard.main,
     "laboratory": laboratory.main,
+    "robustness": robustness.main,
     "search": search.main,
     "verify": verify.main,
 }

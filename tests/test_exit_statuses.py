@@ -18,7 +18,7 @@ from study.storage import Storage, write_plan
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("analysis", "study.evaluate", "study.reconcile", "study.run", "study.status", "wbc_model.audit",
             "wbc_model.describe", "wbc_model.export", "wbc_model.predict", "wbc_model.prepare")  # fmt: skip
-OF_ANALYSIS = ("audit", "check", "compare", "dashboard", "laboratory", "search", "verify")
+OF_ANALYSIS = ("audit", "check", "compare", "dashboard", "laboratory", "robustness", "search", "verify")
 CASES = """
 0 study.run --plan --storage {new}
 0 study.run --plan --json --tables 5 --storage {new}
@@ -67,6 +67,7 @@ CASES = """
 2 analysis compare {empty}
 2 analysis dashboard
 2 analysis laboratory --storage {new}
+2 analysis robustness --storage {new}
 2 analysis search nothing --storage {new}
 2 analysis search architecture --storage {new}
 2 analysis verify --storage {new}

@@ -2,9 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 import numpy as np
 
@@ -13,7 +11,7 @@ from analysis.figures.catalogue import save_figure
 from analysis.figures.laboratory import figures
 from analysis.figures.style import styled
 from analysis.load import Study, load
-from analysis.output.files import formats
+from analysis.output.own_columns import mean_sd, own_columns, write_and_print
 from analysis.runs.predictions import of_record
 from analysis.stats.laboratory import (
     CELLS,
@@ -27,11 +25,9 @@ from analysis.stats.laboratory import (
     slides,
 )
 from analysis.tables.fill import DASH, Filled, Row
-from analysis.tables.layout import LayoutCell, TableLayout, head, lay_out
-from analysis.tables.notes import marked, study_notes
+from analysis.tables.layout import TableLayout
 from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.inference.calibration import BINS, calibration_error
-from wbc_model.plain_text import printable
 from wbc_model.scoring.predictions import Predictions
 
 SLIDES = 1000
@@ -53,8 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     written = []
     for filled in study.tables:
         for table in (_scores(study, filled), _counts(study, filled, seed=seed), *_detections(study, filled)):
-            _write(table, out)
-            written.append(f"table_{table.number}")
+            written.append(write_and_print(table, out))
         with styled():
             written += [save_figure(figure, out) for figure in figures(filled, study.reading)]
     print(f"Written to {out.absolute()}: {', '.join(written)}")
@@ -74,20 +69,13 @@ def parser() -> argparse.ArgumentParser:
     return described
 
 
-def _write(table: TableLayout, out: Path) -> None:
-    for name, text in formats(table).items():
-        (out / name).write_text(text, encoding="utf-8")
-        if name.endswith(".md"):
-            print(printable(text, keep="\n"))
-
-
 def _scores(study: Study, filled: Filled) -> TableLayout:
     notes = (
         "Kappa: Cohen's; balanced accuracy: the mean recall, in %; ECE: expected calibration error of the uncalibrated "
         f"probabilities, in percentage points, {BINS} bins of equal width (Guo et al. 2017); Brier score: from 0 to 2, "
         "0 is best.",
     )
-    return _table(study, filled, f"S2-{filled.table.number}", "Agreement and calibration",
+    return _table(study, filled, "S2", "Agreement and calibration",
                   ("Kappa", "Balanced accuracy", "ECE", "Brier"), _agreement_and_calibration, notes)  # fmt: skip
 
 
@@ -96,12 +84,7 @@ def _agreement_and_calibration(kept: list[Predictions]) -> list[str]:
     recalls = [100 * one.matrix.scores()["macro_recall"] for one in kept]
     errors = [100 * calibration_error(one.probabilities, one.truth) for one in kept]
     briers = [brier(one.probabilities, one.truth) for one in kept]
-    return [_mean(kappas, 3), _mean(recalls, 2), _mean(errors, 2), _mean(briers, 3)]
-
-
-def _mean(numbers: Sequence[float], places: int) -> str:
-    sd = f" ± {stdev(numbers):.{places}f}" if len(numbers) > 1 else ""
-    return f"{fmean(numbers):.{places}f}{sd}"
+    return [mean_sd(kappas, places=3), mean_sd(recalls, places=2), mean_sd(errors, places=2), mean_sd(briers, places=3)]
 
 
 def _counts(study: Study, filled: Filled, *, seed: int) -> TableLayout:
@@ -122,7 +105,7 @@ def _counts(study: Study, filled: Filled, *, seed: int) -> TableLayout:
         "where a test set lacks a type, the others' shares are scaled to 100 %.",
     )
     heads = [name.capitalize() for name in PREVALENCE]
-    return _table(study, filled, f"S3-{filled.table.number}", "Differential counts", heads, texts, notes)
+    return _table(study, filled, "S3", "Differential counts", heads, texts, notes)
 
 
 def _detections(study: Study, filled: Filled) -> list[TableLayout]:
@@ -147,41 +130,20 @@ def _of_classes(
             each.append({name: 100 * score(of) for name, of in zip(one.classes, found, strict=True) if of})
         means = [fmean(scores.values()) for scores in each]
         columns = [[scores[name] for scores in each] if name in each[0] else [] for name in PREVALENCE]
-        return [_mean(column, 2) if column else DASH for column in (*columns, means)]
+        return [mean_sd(column, places=2) if column else DASH for column in (*columns, means)]
 
     heads = [*(name.capitalize() for name in PREVALENCE), "Mean"]
-    return _table(study, filled, f"{number}-{filled.table.number}", title, heads, texts, (note,))
+    return _table(study, filled, number, title, heads, texts, (note,))
 
 
 def _table(
-    study: Study,
-    filled: Filled,
-    number: str,
-    title: str,
-    columns: Sequence[str],
-    texts: Texts,
-    notes: tuple[str, ...],
+    study: Study, filled: Filled, number: str, title: str, columns: Sequence[str], texts: Texts, notes: tuple[str, ...]
 ) -> TableLayout:
-    """A table with the rows of another and columns of its own."""
-    plain = lay_out(filled)
-    body = [
-        replace(line, cells=(*line.cells[: plain.labels], *_cells(study, row, texts, len(columns))))
-        for line, row in zip(plain.body, filled.rows, strict=True)
-    ]
-    return replace(
-        plain,
-        number=number,
-        title=marked(title, rehearsal=study.rehearsal),
-        head=head(filled.table.heads or (filled.table.stub,), columns),
-        body=tuple(body),
-        notes=notes,
-        general=tuple(study_notes(filled)),
-    )
+    """A table of what the predictions of a row's trials say; a dash in each column if one has lost its own."""
 
+    def cells(row: Row) -> list[str] | None:
+        kept = [of_record(run, study.reading.predictions) for run in row.runs]
+        there = [one for one in kept if one]
+        return texts(there) if there and len(there) == len(kept) else None
 
-def _cells(study: Study, row: Row, texts: Texts, columns: int) -> list[LayoutCell]:
-    """A dash in each column if a run of the row lacks predictions."""
-    kept = [of_record(run, study.reading.predictions) for run in row.runs]
-    there = [one for one in kept if one]
-    found = texts(there) if there and len(there) == len(kept) else [DASH] * columns
-    return [LayoutCell(text=text) for text in found]
+    return own_columns(study, filled, number=number, title=title, columns=columns, texts=cells, notes=notes)

@@ -16,6 +16,7 @@ from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.files import user_path
 from wbc_model.inference.model_info import FILE
 from wbc_model.preparation.cache_folder import default_cache
+from wbc_model.scoring.alterations import ALTERATIONS, STRENGTHS
 
 if TYPE_CHECKING:
     from study.evaluate.evaluator import KeptModel
@@ -33,10 +34,12 @@ EXAMPLES = """examples:
   python -m study.evaluate proposed --on ldwbc lisc bccd raabin --data ~/wbc && python -m analysis --tables E6
                                          each proposed model on each dataset: Table E6, without another training
   python -m study.evaluate all --on ~/ward2 --test-set                    ... as Table D3 wants them: the test set alone
+  python -m study.evaluate all --on lisc --altered --data ~/wbc && python -m analysis robustness --datasets lisc
+                                         test images that are blurred, noisy, unevenly lit ...: Table E8
 
 Each test writes into the trial's folder: evaluations/<dataset>.json with the confusion matrix, and
-predictions-<dataset>.npz; and it adds a row to the model card. What was tested before, on the same images, is not
-tested again, so the same command continues after an interruption.
+predictions-<dataset>.npz; and it adds a row to the model card. With --altered it writes robustness/<dataset>.json.
+What was tested before, on the same images, is not tested again, so the same command continues after an interruption.
 
 Images that a model was trained or validated on are found by the hashes of their files and are reported, here and
 wherever the scores are shown. A copy of an image that is not equal byte by byte is not found.
@@ -59,6 +62,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--on", nargs="+", required=True, metavar="DATASET|[NAME=]DIR",
                    help=f"{', '.join(BUILT_IN)}; or a folder of class folders, or its .toml")  # fmt: skip
     p.add_argument("--test-set", action="store_true", help="of folders, use only the test set that a study would")
+    p.add_argument("--altered", action="store_true",
+                   help=f"test on altered test images, at three strengths: {', '.join(ALTERATIONS)}")  # fmt: skip
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="of what is random in altered images [0]")
     p.add_argument("--allow-seen", action="store_true", help="exit with 0 even if models have seen some of the images")
     p.add_argument("--data", type=user_path, metavar="DIR", help="folder of the published datasets")
     p.add_argument("--cache", type=user_path, default=default_cache(), metavar="DIR",
@@ -80,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     unseen = []
     for storage, record in records:
         model = KeptModel(storage, record, device=choose())
-        unseen += [_test(model, dataset, path, args) for dataset, path in datasets.items()]
+        test = _test_altered if args.altered else _test
+        unseen += [test(model, dataset, path, args) for dataset, path in datasets.items()]
     return 0 if all(unseen) or args.allow_seen else 1
 
 
@@ -119,6 +126,26 @@ def _test(model: "KeptModel", dataset: Dataset, path: Path | None, args: argpars
     print(f"{trial.id} on {dataset}, {found.remark}: {found.matrix.images} images, OA {scores['accuracy']:.2%}, "
           f"AF1 {scores['macro_f1']:.2%}{unknown}")  # fmt: skip
     return found.seen == 0
+
+
+def _test_altered(model: "KeptModel", dataset: Dataset, path: Path | None, args: argparse.Namespace) -> bool:
+    """Test a model on a dataset's altered test images, unless it was, and print how good it is; True."""
+    from study.evaluate.images import labelled_images
+
+    trial = model.record.trial
+    images = labelled_images(dataset, path, trial.config, test_set=True, data=args.data, cache=args.cache,
+                             storage=model.storage)  # fmt: skip
+    found = model.altered_before(images, seed=args.seed)
+    if found is None:
+        total = len(images) * len(ALTERATIONS) * len(STRENGTHS)
+        with tqdm(total=total, desc=f"{trial.id} on {dataset}, altered", unit=" images", disable=None) as bar:
+            found = model.test_altered(images, seed=args.seed, tested=bar.update)
+    told = (
+        f"{name} {' '.join(format(matrix.scores()['accuracy'], '.2%') for matrix in matrices)}"
+        for name, matrices in found.matrices.items()
+    )
+    print(f"{trial.id} on {dataset}, altered, OA: {'; '.join(told)}")
+    return True
 
 
 if __name__ == "__main__":

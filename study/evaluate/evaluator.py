@@ -4,12 +4,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from study.evaluate.evaluation import Evaluation, evaluations_of, write_evaluation
 from study.evaluate.images import LabelledImages
+from study.evaluate.robustness import Robustness, robustness_of, write_robustness
 from study.plan import RunRecord
 from study.provenance import code
 from study.storage import Storage, predictions_file
@@ -22,6 +24,8 @@ from wbc_model.inference.model_file import from_bytes
 from wbc_model.inference.model_info import FILE, ModelInfo
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.preparation.manifest import Entry
+from wbc_model.scoring.alterations import ALTERATIONS, STRENGTHS, altered
+from wbc_model.scoring.metrics import ConfusionMatrix
 from wbc_model.scoring.predictions import Predictions
 from wbc_model.training.predict import predict_known
 
@@ -84,7 +88,7 @@ class KeptModel:
             InputError: the model knows none of the images' classes.
         """
         began = time.perf_counter()
-        found = self._predict(images, tested)
+        found = self.predict(images, tested)
         if not len(found.ids):
             known = ", ".join(self.record.trial.config.dataset.classes)
             raise InputError(f"{images.dataset}: trial {self.record.trial.id} knows none of its classes, only {known}")
@@ -103,14 +107,47 @@ class KeptModel:
             validated_on=None if seen is None else seen["validation"],
             predictions=sha256(content),
             seconds=time.perf_counter() - began,
-            made=code() | {"device": torch.cuda.get_device_name() if self.device == "cuda" else "cpu"},
+            made=self._made(),
         )
         self.files.write(predictions_file(evaluation.dataset), content)
         write_evaluation(self.files, evaluation)
         write_card(self.files, self.record, self.info.calibration, manifest=self.manifest or ())
         return evaluation
 
-    def _predict(self, images: LabelledImages, tested: Callable[[int], object]) -> Predictions:
+    def altered_before(self, images: LabelledImages, *, seed: int) -> Robustness | None:
+        """The result of `test_altered` on the same images that its folder has, if any."""
+        found = robustness_of(self.files, images.dataset.name)
+        same = found and (found.model, found.images, found.seed) == (self.sha256, images.fingerprint, seed)
+        return found if same else None
+
+    def test_altered(self, images: LabelledImages, *, seed: int, tested: Callable[[int], object]) -> Robustness:
+        """Test the model on the images in every alteration and strength, and keep the result.
+
+        Args:
+            seed: of what is random in the alterations.
+            tested: is given the number of images of each chunk.
+        """
+
+        def matrix(name: str, strength: int) -> ConfusionMatrix:
+            worse = tuple(altered(each, name, strength, seed=seed) for each in images.sets)
+            return self.predict(replace(images, sets=worse), tested).matrix
+
+        found = Robustness(
+            dataset=images.dataset.name,
+            images=images.fingerprint,
+            model=self.sha256,
+            seed=seed,
+            matrices={name: tuple(matrix(name, strength) for strength in STRENGTHS) for name in ALTERATIONS},
+            made=self._made(),
+        )
+        write_robustness(self.files, found)
+        return found
+
+    def _made(self) -> dict[str, Any]:
+        return code() | {"device": torch.cuda.get_device_name() if self.device == "cuda" else "cpu"}
+
+    def predict(self, images: LabelledImages, tested: Callable[[int], object]) -> Predictions:
+        """What the model says of the images of classes that it knows."""
         classes, parts = self.record.trial.config.dataset.classes, []
         for chunk in (chunk for each in images.sets for chunk in _chunks(each)):
             parts.append(predict_known(self.network, chunk, classes=classes, device=self.device))

@@ -6,6 +6,7 @@ trials/<trial id>/record.json       written last: the trial is finished
                   predictions-<dataset>.npz    the same for another dataset's test images (test_on)
                   model.safetensors, model-card.md    the trained model, if it is kept, and what to know of it
                   evaluations/<dataset>.json          a test of the kept model on other images (study/evaluate/)
+                  robustness/<dataset>.json           ... on altered test images
                   gradcam.png       Grad-CAM of test images of each class, of two-branch models
                   checkpoint.pt     the state after the last epoch, while unfinished
                   error.json        why the last attempt failed, while unfinished

@@ -12,6 +12,7 @@ from upath import UPath
 from study.costs.model import FILE as COSTS
 from study.costs.model import Costs
 from study.evaluate.evaluation import check_evaluation, evaluation_files
+from study.evaluate.robustness import read_robustness, robustness_files
 from study.plan import RunRecord
 from study.storage.beside import check_file
 from study.storage.manifests import kept_manifest
@@ -127,6 +128,9 @@ def _finished(storage: Storage, files: TrialFiles, record: RunRecord) -> Iterato
     for file in evaluation_files(files):
         again = partial(keep, file, "study.evaluate tests the model again")
         yield from _fault(partial(check_evaluation, files, file), again)
+    for file in robustness_files(files):
+        again = partial(keep, file, "study.evaluate --altered tests the model again")
+        yield from _fault(partial(read_robustness, file), again)
     for name in ("checkpoint.pt", "error.json"):
         if (file := files.folder / name).exists():
             yield Fault(f"{file} is left over: the trial is finished", partial(remove, file))

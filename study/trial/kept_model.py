@@ -32,7 +32,8 @@ def keep(
     drafts = files.folder.glob(f".{FILE}.*")  # of attempts that were killed
     evaluations = list(files.folder.glob("evaluations/*.json"))
     predicted = [predictions_file(old.stem) for old in evaluations if old.stem not in found.tests]
-    for stale in (*drafts, *evaluations, *(files.folder / name for name in (FILE, CARD, *predicted))):
+    altered = files.folder.glob("robustness/*.json")
+    for stale in (*drafts, *evaluations, *altered, *(files.folder / name for name in (FILE, CARD, *predicted))):
         stale.unlink(missing_ok=True)
     if not wanted:
         return {}

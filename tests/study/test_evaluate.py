@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import analysis
+from analysis.__main__ import main as analyse
 from analysis.tables.notes import notes
 from search_spaces.paper import DATASETS
 from study.evaluate.__main__ import main
 from study.evaluate.evaluation import Evaluation, evaluations_of, write_evaluation
 from study.evaluate.evaluator import seen_images
+from study.evaluate.robustness import robustness_of
 from study.plan import RunRecord, Trial
 from study.settings import Settings
 from study.storage import Storage
@@ -27,6 +29,7 @@ from wbc_model.choices import CELLS
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.preparation.manifest import Entry
+from wbc_model.scoring.alterations import ALTERATIONS
 from wbc_model.scoring.metrics import ConfusionMatrix
 from wbc_model.synthetic import folders as drawn_data
 
@@ -116,6 +119,44 @@ def test_a_folder_is_tested_whole_and_what_the_model_has_seen_is_told(
         (ward / cell).rename(ward / f"{cell[::-1]}")
     assert main(words) == 2
     assert "knows none of its classes, only basophil, monocyte" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_altered_images_are_tested_once_and_fill_table_e8(
+    trials: list[Trial], settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    settings = replace(settings, tracking="disabled")
+    trial = finished(replace(trials[3].config, epochs=1), settings)
+    files, out = Storage(settings.storage).trial(trial.id), tmp_path / "out"
+    storage = ["--storage", settings.storage]
+    words = [trial.id, "--on", "lisc", "--altered", "--data", str(settings.data), "--cache", str(settings.cache)]
+    printed = ["robustness", "--tables", "11", "--datasets", "lisc", "--out", str(out), *storage]
+    assert analyse(printed) == 1
+    assert f"python -m study.evaluate {trial.id} --on lisc --altered" in capsys.readouterr().out
+    assert main([*words, *storage]) == 0
+    told, kept = capsys.readouterr().out, files.read("robustness/lisc.json")
+    assert main([*words, *storage]) == 0
+    assert (capsys.readouterr().out, files.read("robustness/lisc.json")) == (told, kept)
+    found = robustness_of(files, "lisc")
+    assert found
+    assert {name: len(each) for name, each in found.matrices.items()} == dict.fromkeys(ALTERATIONS, 3)
+    record = files.record()
+    assert record
+    assert {each.images for matrices in found.matrices.values() for each in matrices} == {record.test.images}
+    assert analyse(printed) == 1, "rows of other models are missing"
+    table = capsys.readouterr().out
+    means = [100 * np.mean([each.accuracy for each in matrices]) for matrices in found.matrices.values()]
+    assert " | ".join(f"{one:.2f}" for one in (100 * record.test.accuracy, *means)) in table
+    lines = (out / "robustness.csv").read_text().splitlines()
+    assert len(lines) == 1 + 15
+    assert main([*words, "--seed", "1", *storage]) == 0
+    assert files.read("robustness/lisc.json") != kept
+    content = files.read("robustness/lisc.json") or b""
+    files.write("robustness/lisc.json", content.replace(b'"seed": 1', b'"seed": 0'))
+    (fault,) = examine(Storage(settings.storage), lambda _: [])
+    assert "robustness/lisc.json" in fault.what
+    assert analyse(printed) == 1
+    assert "robustness/lisc.json" in capsys.readouterr().out
 
 
 def test_evaluations_are_in_the_card_damaged_ones_are_found_and_a_model_that_was_deleted_is_no_damage(tmp_path: Path):

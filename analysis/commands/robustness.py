@@ -1,0 +1,110 @@
+"""Print how robust the models are to altered images: `python -m analysis robustness` writes Table E8 and a CSV file."""
+
+import argparse
+import csv
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from analysis.arguments import add_arguments, parse
+from analysis.load import Study, load
+from analysis.output.own_columns import mean_sd, own_columns, write_and_print
+from analysis.tables.fill import Filled, Row
+from analysis.tables.layout import TableLayout
+from study.evaluate.robustness import Robustness, robustness_of
+from study.plan import RunRecord
+from study.storage import Storage
+from wbc_model.errors import Damaged, InputError, reports_input_errors
+from wbc_model.inference.model_info import FILE as MODEL
+from wbc_model.plain_text import printable
+from wbc_model.scoring.alterations import ALTERATIONS, BLUR, DARKEST, NOISE, QUALITY, STAIN
+
+NOTES = (
+    "OA in %, the mean over three strengths of each alteration, and over seeds; Unaltered is the ordinary test. The "
+    "same trained models are tested; none was trained for this.",
+    f"Blur: Gaussian, SD {', '.join(f'{sd:g}' for sd in BLUR)} pixels of 224; noise: Gaussian, SD "
+    f"{', '.join(f'{sd:g}' for sd in NOISE)} of 255; JPEG: quality {', '.join(map(str, QUALITY))}; light: falls across "
+    f"the image to {', '.join(f'{100 * share:g} %' for share in DARKEST)}; stain: absorbance of each colour up to "
+    f"{', '.join(f'{100 * share:g} %' for share in STAIN)} higher or lower.",
+)
+LINE = "table", "row", "trial", "alteration", "strength", "OA", "AF1"
+"""Of `robustness.csv`."""
+
+
+@reports_input_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the tables and print them; 0: every row has its numbers, 1: some have not, or runs could not be read."""
+    options = parse(parser(), argv)
+    out = options.pop("out")
+    study = load(**options | {"tables": options["tables"] or ["12"]})
+    if study.storage is None:
+        raise InputError("tests on altered images are kept in the study's storage: give it with --storage")
+    found, problems = _found(study)
+    out.mkdir(parents=True, exist_ok=True)
+    written = [write_and_print(_table(study, filled, found), out) for filled in study.tables]
+    with (out / "robustness.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([LINE, *(line for filled in study.tables for line in _lines(filled, found))])
+    for problem in problems:
+        print(printable(problem))
+    print(f"Written to {out.absolute()}: {', '.join([*written, 'robustness.csv'])}")
+    return 1 if problems or study.reading.problems or any(filled.missing for filled in study.tables) else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="python -m analysis robustness",
+        description="OA of the models of a table [12] on test images that are blurred, noisy, compressed, unevenly "
+        "lit and otherwise stained, as table E8, from `python -m study.evaluate all --on DATASET --altered`.",
+        epilog="exit status: 0 every row has its numbers, 1 some have none or runs were not read, 2 nothing printed",
+    )
+    add_arguments(described)
+    return described
+
+
+def _found(study: Study) -> tuple[dict[str, Robustness], list[str]]:
+    """By trial id, its tests on altered images of its own dataset; and which trials have none, and why."""
+    found, problems = {}, []
+    for run in {run.trial.id: run for filled in study.tables for row in filled.rows for run in row.runs}.values():
+        try:
+            found[run.trial.id] = _of(run, Storage(str(study.storage)))
+        except (Damaged, LookupError) as error:
+            problems.append(str(error.args[0]))
+    return found, problems
+
+
+def _of(run: RunRecord, storage: Storage) -> Robustness:
+    trial = run.trial
+    one = robustness_of(storage.trial(trial.id), trial.config.dataset.name)
+    if one is None or one.model != run.files.get(MODEL) or one.images != run.provenance.get("data"):
+        raise LookupError(
+            f"trial {trial.id} was not tested on altered images: "
+            f"python -m study.evaluate {trial.id} --on {trial.config.dataset.name} --altered --storage {storage.root}"
+        )
+    return one
+
+
+def _table(study: Study, filled: Filled, found: dict[str, Robustness]) -> TableLayout:
+    def texts(row: Row) -> list[str] | None:
+        if not row.runs or any(run.trial.id not in found for run in row.runs):
+            return None
+        plain = [100 * run.test.accuracy for run in row.runs]
+        columns = [[_mean(found[run.trial.id], name) for run in row.runs] for name in ALTERATIONS]
+        return [mean_sd(column, places=2) for column in (plain, *columns)]
+
+    heads = ["Unaltered", *(name[0].upper() + name[1:] for name in ALTERATIONS)]
+    title = "Robustness to altered images"
+    return own_columns(study, filled, number="E8", title=title, columns=heads, texts=texts, notes=NOTES)
+
+
+def _mean(found: Robustness, name: str) -> float:
+    """OA over the strengths of an alteration, in percent."""
+    return 100 * fmean(matrix.accuracy for matrix in found.matrices[name])
+
+
+def _lines(filled: Filled, found: dict[str, Robustness]) -> Iterator[tuple[object, ...]]:
+    for row in filled.rows:
+        for trial_id in (run.trial.id for run in row.runs if run.trial.id in found):
+            for name, matrices in found[trial_id].matrices.items():
+                for strength, matrix in enumerate(matrices, 1):
+                    scores = matrix.scores()
+                    yield (filled.table.number, filled.describe(row), trial_id, name, strength,
+                           f"{100 * scores['accuracy']:.4f}", f"{100 * scores['macro_f1']:.4f}")  # fmt: skip
