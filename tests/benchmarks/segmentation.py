@@ -91,7 +91,8 @@ def main() -> None:
     args = p.parse_args()
     cv2.setNumThreads(1)
     for photographs, boxes in zip(args.folders[::2], args.folders[1::2], strict=True):
-        files = sorted(photographs.glob("*.jp*g"))
+        if not (files := sorted(photographs.glob("*.jp*g"))):
+            p.error(f"{photographs} has no JPEG files")
         print(f"{photographs}: {len(files)} photographs")
         for change in CHANGES:
             recall, precision, seconds = measure(files, boxes, change=change)
