@@ -132,13 +132,14 @@ def look_for_room(trials: Iterable[Trial], settings: Settings) -> None:
         DataError: the cache has too little space for data that is not prepared yet.
     """
     from wbc_model.preparation.cache import files_of, open_if_prepared
-    from wbc_model.preparation.cache_folder import require_room
+    from wbc_model.preparation.cache_folder import most_bytes, require_room
 
     settings.cache.mkdir(parents=True, exist_ok=True)
     for spec in {config.data for trial in trials for config in trial.config.everywhere}:
         files = files_of(spec, data=settings.folder_of(spec.dataset))
         if open_if_prepared(spec, files, cache=settings.cache) is None:
-            require_room(settings.cache, images=len(files), image_size=spec.image_size, limit=settings.cache_limit)
+            need = most_bytes(len(files), image_size=spec.image_size)
+            require_room(settings.cache, need=need, limit=settings.cache_limit)
 
 
 def look_for_wandb(settings: Settings) -> None:

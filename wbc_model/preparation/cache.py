@@ -18,7 +18,7 @@ from wbc_model.datasets.spec import DataSpec
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import sha256_of, whole_folder
 from wbc_model.preparation.build import build
-from wbc_model.preparation.cache_folder import folder_name, require_room
+from wbc_model.preparation.cache_folder import folder_name, most_bytes, require_room
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.preparation.manifest import Entry, fingerprint_of, read_manifest
 from wbc_model.preparation.splits import SPLITS, Split
@@ -63,7 +63,7 @@ def prepare(
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
-                require_room(cache, images=len(samples), image_size=spec.image_size, limit=limit)
+                require_room(cache, need=most_bytes(len(samples), image_size=spec.image_size), limit=limit)
                 groups = _groups(spec, samples, data=data, cache=cache, workers=workers)
                 with whole_folder(folder) as draft:
                     build(spec, samples, draft, groups=groups, workers=workers)

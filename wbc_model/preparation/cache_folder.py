@@ -30,18 +30,22 @@ def folder_name(spec: DataSpec, samples: Sequence[ImageFile]) -> str:
     return f"{dataset}-{spec.image_size}-{key}"
 
 
-def require_room(cache: Path, *, images: int, image_size: int, limit: float | None) -> None:
-    """Check, before anything is written, that the cache may and can grow by what a dataset needs at most.
+def most_bytes(images: int, *, image_size: int) -> int:
+    """What the cache of a dataset takes at most: its arrays, as many copies, and the draft of all images."""
+    return 3 * images * image_size**2 * 3
 
-    That is three times its images: the arrays, as many copies, and the draft of all images.
+
+def require_room(cache: Path, *, need: int, limit: float | None) -> None:
+    """Check, before anything is written, that the cache may and can grow.
 
     Args:
-        limit: what all caches in the folder may take, in GB; None: what the disk has.
+        need: by how many bytes at most.
+        limit: what everything in the folder may take, in GB; None: what the disk has.
 
     Raises:
         DataError: the limit or the disk allows less.
     """
-    need, free = 3 * images * image_size**2 * 3, shutil.disk_usage(cache).free
+    free = shutil.disk_usage(cache).free
     held = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file()) if limit is not None else 0
     if limit is not None and held + need > limit * 1e9:
         raise DataError(
