@@ -98,7 +98,7 @@ def azure() -> Iterator[str]:
             UPath("az://study").mkdir(parents=True)
             yield "az://study"
     finally:
-        server.terminate()
+        server.kill()  # asked to end, it waits for its clients' idle connections
         server.wait()
         shutil.rmtree(folder)
 
