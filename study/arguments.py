@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   study/run.py --data ~/wbc --tables E6         ... trained on one dataset, tested on each of the four
   study/run.py --data ~/wbc --tables E7         ... newer networks from timm
   study/run.py --data ~/wbc --tables 11 --datasets bccd --set epochs=2 image_size=96
+  study/run.py --data s3://bucket/wbc           ... each machine copies what is new there to its cache
   study/run.py --dataset ~/cells                the compared models on your own folder of class folders
   study/run.py --data ~/wbc --doctor                              is every node of the cluster fit for it?
   study/run.py --data ~/wbc --calibrate --gpu-price 2.5           seconds and money, from a few steps of each model
@@ -59,7 +60,7 @@ def _what(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help=f"only rows on these: {names}"
     )
-    group.add_argument("--dataset", nargs="+", default=[], metavar="[NAME=]DIR",
+    group.add_argument("--dataset", nargs="+", default=[], metavar="[NAME=]DIR|URL",
                        help="your own datasets: each a folder of class folders, or its .toml")  # fmt: skip
     group.add_argument(
         "--seeds", nargs="+", type=_seed, default=[0], metavar="N", help="train each config once per seed (0)"
@@ -99,16 +100,14 @@ def _instead(group: argparse._ArgumentGroup) -> None:
 
 
 def _where(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--data", type=user_path, metavar="DIR", help="folder of the published datasets (data)")
-    group.add_argument(
-        "--weights", type=user_path, metavar="DIR", help="folder of pre-trained weights (default: the hub)"
-    )
+    group.add_argument("--data", metavar="DIR|URL", help="folder of the published datasets (data)")
+    group.add_argument("--weights", metavar="DIR|URL", help="folder of pre-trained weights (default: the hub)")
     add_storage(group, default=None, help="folder or URL of the results (runs; runs/rehearsal for a rehearsal)")
     group.add_argument(
         "--cache",
         type=user_path,
         metavar="DIR",
-        help="folder of prepared images on each machine (wbc-study in XDG_CACHE_HOME or ~/.cache)",
+        help="folder of prepared images and copies on each machine (wbc-study in XDG_CACHE_HOME or ~/.cache)",
     )
     group.add_argument("--cache-limit", type=float, metavar="GB", help="maximum size of the cache (its disk)")
     group.add_argument("--cpus", type=float, default=1, metavar="N", help="CPU cores per trial (1)")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import torch
 from filelock import FileLock
@@ -24,24 +25,24 @@ def set_up(trials: Iterable[Trial], settings: Settings) -> None:
 
     Of several launches in one storage one does it, and the others wait for it.
     """
-    settings.data.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(settings.data.with_name(".rehearsal.lock")):
-        _make_missing(list(trials), settings)
+    data, weights = Path(settings.data), Path(settings.weights or "")
+    data.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(data.with_name(".rehearsal.lock")):
+        _make_missing(list(trials), data=data, weights=weights)
 
 
-def _make_missing(trials: Sequence[Trial], settings: Settings) -> None:
+def _make_missing(trials: Sequence[Trial], *, data: Path, weights: Path) -> None:
     drawn = any(trial.config.images is ImageSource.DRAWN for trial in trials)
-    if drawn and not settings.data.exists():
-        print(f"rehearsal: drawing four datasets in {settings.data}", file=sys.stderr, flush=True)
-        with whole_folder(settings.data) as draft:
+    if drawn and not data.exists():
+        print(f"rehearsal: drawing four datasets in {data}", file=sys.stderr, flush=True)
+        with whole_folder(data) as draft:
             write(draft, datasets=DATASETS, share=SHARE, side=SIDE, seed=SEED)
-    assert settings.weights is not None
     torch.set_num_threads(1)  # networks this small are slower with more
     used = (pair for trial in trials for pair in trunks_of(trial.config).values())
     files = {spec.file_stem: spec for spec, init in used if init is Init.IMAGENET}
     for stem, spec in files.items():
-        if not list(settings.weights.glob(f"{stem}.safetensors")):
+        if not list(weights.glob(f"{stem}.safetensors")):
             print(
                 f"rehearsal: training {stem} on drawn textures, as its pre-trained weights", file=sys.stderr, flush=True
             )
-            pretrain(spec, settings.weights, seed=SEED)
+            pretrain(spec, weights, seed=SEED)

@@ -15,11 +15,11 @@ from study.costs.model import Costs
 from study.costs.report import estimate, show
 from study.plan import Trial, plan, remaining
 from study.provenance import ROOT
-from study.settings import LaunchOptions, Settings, settings_for
+from study.settings import LaunchOptions, Settings, own_datasets, settings_for
 from study.storage import Storage
 from wbc_model.datasets.dataset import BUILT_IN, DataError
-from wbc_model.datasets.declare import all_of
 from wbc_model.errors import InputError, reports_input_errors
+from wbc_model.preparation.cache_folder import default_cache
 
 WHERE_DATA_IS = "Point --data at the folder of the datasets; --rehearse needs none."
 
@@ -32,16 +32,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.search == "?":
         return _list_searches()
     overrides = effective(_usual(rehearse=args.rehearse, own=args.dataset) | parse_overrides(args.overrides))
-    own = all_of(args.dataset)
+    cache = (args.cache or default_cache()).absolute()
+    own = own_datasets(args.dataset, cache=cache, limit=args.cache_limit)
     settings = settings_for(
-        rehearse=args.rehearse, storage=args.storage, data=args.data, weights=args.weights, cache=args.cache,
-        own=tuple((dataset.name, folder) for dataset, folder in own.items() if folder), cache_limit=args.cache_limit,
+        rehearse=args.rehearse, storage=args.storage, data=args.data, weights=args.weights, cache=cache,
+        own=tuple((dataset.name, at) for dataset, at in own.items() if at), cache_limit=args.cache_limit,
         project=args.project, entity=args.entity, cpus=args.cpus, gpus=args.gpus, eager=args.eager,
         keep_weights=args.keep_weights,
     )  # fmt: skip
     options = LaunchOptions(rehearse=args.rehearse, budget_hours=args.budget, rerun_stale=args.rerun_stale,
                             leave_out_unfit=args.leave_out_unfit, quiet=args.quiet)  # fmt: skip
-    if args.data and not args.data.is_dir() and not args.doctor:  # which reports it of each node
+    if args.data and not args.doctor and isinstance(settings.data, Path) and not settings.data.is_dir():
         raise InputError(f"--data {args.data}: no such folder\n{WHERE_DATA_IS}")
     if args.search:
         return _search(args.search, settings, options, samples=args.samples, seed=args.seeds[0], overrides=overrides,

@@ -1,18 +1,19 @@
 """Where and with what resources a study runs, but not what is trained: settings change no id. No torch, no ray."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from study.plan import Trial
-from study.storage import place
+from study.storage import local_copy, place
 from wbc_model.choices import Trunks
 from wbc_model.datasets.dataset import Dataset
-from wbc_model.datasets.declare import folder_of
+from wbc_model.datasets.declare import all_of, folder_of
 from wbc_model.errors import InputError, validating
-from wbc_model.preparation.cache_folder import default_cache
 
 
 def _accepted(name: str) -> str:
@@ -33,6 +34,13 @@ def _whole(gpus: float) -> float:
     return gpus
 
 
+def _folder_or_url(given: Path | str) -> Path | str:
+    return given if "://" in str(given) else Path(given)
+
+
+Place = Annotated[Path | str, BeforeValidator(_folder_or_url)]
+"""A folder, which each machine has at this path, or the URL of one in a store, which each machine copies to its cache.
+"""
 WandbName = Annotated[str, AfterValidator(_accepted)]
 """The name of a project or an entity."""
 Tracking = Literal["online", "offline", "disabled"]
@@ -43,17 +51,17 @@ KeepWeights = Literal["all", "proposed", "none"]
 class Settings:
     """Settings of a launch. They are sent to every node as JSON and hold no secret."""
 
-    data: Path
+    data: Place
     """Folder of the paper's datasets."""
-    own: tuple[tuple[str, Path], ...] = ()
+    own: tuple[tuple[str, Place], ...] = ()
     """The user's own datasets: name, and where it lies, as its folder or the declaration in it (`.toml`)."""
     storage: str
     """Folder or URL of records, epoch logs, checkpoints and W&B files."""
     cache: Path
-    """Node-local folder of prepared images."""
+    """Node-local folder of prepared images, and of copies of what is given by URL."""
     cache_limit: Annotated[float, Field(gt=0)] | None = None
     """Maximum size of the cache in GB; None: what the disk has."""
-    weights: Path | None = None
+    weights: Place | None = None
     """Folder of pre-trained weights; None: they are downloaded from the Hugging Face hub."""
     project: WandbName = "wbc-study"
     entity: WandbName | None = None
@@ -78,8 +86,24 @@ class Settings:
         return kept and not self.search
 
     def folder_of(self, dataset: Dataset) -> Path:
-        """The folder below which a dataset is found."""
-        return folder_of(dict(self.own).get(dataset.name), data=self.data)
+        """The folder on this machine below which a dataset is found; what is given by URL is copied first."""
+        return folder_of(self.declared(dataset) or self._here(self.data), data=None)
+
+    def declared(self, dataset: Dataset) -> Path | None:
+        """Where one of the user's own datasets lies on this machine; None for the paper's."""
+        own = dict(self.own).get(dataset.name)
+        return self._here(own) if own else None
+
+    def weights_folder(self) -> Path | None:
+        """The folder of pre-trained weights on this machine; None: the hub."""
+        return self._here(self.weights) if self.weights else None
+
+    def urls(self) -> list[str]:
+        """What is to be copied to each machine."""
+        return [each for each in (self.data, self.weights, *dict(self.own).values()) if isinstance(each, str)]
+
+    def _here(self, given: Path | str) -> Path:
+        return local_copy(given, cache=self.cache, limit=self.cache_limit)
 
     def to_json(self) -> dict[str, Any]:
         return _SETTINGS.dump_python(self, mode="json")
@@ -107,8 +131,25 @@ class LaunchOptions:
 _SETTINGS: TypeAdapter[Settings] = TypeAdapter(Settings)
 
 
+def own_datasets(given: Sequence[str], *, cache: Path, limit: float | None) -> dict[Dataset, Path | str | None]:
+    """What several `--dataset` name, as `all_of`. Those with a URL are copied first, to read what they declare.
+
+    Raises:
+        InputError: a folder is missing or cannot be copied, its declaration is wrong, or two have one name.
+    """
+    urls: dict[Path | None, str] = {}
+    words = []
+    for word in given:
+        if named := re.fullmatch(r"([^/=]*=)?(\w+://.+)", word):
+            folder = local_copy(named[2], cache=cache, limit=limit)
+            urls[folder] = named[2]
+            word = f"{named[1] or ''}{folder}"
+        words.append(word)
+    return {dataset: urls.get(path, path) for dataset, path in all_of(words).items()}
+
+
 def settings_for(
-    *, rehearse: bool, storage: str | None, data: Path | None, weights: Path | None, cache: Path | None, **others: Any
+    *, rehearse: bool, storage: str | None, data: str | None, weights: str | None, cache: Path, **others: Any
 ) -> Settings:
     """The settings that a command line asks for. A rehearsal keeps its data and weights in its storage.
 
@@ -125,9 +166,9 @@ def settings_for(
         raise InputError(f"--rehearse keeps its data in its storage and needs a folder, got {storage}")
     with validating():
         return Settings(
-            data=Path(kept) / "data" if rehearse else (data or Path("data")).absolute(),
-            weights=Path(kept) / "weights" if rehearse else weights and weights.absolute(),
-            cache=(cache or default_cache()).absolute(),
+            data=f"{kept}/data" if rehearse else place(data or "data"),
+            weights=f"{kept}/weights" if rehearse else weights and place(weights),
+            cache=cache,
             storage=kept,
             **others,
         )

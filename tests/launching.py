@@ -52,8 +52,8 @@ class Place:
     """A folder with a study's storage, and how to launch it."""
 
     folder: Path
-    data: Path
-    weights: Path
+    data: Path | str
+    weights: Path | str
     cache: Path
     storage_at: Path | None = None
     rules: list[dict[str, Any]] = field(default_factory=list)

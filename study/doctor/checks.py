@@ -39,7 +39,10 @@ PROBE = "import json, torch; print(json.dumps([torch.cuda.mem_get_info(i) for i 
 
 SET_UP = "run cluster/setup.sh on it to install the pinned packages, and `ray up` to copy the program"
 SHARE = "--storage needs a folder that all nodes share and may write to, or a URL (s3://, gs://, az://)"
-SAME_DATA = "--data and --weights need the same files on every node: mount one folder on all, or copy it again"
+SAME_DATA = (
+    "--data and --weights need the same files on every node: mount one folder on all, copy it again, or give the "
+    "URL of a store (s3://, gs://, az://)"
+)
 GPU = "see `nvidia-smi` on it: install the driver, end processes that use its memory, or start Ray with --num-gpus"
 
 
@@ -86,7 +89,7 @@ def look_at_data(trials: Iterable[Trial], settings: Settings, compared: dict[str
         DataError: a dataset is missing.
     """
     for dataset in sorted({dataset for trial in trials for dataset in trial.config.tested}, key=str):
-        if declared := dict(settings.own).get(dataset.name):
+        if declared := settings.declared(dataset):
             _compare_declarations(dataset, declared)
         compared[f"data of {dataset}"] = _digest(dataset, settings.folder_of(dataset))
 

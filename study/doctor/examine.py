@@ -1,6 +1,7 @@
 """Is every node fit for a study? No ray.
 
-Every node runs `examine`, then `check_shared_storage`; the launcher compares their answers in `judge`.
+Every node runs `copy_inputs` (if data or weights are given by URL), `examine`, then `check_shared_storage`; the
+launcher compares their answers in `judge`.
 """
 
 import os
@@ -30,7 +31,7 @@ from study.doctor.checks import (
 )
 from study.plan import Trial
 from study.settings import Settings
-from study.storage import Storage
+from study.storage import Storage, local_copy
 from study.temporary import require_temporary_space
 from study.trial.leases import SILENT
 
@@ -67,6 +68,13 @@ def request(trials: Iterable[Trial], settings: Settings, environment: dict[str, 
         "environment": environment,
         "share": share,
     }
+
+
+def copy_inputs(settings_json: dict[str, Any]) -> None:
+    """Copy to the node it runs on what is given by URL. `examine` does so too, but has to answer soon."""
+    settings = Settings.from_json(settings_json)
+    for url in settings.urls():
+        local_copy(url, cache=settings.cache, limit=settings.cache_limit)
 
 
 def examine(asked: Mapping[str, Any], *, address: str, gpus: int) -> dict[str, Any]:

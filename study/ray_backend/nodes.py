@@ -1,7 +1,9 @@
 """Examine every node of the cluster at once."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +11,16 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from study.doctor.checks import Finding
-from study.doctor.examine import Facts, check_shared_storage, examine, judge, request
+from study.doctor.examine import Facts, check_shared_storage, copy_inputs, examine, judge, request
 from study.plan import Trial
 from study.settings import Settings
 from study.tracking.wandb_run import environment
+from wbc_model.errors import InputError
 
 TIMEOUT = 180
 """Seconds that a node has to answer: its first import of torch from a network folder is slow."""
+LONGEST_COPY = 24 * 3600
+"""Seconds that a node has to copy what is given by URL."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def nodes() -> list[Node]:
 
 
 def examined(trials: Iterable[Trial], settings: Settings, *, share: float) -> list[Checkup]:
-    """Examine every node, which takes seconds; see `study.doctor`.
+    """Examine every node, which takes seconds, once each has copied what is given by URL; see `study.doctor`.
 
     Args:
         share: the fraction of a GPU's memory that the largest trial takes; 0 if unknown.
@@ -74,6 +79,11 @@ def examined(trials: Iterable[Trial], settings: Settings, *, share: float) -> li
     every = nodes()
     here = next(node.address for node in every if node.id == ray.get_runtime_context().get_node_id())
     idle = ray.available_resources().get("GPU", 0) == ray.cluster_resources().get("GPU", 0)
+    if urls := settings.urls():
+        with suppress(InputError, OSError):  # here with progress; what fails is found when the node is examined
+            copy_inputs(settings.to_json())
+        print(f"doctor: every node copies what it lacks of {', '.join(urls)}", file=sys.stderr, flush=True)
+        _ask(every, copy_inputs, lambda _: {"settings_json": settings.to_json()}, seconds=LONGEST_COPY)
     asked = request(trials, settings, environment(settings), share if idle else 0)
     facts = _ask(every, examine, lambda node: {"asked": asked, "address": node.address, "gpus": int(node.gpus)})
     examined = [node for node in every if not facts[node].error]
@@ -92,8 +102,9 @@ def examined(trials: Iterable[Trial], settings: Settings, *, share: float) -> li
 
 
 def _ask(
-    nodes: Sequence[Node], work: Callable[..., Any], arguments: Callable[[Node], dict[str, Any]]
-) -> dict[Node, Answer]:
+    nodes: Sequence[Node], work: Callable[..., Any], arguments: Callable[[Node], dict[str, Any]], *,
+    seconds: float = TIMEOUT,
+) -> dict[Node, Answer]:  # fmt: skip
     """Run `work` on every node, even if its resources are in use."""
     asked, waiting, answers = time.time(), {}, {}
     for node in nodes:
@@ -101,9 +112,9 @@ def _ask(
         task = ray.remote(work).options(num_cpus=0, max_retries=0, scheduling_strategy=place)
         waiting[task.remote(**arguments(node))] = node
     while waiting:
-        done, _ = ray.wait(list(waiting), timeout=max(0.0, asked + TIMEOUT - time.time()))
+        done, _ = ray.wait(list(waiting), timeout=max(0.0, asked + seconds - time.time()))
         for reference in done or list(waiting):
-            node, value, error = waiting.pop(reference), None, f"no answer in {TIMEOUT} s"
+            node, value, error = waiting.pop(reference), None, f"no answer in {seconds} s"
             try:
                 value, error = (ray.get(reference), "") if done else (value, error)
             except Exception as failure:  # the node is lost, or cannot even import the doctor

@@ -22,6 +22,7 @@ plan.json, costs.json               the trials of the latest launch; what trials
 weights.json                        the commit of each repository on the hub that pre-trained weights are taken from
 """
 
+from study.storage.copies import local_copy
 from study.storage.paths import check_creates_once, create, place, root_of, set_aside, write
 from study.storage.plans import read_plan, write_plan
 from study.storage.trials import PRUNED, Storage, TrialFiles, manifest_file, predictions_file
@@ -32,6 +33,7 @@ __all__ = [
     "TrialFiles",
     "check_creates_once",
     "create",
+    "local_copy",
     "manifest_file",
     "place",
     "predictions_file",

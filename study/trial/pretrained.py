@@ -30,7 +30,7 @@ def check_networks(configs: Iterable[TrialConfig], settings: Settings) -> None:
 
 def weights_source(settings: Settings) -> Source:
     """Where trials get pre-trained weights: the folder of `--weights`, or the hub at the commits in storage."""
-    return settings.weights or Hub(_revisions(Storage(settings.storage)))
+    return settings.weights_folder() or Hub(_revisions(Storage(settings.storage)))
 
 
 def weights_of(config: TrialConfig, settings: Settings) -> dict[str, dict[str, str]]:

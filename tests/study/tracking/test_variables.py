@@ -66,7 +66,7 @@ def test_what_the_client_refuses_is_told_without_the_key(name: str, value: str, 
 def test_names_that_wandb_refuses_are_told_at_once(field: str, project: str):
     names = {"project": "p", "entity": None} | {field: project}
     with pytest.raises(InputError, match=f"{field}=.*: W&B accepts 1 to 128 printable characters, but none of"):
-        settings_for(rehearse=False, storage=None, data=None, weights=None, cache=None, **names)
+        settings_for(rehearse=False, storage=None, data=None, weights=None, cache=Path("cache"), **names)
 
 
 def test_a_project_in_the_environment_is_told_by_reconcile(monkeypatch: pytest.MonkeyPatch, capsys, tmp_path: Path):
