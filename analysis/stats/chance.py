@@ -51,13 +51,28 @@ class Chance:
         return known * self.model.scatter + (1 - known) * np.diag(np.diag(self.model.scatter))
 
     @cached_property
+    def _own(self) -> np.ndarray:
+        """The variance of each row over its seeds, as a multiple of the true one (DRAWS, rows, scores); 0 for one."""
+        rows, names = len(self.model.seeds), self.model.names
+        if np.isinf(self.model.error_df):
+            return np.zeros((DRAWS, rows, len(names)))
+        df, variances = self.model.seeds - 1, np.maximum(np.diag(self._covariance), 1e-18)
+        squares = _normal(self._covariance, DRAWS * df.sum(), seed=self.seed + 2).reshape(DRAWS, df.sum(), -1) ** 2
+        of_rows = np.split(squares, df.cumsum()[:-1], axis=1)
+        return np.stack([one.sum(1) / max(n, 1) for one, n in zip(of_rows, df, strict=True)], axis=1) / variances
+
+    @cached_property
     def _ratio(self) -> np.ndarray:
-        """The estimated variance over seeds as a multiple of the true one (DRAWS, scores)."""
+        """The pooled variance over seeds as a multiple of the true one (DRAWS, scores)."""
         if np.isinf(self.model.error_df):
             return np.ones((DRAWS, len(self.model.names)))
-        df, variances = self.model.df, np.maximum(np.diag(self._covariance), 1e-18)
-        drawn = _normal(self._covariance, DRAWS * df, seed=self.seed + 2).reshape(DRAWS, df, -1)
-        return np.maximum((drawn**2).mean(1), 1e-18) / variances
+        df = self.model.seeds - 1
+        return np.maximum((self._own * df[:, None]).sum(1) / df.sum(), 1e-18)
+
+    def _estimated(self, i: int, j: int) -> np.ndarray:
+        """The variance over seeds of a difference as tables estimate it (DRAWS, scores), if they pool the model's."""
+        unit = np.diag(self._covariance) / self._ratio
+        return self.model.over_seeds(i, j, own=(unit * self._own[:, i], unit * self._own[:, j]))
 
     @cached_property
     def _errors(self) -> np.ndarray:
@@ -66,7 +81,7 @@ class Chance:
 
     def deviates(self, i: int, j: int) -> np.ndarray:
         """Differences between two equally good rows, as normal deviates (DRAWS, scores)."""
-        images, seeds = self.model.over_images(i, j), self.model.over_seeds(i, j)
+        images, seeds = self.model.over_images(i, j), self._estimated(i, j)
         drawn = np.abs(self._errors[:, i] - self._errors[:, j]) / np.sqrt(images + seeds)
         return normal(drawn, freedom(images, seeds, self.model.error_df)).astype(np.float32)
 
@@ -81,7 +96,7 @@ class Chance:
         errors, weight = self._over_images + self._over_seeds, self.model.weight
         for j in group:
             if j != i:
-                images, seeds = self.model.over_images(i, j), self.model.over_seeds(i, j) * self._ratio
+                images, seeds = self.model.over_images(i, j), self._estimated(i, j) * self._ratio
                 limit = student(critical, freedom(images, seeds, self.model.error_df))
                 few = limit**2 >= weight  # not even a difference of 1 is significant
                 reach = limit * np.sqrt((images + seeds) / np.where(few, np.nan, 1 - limit**2 / weight))

@@ -101,9 +101,26 @@ class Model:
         apart = np.diagonal(self.interaction[i] + self.interaction[j])
         return np.maximum(found - apart, 0) + self.weight**-2.0
 
-    def over_seeds(self, i: int, j: int) -> np.ndarray:
-        """Variance over seeds of the difference of two rows (scores,)."""
+    def over_seeds(self, i: int, j: int, *, own: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+        """Variance over seeds of the difference of two rows (scores,): the pooled one, or their own if it is larger.
+
+        Else a method that varies more over seeds than the others would be called worse too often.
+
+        Args:
+            own: variances of the two rows (..., scores), in place of those of their scores.
+        """
+        first, second = own or (self._own[i], self._own[j])
+        return np.maximum(self.pooled(i, j), first / self.seeds[i] + second / self.seeds[j])
+
+    def pooled(self, i: int, j: int) -> np.ndarray:
+        """The same by the variance that is pooled over the rows (scores,)."""
         return np.diag(self.scatter) * (1 / self.seeds[i] + 1 / self.seeds[j])
+
+    @cached_property
+    def _own(self) -> np.ndarray:
+        """The variance of each row's scores over its seeds (rows, scores); 0 for one seed, or if only images vary."""
+        counted = 0.0 if self.fixed else 1.0
+        return np.array([counted * ((one - one.mean(0)) ** 2).sum(0) / max(len(one) - 1, 1) for one in self._each])
 
     def difference(self, i: int, j: int, name: str) -> tuple[float, Error]:
         """Row i minus row j, in [-1, 1], and its error."""

@@ -45,6 +45,10 @@ class StudiesModel(Model):
         first = [np.concatenate([one, after], axis=-1) for one in means[: self.pairs]]
         return np.array([*first, *(np.concatenate([before, one], axis=-1) for one in means[self.pairs :])])
 
+    def over_seeds(self, i: int, j: int, *, own: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:  # noqa: ARG002
+        """By the pooled variance: `difference` has another rule for pairs that vary more."""
+        return self.pooled(i, j)
+
     def difference(self, i: int, j: int, name: str) -> tuple[float, Error]:
         value, error = super().difference(i, j, name)
         if self.fixed or not self.df:

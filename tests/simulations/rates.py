@@ -39,7 +39,7 @@ def rows(n: int) -> Table:
     return replace(TABLES[0], rows=configs)
 
 
-def table_of(world: World, errors: np.ndarray, *, seeds: int, sd: float) -> ComparedTable:
+def table_of(world: World, errors: np.ndarray, *, seeds: int, sd: float | np.ndarray) -> ComparedTable:
     """A compared table whose rows have these error rates (rows, classes); sd is in percentage points."""
     table = rows(len(errors))
     called = world.called(errors, seeds=seeds, sd=sd / 100)
@@ -100,6 +100,15 @@ def false_calls(
                 yield f"equal rows: {k} rows, {s} seeds, SD {sd}: {_shares(found)}"
 
 
+def uneven(n: int, seeds: Sequence[int] = (2, 3, 5)) -> Lines:
+    """Eight equal rows, of which some vary five times as much over seeds as the others: as `false_calls`."""
+    for s in seeds:
+        for wild in (1, 4):
+            sd = np.array([0.2] * (8 - wild) + [1.0] * wild)
+            tables = [called_worse(World.of(LDWBC, seed=i), equal(8), seeds=s, sd=sd) for i in range(n)]
+            yield f"{wild} of 8 rows vary more: {s} seeds: {_shares([[one.any(), one[:, 0].any()] for one in tables])}"
+
+
 def images_as_a_sample(n: int, seeds: Sequence[int] = (10, 30)) -> Lines:
     """Two equal rows and many seeds: how often p < 5 % for the one comparison of OA."""
     for s in seeds:
@@ -130,7 +139,7 @@ def _found(points: float, *, seed: int, seeds: int, rows: int, sd: float) -> lis
     return [(first := called_worse(world, errors, seeds=seeds, sd=sd)[0]).any(), first[0]]
 
 
-def called_worse(world: World, errors: np.ndarray, *, seeds: int, sd: float) -> np.ndarray:
+def called_worse(world: World, errors: np.ndarray, *, seeds: int, sd: float | np.ndarray) -> np.ndarray:
     """Which cells a table calls worse than the best of their column (rows, scores); as `table_of`, without records."""
     if seeds == 1:
         table = table_of(world, errors, seeds=1, sd=sd).filled
@@ -181,7 +190,7 @@ def all_right(_: int) -> Lines:
     yield f"7 of 7 right, 3 seeds: over images [{line['over images low']:.2f}, {line['over images high']:.2f}]"
 
 
-OF_TABLES = (article, all_right, false_calls, power, noted_power, images_as_a_sample)
+OF_TABLES = (article, all_right, false_calls, uneven, power, noted_power, images_as_a_sample)
 PARTS: dict[str, Callable[[int], Lines]] = {part.__name__: part for part in (*OF_TABLES, equal_studies, worse_studies)}
 
 

@@ -36,14 +36,24 @@ def test_unpaired_rows_of_equal_images_vary_more_than_paired_ones():
     assert unpaired[1].images > 4 * paired[1].images
 
 
+A = images([0] * 500 + [1] * 500, "a")
+
+
+def row(*wrong: int) -> np.ndarray:
+    """The calls of seeds that err on so many of the first images."""
+    return np.stack([np.where(np.arange(1000) < n, 1, A.truth) for n in wrong])
+
+
+def test_rows_that_vary_more_than_others_have_their_own_variance_over_seeds():
+    model = Model(A, [row(50, 52, 51), row(51, 49, 50), row(51, 50, 49), row(20, 60, 100)], ["accuracy"])
+    pooled = (3 * 1.0**2 + 40.0**2) / 4 / 1000**2 * 2 / 3
+    assert model.over_seeds(0, 1) == pytest.approx(pooled)
+    assert model.over_seeds(0, 3) == model.over_seeds(3, 0) == pytest.approx((1.0**2 + 40.0**2) / 1000**2 / 3)
+
+
 def test_a_pair_that_varies_more_than_others_has_its_own_variance_over_seeds():
-    a = images([0] * 500 + [1] * 500, "a")
-
-    def row(*wrong: int) -> np.ndarray:
-        return np.stack([np.where(np.arange(1000) < n, 1, a.truth) for n in wrong])
-
     calm, wild = [row(50, 52, 51), row(51, 49, 50)], [row(50, 90, 130), row(60, 20, 100)]
-    model = StudiesModel(a, [calm[0], calm[0], wild[0], calm[1], calm[1], wild[1]], ["accuracy"], others=a)
+    model = StudiesModel(A, [calm[0], calm[0], wild[0], calm[1], calm[1], wild[1]], ["accuracy"], others=A)
     own = (40.0**2 * 2 + 40.0**2 * 2) / 4 / 1000**2 * 2 / 3
     assert model.difference(5, 2, "accuracy")[1].seeds == pytest.approx(own)
     assert model.difference(4, 1, "accuracy")[1].seeds < own / 2
