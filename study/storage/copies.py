@@ -55,7 +55,7 @@ def local_copy(place: Path | str, *, cache: Path, limit: float | None = None) ->
     if isinstance(place, Path):
         return place
     root = root_of(place)
-    home = cache / "copies" / sha256(str(root).encode())[:12]
+    home = cache / "copies" / sha256(str(root).rstrip("/").encode())[:12]
     folder = home / PurePosixPath(root.path).name
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "lock"):
