@@ -12,7 +12,7 @@ from analysis.runs.reading import Reading
 from analysis.stats.compare import Labels
 from analysis.stats.laboratory import Detection, detection
 from analysis.tables.fill import Filled, Row
-from wbc_model.inference.calibration import BINS
+from wbc_model.inference.calibration import BINS, bins_of
 from wbc_model.scoring.predictions import Predictions
 
 FEW = 10
@@ -61,7 +61,7 @@ def _bins(seeds: Sequence[Predictions]) -> tuple[np.ndarray, np.ndarray]:
     """Mean probability of the calls and share of right ones, in percent, of each bin that has enough images."""
     sure = np.concatenate([one.probabilities.max(1) for one in seeds])
     right = np.concatenate([one.called == one.truth for one in seeds])
-    bins = np.minimum((sure * BINS).astype(int), BINS - 1)
+    bins = bins_of(sure)
     size, total, hits = (np.bincount(bins, weights=each, minlength=BINS) for each in (np.ones_like(sure), sure, right))
     enough = size >= FEW
     return 100 * total[enough] / size[enough], 100 * hits[enough] / size[enough]

@@ -4,7 +4,7 @@ trials/<trial id>/evaluations/<dataset>.json    an `Evaluation`
                   predictions-<dataset>.npz     what the model predicted
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -15,6 +15,8 @@ from study.storage.paths import is_set_aside
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import sealed, sha256, unsealed
 from wbc_model.scoring.metrics import ConfusionMatrix
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ def evaluations_of(files: TrialFiles) -> dict[str, Evaluation]:
 
 def evaluation_files(files: TrialFiles) -> list[UPath]:
     """The files of a trial's evaluations, without those that were set aside."""
-    return sorted(file for file in files.folder.glob("evaluations/*.json") if not is_set_aside(file.name))
+    return sealed_files(files, "evaluations")
 
 
 def read_evaluation(file: UPath) -> Evaluation:
@@ -82,9 +84,7 @@ def read_evaluation(file: UPath) -> Evaluation:
     Raises:
         Damaged: it is not what was written.
     """
-    value = unsealed(file.read_bytes(), where=file)
-    with decoding(file):
-        return _EVALUATION.validate_python(value)
+    return read_sealed(file, _EVALUATION)
 
 
 def check_evaluation(files: TrialFiles, file: UPath) -> None:
@@ -102,6 +102,22 @@ def write_evaluation(files: TrialFiles, evaluation: Evaluation) -> None:
     """Keep an evaluation, in place of an earlier one on the same dataset."""
     content = sealed(_EVALUATION.dump_python(evaluation, mode="json"))
     files.write(f"evaluations/{evaluation.dataset}.json", content)
+
+
+def sealed_files(files: TrialFiles, folder: str) -> list[UPath]:
+    """The JSON files in a folder of a trial's, without those that were set aside."""
+    return sorted(file for file in files.folder.glob(f"{folder}/*.json") if not is_set_aside(file.name))
+
+
+def read_sealed(file: UPath, kind: TypeAdapter[T]) -> T:
+    """The value in a sealed JSON file.
+
+    Raises:
+        Damaged: it is not what was written.
+    """
+    value = unsealed(file.read_bytes(), where=file)
+    with decoding(file):
+        return kind.validate_python(value)
 
 
 _EVALUATION: TypeAdapter[Evaluation] = TypeAdapter(Evaluation)

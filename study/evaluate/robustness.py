@@ -10,10 +10,9 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 from upath import UPath
 
+from study.evaluate.evaluation import read_sealed, sealed_files
 from study.storage import TrialFiles
-from study.storage.paths import is_set_aside
-from wbc_model.errors import decoding
-from wbc_model.files import sealed, unsealed
+from wbc_model.files import sealed
 from wbc_model.scoring.metrics import ConfusionMatrix
 
 
@@ -37,7 +36,7 @@ class Robustness:
 
 def robustness_files(files: TrialFiles) -> list[UPath]:
     """Those of a trial, without those that were set aside."""
-    return sorted(file for file in files.folder.glob("robustness/*.json") if not is_set_aside(file.name))
+    return sealed_files(files, "robustness")
 
 
 def robustness_of(files: TrialFiles, dataset: str) -> Robustness | None:
@@ -55,9 +54,7 @@ def read_robustness(file: UPath) -> Robustness:
     Raises:
         Damaged: it is not what was written.
     """
-    value = unsealed(file.read_bytes(), where=file)
-    with decoding(file):
-        return _ROBUSTNESS.validate_python(value)
+    return read_sealed(file, _ROBUSTNESS)
 
 
 def write_robustness(files: TrialFiles, found: Robustness) -> None:

@@ -75,9 +75,14 @@ def choose_threshold(calibrated: Probabilities, truth: Labels) -> float:
 def calibration_error(probabilities: Probabilities, truth: Labels) -> float:
     """Expected calibration error: how far confidence is from accuracy, on average over bins of equal width (ECE)."""
     sureness, right = probabilities.max(1), probabilities.argmax(1) == truth
-    bins = np.minimum((sureness * BINS).astype(int), BINS - 1)
+    bins = bins_of(sureness)
     gaps = np.bincount(bins, weights=right - sureness, minlength=BINS)
     return float(np.abs(gaps).sum() / len(truth))
+
+
+def bins_of(sureness: NDArray[np.floating]) -> NDArray[np.integer]:
+    """Which of the `BINS` bins of equal width each probability (N,) is in."""
+    return np.minimum((sureness * BINS).astype(int), BINS - 1)
 
 
 def _logits(probabilities: Probabilities) -> Probabilities:
