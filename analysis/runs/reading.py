@@ -46,6 +46,8 @@ class Reading:
     """What a user should know about where the runs came from."""
     problems: list[str] = field(default_factory=list)
     """What exists and could not be read, each named: the reading is incomplete."""
+    _predictions: dict[tuple[str, str | None], Predictions] = field(default_factory=dict, repr=False, compare=False)
+    """Those that were read: tests, pages, figures and laboratory tables all want them."""
 
     @property
     def records(self) -> list[RunRecord]:
@@ -73,10 +75,13 @@ class Reading:
 
     def predictions(self, trial_id: str, on: str | None = None) -> Predictions | None:
         """What a finished trial predicted for its own test images, or for another dataset's."""
-        content = self.fetch(trial_id, predictions_file(on))
-        if content is None:
-            return None
-        return Predictions.from_npz(content, classes=self.runs[trial_id].record.test.classes)
+        if (trial_id, on) not in self._predictions:
+            content = self.fetch(trial_id, predictions_file(on))
+            if content is None:
+                return None
+            classes = self.runs[trial_id].record.test.classes
+            self._predictions[trial_id, on] = Predictions.from_npz(content, classes=classes)
+        return self._predictions[trial_id, on]
 
     def add(self, run_id: str, text: str, fetch: Fetch, *, where: str) -> None:
         """Add a finished run, given its record as JSON; one that is unreadable or outdated becomes a problem."""
