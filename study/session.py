@@ -11,7 +11,8 @@ from study.plan import RunRecord, Trial, remaining
 from study.progress.live import BEST, Progress
 from study.provenance import no_commit
 from study.ray_backend.driver import calibrate, launch, pack, start
-from study.ray_backend.fitness import absent_lines, checkups, unfit_nodes
+from study.ray_backend.fitness import absent_lines, admitted, await_fit_node, await_node, checkups
+from study.ray_backend.roster import Roster
 from study.reconcile import report
 from study.scheduling.schedule import TrialQueue
 from study.scheduling.summary import summary
@@ -39,10 +40,14 @@ def set_stale_aside(found: Comparison, settings: Settings, *, rerun: bool) -> bo
 def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
     """The costs in storage, completed by a short calibration of what is unknown for this machine."""
     costs = _costs(settings)
+    if not trials:
+        return costs
+    roster = admitted(trials, settings, costs, leave_out=True)
+    await_fit_node(roster, settings, costs)
     unknown, began = costs.unknown(trials), time.monotonic()
     assert costs.machine is not None
     alone: list[tuple[Trial, Cost]] = []
-    for done, (trial, cost, seconds) in enumerate(calibrate(unknown, settings), start=1):
+    for done, (trial, cost, seconds) in enumerate(calibrate(unknown, settings, names=roster.names), start=1):
         alone.append((trial, cost))
         if done == 1:  # the time until the first trial began, as in a launch
             costs.machine = replace(costs.machine, start=time.monotonic() - began - seconds)
@@ -50,16 +55,18 @@ def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
               f"{cost.overhead_seconds:.3g} s overhead", file=sys.stderr, flush=True)  # fmt: skip
         costs.learn(trial, cost)
         costs.write(Storage(settings.storage))
-    if trials and costs.machine.gpus and settings.gpus is None:
-        _pack(max(trials, key=costs.seconds), alone, settings, costs)
+    if costs.machine.gpus and settings.gpus is None:
+        _pack(max(trials, key=costs.seconds), alone, settings, costs, roster)
     return costs
 
 
-def _pack(longest: Trial, alone: Sequence[tuple[Trial, Cost]], settings: Settings, costs: Costs) -> None:
+def _pack(
+    longest: Trial, alone: Sequence[tuple[Trial, Cost]], settings: Settings, costs: Costs, roster: Roster
+) -> None:
     """Measure how many concurrent trials a GPU serves best, and scale the costs that were measured alone to that."""
     assert costs.machine is not None
     if numbers := costs.to_measure(longest, cpus=settings.cpus):
-        rates = costs.rates[costs.machine.device] = pack(longest, settings, numbers)
+        rates = costs.rates[costs.machine.device] = pack(longest, settings, numbers, names=roster.names)
         for n, rate in rates.items():
             print(f"{n} concurrent: {rate:.3g} steps per second in total, {rate / rates[1]:.2f} x one", file=sys.stderr)
     for trial, cost in alone:
@@ -69,7 +76,9 @@ def _pack(longest: Trial, alone: Sequence[tuple[Trial, Cost]], settings: Setting
 
 def doctor(trials: Sequence[Trial], settings: Settings) -> int:
     """Print for each node whether it is fit, and how to repair it; 0 if all are fit, else 1."""
-    found = checkups(trials, settings, _costs(settings))
+    costs = _costs(settings)
+    await_node(settings, costs)
+    found = checkups(trials, settings, costs)
     missing = absent_lines()
     print(*found, *missing, sep="\n")
     return int(bool(missing) or not all(checkup.fit for checkup in found))
@@ -98,11 +107,11 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     if options.budget_hours is not None and (unknown := costs.unknown(to_run)):
         raise InputError(f"--budget needs the cost of every trial, and {len(unknown)} kinds of trials have not been "
                          f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
-    unfit = unfit_nodes(to_run, settings, costs, leave_out=options.leave_out_unfit)
+    roster = admitted(to_run, settings, costs, leave_out=options.leave_out_unfit)
     schedule = _schedule(costs.in_order(to_run), settings, costs, budget_hours=options.budget_hours)
     progress = Progress(trials, finished=done, seconds=costs.seconds, quiet=options.quiet)
     began = time.monotonic()
-    launch(schedule, progress, costs, settings, avoid=unfit)
+    launch(schedule, progress, costs, settings, roster)
     unit = "GPU" if costs.machine and costs.machine.gpus else "core"
     print(f"{len(schedule.finished)} trials in {timedelta(seconds=round(time.monotonic() - began))}, "
           f"{schedule.spent / 3600:.3g} {unit}-hours.", file=sys.stderr)  # fmt: skip
@@ -139,10 +148,10 @@ def run_search(search: Search, settings: Settings, options: LaunchOptions, *, as
     print(f"search {search.name}: {len(search.known())} of {search.samples} samples drawn. Results: "
           f"{settings.storage}. W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
     costs = _costs(settings)
-    unfit = unfit_nodes([search.example()], settings, costs, leave_out=options.leave_out_unfit)
+    roster = admitted([search.example()], settings, costs, leave_out=options.leave_out_unfit)
     schedule = _schedule([], settings, costs, budget_hours=options.budget_hours, search=search)
     progress = Progress([], finished={}, seconds=costs.seconds, quiet=options.quiet)
-    launch(schedule, progress, costs, settings, avoid=unfit, asha=asha)
+    launch(schedule, progress, costs, settings, roster, asha=asha)
     missing = [job.trial for job in (*schedule.failed.values(), *schedule.waiting.values())]
     print(summary(schedule, missing, planned=search.samples), end="", file=sys.stderr)
     print(search.conclude())

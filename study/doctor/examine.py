@@ -53,12 +53,11 @@ class Facts:
         return Facts(value["name"], [Finding(**finding) for finding in value["findings"]], value["compared"])
 
 
-def request(trials: Iterable[Trial], settings: Settings, environment: dict[str, str], share: float) -> dict[str, Any]:
+def request(trials: Iterable[Trial], settings: Settings, environment: dict[str, str]) -> dict[str, Any]:
     """What each node is asked to examine, as JSON. Its `token` is to be written to storage.
 
     Args:
         environment: W&B's variables.
-        share: the fraction of a GPU's memory that the largest trial takes; 0 if unknown, or if GPUs are in use.
     """
     kinds = {(shape(t.config), repr(t.config.model)): t for t in trials}
     return {
@@ -66,7 +65,6 @@ def request(trials: Iterable[Trial], settings: Settings, environment: dict[str, 
         "trials": [trial.to_json() for trial in kinds.values()],
         "settings": settings.to_json(),
         "environment": environment,
-        "share": share,
     }
 
 
@@ -77,13 +75,14 @@ def copy_inputs(settings_json: dict[str, Any]) -> None:
         local_copy(url, cache=settings.cache, limit=settings.cache_limit)
 
 
-def examine(asked: Mapping[str, Any], *, address: str, gpus: int) -> dict[str, Any]:
+def examine(asked: Mapping[str, Any], *, address: str, gpus: int, share: float) -> dict[str, Any]:
     """`Facts` of the node it runs on, as JSON; it also writes a file to storage for the other nodes to read.
 
     Args:
         asked: a `request`.
         address: of the node, after which its file is named.
         gpus: how many GPUs Ray assigns on it.
+        share: the fraction of a GPU's memory that the largest trial takes; 0 if unknown, or if its GPUs are in use.
     """
     os.environ |= asked["environment"]
     settings = Settings.from_json(asked["settings"])
@@ -100,7 +99,7 @@ def examine(asked: Mapping[str, Any], *, address: str, gpus: int) -> dict[str, A
             ("weights", partial(look_at_weights, trials, settings, compared), SAME_DATA),
             ("room", partial(look_for_room, trials, settings), ""),
             ("W&B", partial(look_for_wandb, settings), ""),
-            ("GPU", partial(look_at_gpus, gpus, asked["share"]), GPU),
+            ("GPU", partial(look_at_gpus, gpus, share), GPU),
         ]
     for subject, check, remedy in checks:
         try:

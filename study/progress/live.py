@@ -54,20 +54,23 @@ class Progress:
         if self.live:
             self.live.stop()
 
-    def started(self, trial: Trial) -> None:
+    def of(self, trial: Trial) -> TrialProgress:
         if trial.id not in self.progress:  # a search plans while it runs
             self.planned.append(trial)
             self.progress[trial.id] = TrialProgress()
-        self.progress[trial.id].status = Status.RUNNING
+        return self.progress[trial.id]
+
+    def started(self, trial: Trial) -> None:
+        self.of(trial).status = Status.RUNNING
 
     def epoch(self, trial: Trial, row: Mapping[str, Any]) -> None:
-        progress = self.progress[trial.id]
+        progress = self.of(trial)
         progress.epochs, progress.best = int(row["epoch"]) + 1, max(progress.best, row[BEST])
         if time.monotonic() - self.last_line > MAX_SILENCE:
             self._tell(trial, f"epoch {progress.epochs} of {trial.config.epochs}, validation {row[BEST]:.2%}")
 
     def finished(self, trial: Trial) -> None:
-        self._end(trial, Status.DONE, f"validation {self.progress[trial.id].best:.2%}")
+        self._end(trial, Status.DONE, f"validation {self.of(trial).best:.2%}")
 
     def finished_elsewhere(self, trial: Trial) -> None:
         self._end(trial, Status.DONE, "finished by another launcher")
@@ -87,7 +90,7 @@ class Progress:
 
     def stopped(self, trial: Trial) -> None:
         """It was stopped between two epochs."""
-        self.progress[trial.id].status = Status.PENDING
+        self.of(trial).status = Status.PENDING
 
     def tell(self, lines: Iterable[str]) -> None:
         """Print what a worker has to say."""
@@ -98,7 +101,7 @@ class Progress:
                 print(line, file=sys.stderr, flush=True)
 
     def _end(self, trial: Trial, status: Status, news: str) -> None:
-        self.progress[trial.id].status = status
+        self.of(trial).status = status
         self._tell(trial, news)
 
     def _tell(self, trial: Trial, news: str) -> None:
@@ -112,7 +115,7 @@ class Progress:
             f"[{done}/{len(self.progress)}] {trial.name}: {news} · best on {trial.config.dataset} {best:.2%}"
         )
         if self.live:
-            if self.progress[trial.id].status is not Status.RUNNING:
+            if self.of(trial).status is not Status.RUNNING:
                 self.live.console.print(line, highlight=False, markup=False)
             return
         pending = count(self.progress, Status.PENDING)

@@ -8,14 +8,17 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.autoscaler.sdk import request_resources
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from study.costs.model import Cost, Costs, Machine
 from study.plan import Trial
 from study.progress.live import BEST, Progress
 from study.ray_backend.connect import connect
-from study.ray_backend.tune_hooks import Runner, ScheduleCallback, ScheduleSearcher, StopAtEpochScheduler
+from study.ray_backend.nodes import among
+from study.ray_backend.resources import request
+from study.ray_backend.roster import Roster
+from study.ray_backend.runner import Runner
+from study.ray_backend.tune_hooks import ScheduleCallback, ScheduleSearcher, StopAtEpochScheduler
 from study.ray_backend.watch import watched
 from study.scheduling.interrupt import interruptible
 from study.scheduling.schedule import TrialQueue
@@ -44,13 +47,20 @@ def start(*, cpus: float, gpus: float | None) -> Machine:
     return Machine(" ".join(names) or "cpu", cores=cluster.get("CPU", 0), gpus=cluster.get("GPU", 0))
 
 
-def calibrate(trials: Sequence[Trial], settings: Settings) -> Iterator[tuple[Trial, Cost, float]]:
+def calibrate(
+    trials: Sequence[Trial], settings: Settings, *, names: Sequence[str]
+) -> Iterator[tuple[Trial, Cost, float]]:
     """Run a few steps of each trial where it would run; yields each with its cost and how many seconds that took.
 
     On a GPU each trial runs in its own process, because a process keeps the GPU memory it has used until it ends.
+
+    Args:
+        names: ids of the nodes to run on.
     """
     gpus = min(1, ray.cluster_resources().get("GPU", 0))
-    task = ray.remote(max_calls=int(gpus > 0))(_measure).options(num_cpus=settings.cpus, num_gpus=gpus)
+    task = ray.remote(max_calls=int(gpus > 0))(_measure).options(
+        num_cpus=settings.cpus, num_gpus=gpus, label_selector=among(names)
+    )
     waiting = {task.remote(trial.to_json(), settings.to_json()): trial for trial in trials}
     while waiting:
         (done, *_), _ = ray.wait(list(waiting))
@@ -65,10 +75,10 @@ def _measure(trial: dict[str, Any], settings: dict[str, Any]) -> tuple[dict[str,
     return asdict(measure(Trial.from_json(trial), Settings.from_json(settings))), time.monotonic() - began
 
 
-def pack(trial: Trial, settings: Settings, numbers: Sequence[int]) -> dict[int, float]:
-    """Training steps per second in total, by the number of concurrent processes on one GPU of the cluster."""
+def pack(trial: Trial, settings: Settings, numbers: Sequence[int], *, names: Sequence[str]) -> dict[int, float]:
+    """Training steps per second in total, by the number of concurrent processes on one GPU of these nodes."""
     gpus = min(1, ray.cluster_resources().get("GPU", 0))
-    task = ray.remote(_pack).options(num_cpus=settings.cpus, num_gpus=gpus)
+    task = ray.remote(_pack).options(num_cpus=settings.cpus, num_gpus=gpus, label_selector=among(names))
     return ray.get(task.remote(trial.to_json(), settings.to_json(), numbers))
 
 
@@ -83,24 +93,24 @@ def launch(
     progress: Progress,
     costs: Costs,
     settings: Settings,
+    roster: Roster,
     *,
-    avoid: Sequence[str] = (),
     asha: bool = False,
 ) -> None:
-    """Run what the schedule gives; the outcome of each trial is then in the schedule and in storage.
+    """Run what the schedule gives, on the nodes of the roster; the outcomes are then in the schedule and in storage.
 
     Args:
-        avoid: ids of nodes that get no trial.
         asha: stop trials early that are worse than half of the others at the same epoch. For searches only, since a
             stopped trial fills no table.
     """
     halving = ASHAScheduler(time_attr="epoch", metric=BEST, mode="max", max_t=10_000, reduction_factor=2)
+    callback = ScheduleCallback(schedule, progress, costs, settings, roster)
     with temporary_folder("tune") as bookkeeping, interruptible(schedule), watched(schedule), progress:
         tune.Tuner(
             tune.with_parameters(Runner, environment=environment(settings)),
             tune_config=tune.TuneConfig(
-                search_alg=ScheduleSearcher(schedule, settings, avoid),
-                scheduler=StopAtEpochScheduler(schedule, halving if asha else FIFOScheduler()),
+                search_alg=ScheduleSearcher(schedule, settings, roster, callback.look),
+                scheduler=StopAtEpochScheduler(schedule, halving if asha else FIFOScheduler(), roster),
                 num_samples=UNLIMITED,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,
@@ -109,11 +119,11 @@ def launch(
                 name=time.strftime("%Y%m%d-%H%M%S"),
                 storage_path=bookkeeping,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                callbacks=[ScheduleCallback(schedule, progress, costs, settings)],
+                callbacks=[callback],
                 verbose=0,
             ),
         ).fit()
-        request_resources(bundles=[])
+        request(0, settings, trials=0)
 
 
 def _require_node(*, cpus: float, gpus: float, can_join: bool) -> None:

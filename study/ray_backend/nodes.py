@@ -1,8 +1,8 @@
-"""Examine every node of the cluster at once."""
+"""The nodes of the cluster, and their examination, of all at once."""
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,8 @@ TIMEOUT = 180
 """Seconds that a node has to answer: its first import of torch from a network folder is slow."""
 LONGEST_COPY = 24 * 3600
 """Seconds that a node has to copy what is given by URL."""
+WAIT = 0.1
+"""Seconds after which an examination that waits for its nodes lets its caller do something else."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,13 @@ class Node:
     """A machine of the cluster."""
 
     id: str
+    name: str
     address: str
     cpus: float
     gpus: float
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.address})"
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,6 @@ class Checkup:
     """What the doctor found on a node."""
 
     node: Node
-    name: str
     findings: list[Finding]
 
     @property
@@ -46,7 +51,7 @@ class Checkup:
         return not any(finding.fatal for finding in self.findings)
 
     def __str__(self) -> str:
-        who = f"{'fit  ' if self.fit else 'unfit'}  {self.name} ({self.node.address})"
+        who = f"{'fit  ' if self.fit else 'unfit'}  {self.node}"
         return "\n".join([f"{who}: {finding}" for finding in self.findings] or [who])
 
 
@@ -66,45 +71,75 @@ class Answer:
 
 def nodes() -> list[Node]:
     """The nodes of the cluster that are alive."""
-    alive = [(node["NodeID"], node["NodeManagerAddress"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
-    return [Node(name, address, cpus=has.get("CPU", 0), gpus=has.get("GPU", 0)) for name, address, has in alive]
+    return [
+        Node(node["NodeID"], node["NodeManagerHostname"], node["NodeManagerAddress"],
+             cpus=node["Resources"].get("CPU", 0), gpus=node["Resources"].get("GPU", 0))
+        for node in ray.nodes() if node["Alive"]
+    ]  # fmt: skip
 
 
-def examined(trials: Iterable[Trial], settings: Settings, *, share: float) -> list[Checkup]:
-    """Examine every node, which takes seconds, once each has copied what is given by URL; see `study.doctor`.
+def here() -> str:
+    """Id of the launcher's node."""
+    return ray.get_runtime_context().get_node_id()
 
-    Args:
-        share: the fraction of a GPU's memory that the largest trial takes; 0 if unknown.
-    """
-    every = nodes()
-    here = next(node.address for node in every if node.id == ray.get_runtime_context().get_node_id())
-    idle = ray.available_resources().get("GPU", 0) == ray.cluster_resources().get("GPU", 0)
+
+def among(names: Iterable[str]) -> dict[str, str]:
+    """Ray's label selector for the nodes of these ids, of which there must be one."""
+    return {"ray.io/node-id": f"in({','.join(names)})"}
+
+
+def examined(every: Sequence[Node], trials: Iterable[Trial], settings: Settings, *, share: float) -> list[Checkup]:
+    """Wait for an `examination`, which takes seconds, once each node has copied what is given by URL."""
     if urls := settings.urls():
         with suppress(InputError, OSError):  # here with progress; what fails is found when the node is examined
             copy_inputs(settings.to_json())
         print(f"doctor: every node copies what it lacks of {', '.join(urls)}", file=sys.stderr, flush=True)
-        _ask(every, copy_inputs, lambda _: {"settings_json": settings.to_json()}, seconds=LONGEST_COPY)
-    asked = request(trials, settings, environment(settings), share if idle else 0)
-    facts = _ask(every, examine, lambda node: {"asked": asked, "address": node.address, "gpus": int(node.gpus)})
-    examined = [node for node in every if not facts[node].error]
-    written = {"storage": settings.storage, "addresses": [node.address for node in examined], "token": asked["token"]}
-    read = _ask(examined, check_shared_storage, lambda _: written)
+    idle = ray.available_resources().get("GPU", 0) == ray.cluster_resources().get("GPU", 0)
+    steps = examination(every, trials, settings, share=share, idle=every if idle else ())
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def examination(
+    every: Sequence[Node], trials: Iterable[Trial], settings: Settings, *, share: float, idle: Collection[Node]
+) -> Generator[None, None, list[Checkup]]:
+    """Examine nodes, the launcher's among them, with which the others are compared; see `study.doctor`.
+
+    Args:
+        share: the fraction of a GPU's memory that the largest trial takes; 0 if unknown.
+        idle: the nodes of which nothing uses the GPUs that might be a trial.
+
+    Yields:
+        As long as it has to wait, after each short wait.
+    """
+    launcher = next(node.address for node in every if node.id == here())
+    if settings.urls():
+        yield from _ask(every, copy_inputs, lambda _: {"settings_json": settings.to_json()}, seconds=LONGEST_COPY)
+    asked = request(trials, settings, environment(settings))
+    facts = yield from _ask(every, examine, lambda node: {
+        "asked": asked, "address": node.address, "gpus": int(node.gpus), "share": share if node in idle else 0.0
+    })  # fmt: skip
+    answering = [node for node in every if not facts[node].error]
+    written = {"storage": settings.storage, "addresses": [node.address for node in answering], "token": asked["token"]}
+    read = yield from _ask(answering, check_shared_storage, lambda _: written)
     answers = {node.address: answer for node, answer in read.items() if not answer.error}
     found = judge(
         {node.address: answer.error or Facts.from_json(answer.value) for node, answer in facts.items()},
         {address: answer.value["unseen"] for address, answer in answers.items()},
         {address: answer.skew(answer.value["clock"]) for address, answer in answers.items()},
-        here=here,
+        here=launcher,
         storage=settings.storage,
     )
-    names = {node: answer.value["name"] for node, answer in facts.items() if not answer.error}
-    return [Checkup(node, names.get(node, "?"), found[node.address]) for node in every]
+    return [Checkup(node, found[node.address]) for node in every]
 
 
 def _ask(
     nodes: Sequence[Node], work: Callable[..., Any], arguments: Callable[[Node], dict[str, Any]], *,
     seconds: float = TIMEOUT,
-) -> dict[Node, Answer]:  # fmt: skip
+) -> Generator[None, None, dict[Node, Answer]]:  # fmt: skip
     """Run `work` on every node, even if its resources are in use."""
     asked, waiting, answers = time.time(), {}, {}
     for node in nodes:
@@ -112,7 +147,10 @@ def _ask(
         task = ray.remote(work).options(num_cpus=0, max_retries=0, scheduling_strategy=place)
         waiting[task.remote(**arguments(node))] = node
     while waiting:
-        done, _ = ray.wait(list(waiting), timeout=max(0.0, asked + seconds - time.time()))
+        done, _ = ray.wait(list(waiting), timeout=WAIT)
+        if not done and time.time() < asked + seconds:
+            yield
+            continue
         for reference in done or list(waiting):
             node, value, error = waiting.pop(reference), None, f"no answer in {seconds} s"
             try:

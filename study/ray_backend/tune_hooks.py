@@ -1,14 +1,11 @@
-"""The objects that Ray Tune calls during a launch: a worker's actor, a searcher, a callback and a scheduler."""
+"""The objects that Ray Tune calls in the launcher: a searcher, a callback and a scheduler."""
 
-import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import chain, islice
 from typing import Any
 
 from ray import tune
-from ray.autoscaler.sdk import request_resources
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -16,46 +13,15 @@ from ray.tune.search import Searcher
 from study.costs.model import Cost, Costs
 from study.plan import Trial
 from study.progress.live import Progress
+from study.ray_backend.resources import Demand
+from study.ray_backend.roster import Change, Roster
+from study.ray_backend.runner import NODE
 from study.scheduling.failures import Failure
 from study.scheduling.schedule import RetryDecision, TrialQueue
 from study.settings import Settings
 from study.storage import PRUNED, Storage
-from study.tracking.variables import set_aside
-from study.trial.attempt import ELSEWHERE, FINISHED, HELD, OUTCOME, TOLD, attempt
+from study.trial.attempt import ELSEWHERE, FINISHED, HELD, OUTCOME, TOLD
 from wbc_model.inference.model_info import FILE
-
-MAX_REQUESTED = 1000
-"""Trials for which resources are requested of an autoscaling cluster: more would only slow the request down."""
-
-
-class Runner(tune.Trainable):
-    """A worker's actor, which runs one attempt after another. A step is an epoch; inputs and outputs are JSON."""
-
-    def setup(self, config: dict[str, Any], environment: dict[str, str] | None = None) -> None:
-        set_aside()  # what a node's shell had set when Ray was started there
-        os.environ |= environment or {}
-        self.rows = attempt(Trial.from_json(config["trial"]), Settings.from_json(config["settings"]))
-        self.failed = False
-
-    def step(self) -> dict[str, Any]:
-        if self.failed:
-            raise RuntimeError("already reported: the process of a failed trial is not reused")
-        row = next(self.rows)
-        self.failed = isinstance(row.get(OUTCOME), dict)
-        return row | {"done": OUTCOME in row and not self.failed}
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.cleanup()
-        self.rows = attempt(Trial.from_json(new_config["trial"]), Settings.from_json(new_config["settings"]))
-        return True
-
-    def cleanup(self) -> None:
-        self.rows.close()
-
-    @classmethod
-    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        elsewhere = [{"ray.io/node-id": f"!in({','.join(config['avoid'])})"}] if config["avoid"] else None
-        return tune.PlacementGroupFactory([_bundle(config["cpus"], config["gpus"])], bundle_label_selector=elsewhere)
 
 
 class NotPickled:
@@ -66,23 +32,28 @@ class NotPickled:
 
 
 class ScheduleSearcher(NotPickled, Searcher):
-    """Gives Tune the next trial of the schedule."""
+    """Gives Tune the next trial of the schedule, for the nodes of the roster."""
 
-    def __init__(self, schedule: TrialQueue, settings: Settings, avoid: Sequence[str]) -> None:
+    def __init__(self, schedule: TrialQueue, settings: Settings, roster: Roster, look: Callable[[], None]) -> None:
+        """
+        Args:
+            look: called here, too, because Tune calls nothing else while no trial runs or waits for resources.
+        """
         super().__init__()
-        self.schedule, self.settings, self.avoid = schedule, settings, avoid
+        self.schedule, self.settings, self.roster, self.look = schedule, settings, roster, look
 
     def suggest(self, trial_id: str) -> Any:
-        if self.schedule.done:
+        self.look()
+        if self.schedule.done and (self.schedule.stopping or not self.roster.suspects):
             return Searcher.FINISHED
-        if (job := self.schedule.next()) is None:
+        if not self.roster.fit or (job := self.schedule.next()) is None:
             return None
         return {
             "trial": job.trial.to_json(),
             "settings": self.settings.to_json(),
             "cpus": self.settings.cpus,
             "gpus": job.gpus,
-            "avoid": self.avoid,
+            "nodes": self.roster.names,
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002
@@ -93,24 +64,37 @@ class ScheduleSearcher(NotPickled, Searcher):
 
 
 class ScheduleCallback(NotPickled, tune.Callback):
-    """Passes what happened in Tune to the schedule, the progress display and the costs."""
+    """Passes what happened in Tune to the schedule, the roster, the progress display and the costs."""
 
-    def __init__(self, schedule: TrialQueue, progress: Progress, costs: Costs, settings: Settings) -> None:
+    def __init__(
+        self, schedule: TrialQueue, progress: Progress, costs: Costs, settings: Settings, roster: Roster
+    ) -> None:
         self.schedule, self.progress, self.costs, self.settings = schedule, progress, costs, settings
+        self.roster, self.demand = roster, Demand(schedule, settings, roster)
+        self.places: dict[str, str] = {}
+        """By id of a running trial, the id of its node."""
         self.storage = Storage(settings.storage)
         self.began = time.monotonic()
 
+    def look(self) -> None:
+        self._heed(self.roster.look())
+        self.demand.look()
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.look()
+
     def on_trial_start(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
+        self.places.pop(_ours(trial).id, None)  # of an earlier attempt
         self.schedule.mark_started(_ours(trial))
         self.progress.started(_ours(trial))
-        # An autoscaling cluster needs to know of every trial, not only of the one that Tune starts next.
-        jobs = list(islice(chain(self.schedule.running.values(), self.schedule.waiting.values()), MAX_REQUESTED))
-        request_resources(bundles=[_bundle(self.settings.cpus, job.gpus) for job in jobs])
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: TuneTrial, result: dict[str, Any], **info: Any
     ) -> None:
         ours, outcome = _ours(trial), result.get(OUTCOME)
+        if NODE in result:
+            self.places[ours.id] = result[NODE]
+            return
         self._record_start()
         self.progress.tell(result.get(TOLD, ()))
         if outcome is None:
@@ -118,6 +102,7 @@ class ScheduleCallback(NotPickled, tune.Callback):
         elif outcome == FINISHED:
             self.schedule.finish(ours)
             self.progress.finished(ours)
+            self._heed(self.roster.finished(self.places[ours.id]))
             self._learn(ours, seconds=result["seconds"], epochs=result["epochs"])
         elif outcome == ELSEWHERE:
             self.schedule.leave(ours)
@@ -131,7 +116,7 @@ class ScheduleCallback(NotPickled, tune.Callback):
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
         """A trial without an outcome was stopped between two epochs, by Ctrl-C or by the scheduler of a search."""
         ours = _ours(trial)
-        if ours.id not in self.schedule.running:
+        if _has_ended(trial) or ours.id not in self.schedule.running:  # or it was taken back before it started
             return
         self.progress.stopped(ours)
         if self.schedule.stopping:
@@ -144,17 +129,35 @@ class ScheduleCallback(NotPickled, tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
         """A trial without an outcome has lost its worker."""
-        if (ours := _ours(trial)).id not in self.schedule.running:
+        if _has_ended(trial):
             return
+        ours = _ours(trial)
         files = self.storage.trial(ours.id)
-        failure = Failure.lost(_reason(trial), epochs=self.progress.progress[ours.id].epochs)
+        failure = Failure.lost(_reason(trial), epochs=self.progress.of(ours).epochs)
         files.write_failure(failure)
         self._fail(ours, failure)
 
     def _fail(self, trial: Trial, failure: Failure) -> None:
-        decision = self.schedule.fail(trial, failure)
+        node = self.places.pop(trial.id, "")
+        alive = node in {each.id for each in self.roster.nodes()}  # else it, or the worker before it told, has died
+        elsewhere = alive and not self.roster.only(node)
+        decision = self.schedule.fail(trial, replace(failure, node=node if elsewhere else ""))
         report = self.progress.retried if decision is RetryDecision.RETRIED else self.progress.failed
         report(trial, failure.error)
+        if alive:
+            self._heed(self.roster.failed(trial.id, failure, node))
+            self._forgive(node)
+
+    def _heed(self, changes: Iterable[Change]) -> None:
+        """Tell what has changed on the roster, and undo the failures on nodes that get no more trials."""
+        for change in changes:
+            self.progress.tell([str(change)])
+            self._forgive(change.node.id)
+
+    def _forgive(self, node: str) -> None:
+        if node not in self.roster.fit:
+            for trial in self.schedule.forgive(node):
+                self.progress.retried(trial, "on another node")
 
     def _record_start(self) -> None:
         assert self.costs.machine is not None
@@ -180,38 +183,44 @@ class ScheduleCallback(NotPickled, tune.Callback):
 
 
 class StopAtEpochScheduler(NotPickled, FIFOScheduler):
-    """Stops each trial after its current epoch once the schedule is stopping; until then another scheduler decides."""
+    """Stops each trial after its current epoch once the schedule is stopping; until then another scheduler decides.
 
-    def __init__(self, schedule: TrialQueue, scheduler: TrialScheduler) -> None:
+    It also takes back a trial that waits for resources when the roster has changed: it waits for the former nodes.
+    """
+
+    def __init__(self, schedule: TrialQueue, scheduler: TrialScheduler, roster: Roster) -> None:
         super().__init__()
-        self.schedule, self.scheduler = schedule, scheduler
+        self.schedule, self.scheduler, self.roster = schedule, scheduler, roster
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         self.scheduler.on_trial_add(tune_controller, trial)
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
-        if not self.schedule.stopping:
-            return super().choose_trial_to_run(tune_controller)
         for trial in [each for each in tune_controller.get_live_trials() if each.status == TuneTrial.PENDING]:
-            tune_controller.stop_trial(trial)  # it would begin, or wait for resources for ever
-        return None
+            if self.schedule.stopping or trial.config["nodes"] != self.roster.names:
+                self.schedule.withdraw(_ours(trial))
+                if trial in tune_controller._staged_trials:  # else Tune keeps an idle worker for it for ever
+                    tune_controller._unstage_trial_with_resources(trial)
+                tune_controller.stop_trial(trial)
+        return None if self.schedule.stopping else super().choose_trial_to_run(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         if self.schedule.stopping:
             return TrialScheduler.STOP
         if result.get("epoch") == _ours(trial).config.epochs - 1:  # its last epoch: it finishes by itself
             return TrialScheduler.CONTINUE
-        if OUTCOME in result:
+        if OUTCOME in result or NODE in result:
             return TrialScheduler.CONTINUE
         return self.scheduler.on_trial_result(tune_controller, trial, result)
 
 
-def _bundle(cpus: float, gpus: float) -> dict[str, float]:
-    return {"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus}
-
-
 def _ours(trial: TuneTrial) -> Trial:
     return Trial.from_json(trial.config["trial"])
+
+
+def _has_ended(trial: TuneTrial) -> bool:
+    """Whether an attempt has told its outcome. The next attempt, which is another trial for Tune, may run by now."""
+    return OUTCOME in trial.last_result
 
 
 def _reason(trial: TuneTrial) -> str:

@@ -15,13 +15,18 @@ EVERY = 0.5
 """Seconds between looks."""
 
 
+def own_servers() -> dict[psutil.Process, str]:
+    """The servers of Ray that this process has started, with their names; none if it has joined a cluster."""
+    return {child: child.name() for child in psutil.Process().children() if child.name() in SERVERS}
+
+
 @contextmanager
 def watched(schedule: TrialQueue) -> Iterator[None]:
     """Leave the block as a second Ctrl-C does, with the reason in `schedule.broken`, if a server dies.
 
-    The servers of a cluster that was joined are no children of this process, and are not watched.
+    The servers of a cluster that was joined are not watched.
     """
-    servers = {child: child.name() for child in psutil.Process().children() if child.name() in SERVERS}
+    servers = own_servers()
     ended = threading.Event()
     watch = threading.Thread(target=_watch, args=(servers, schedule, ended), daemon=True)
     watch.start()

@@ -56,6 +56,8 @@ class Failure:
     """File and line where it was raised: failures that agree in `where` and `error` are the same."""
     epochs: int
     """Epochs completed and saved before it failed."""
+    node: str = ""
+    """Id of the node, if the trial could have run on another; set by the launcher."""
 
     @staticmethod
     def of(error: BaseException, *, epochs: int) -> "Failure":

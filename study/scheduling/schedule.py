@@ -8,13 +8,10 @@ from enum import StrEnum
 
 from study.plan import Trial
 from study.scheduling.failures import BACK_OFF, MAX_STALLED_ATTEMPTS, Failure, Kind
-from wbc_model.models import Baseline
+from study.scheduling.recurring import Recurring
 
 REQUEUE_SECONDS = 5.0
 """Delay before a trial that is leased by another launcher is tried again."""
-
-
-ALL_FAMILIES = "everything"
 
 
 class RetryDecision(StrEnum):
@@ -69,8 +66,7 @@ class TrialQueue:
         """Set from outside: no further trial is started, and a running one ends after its current epoch."""
         self.broken = ""
         """Set from outside: why nothing can run any more, and it is stopping; empty if that is not so."""
-        self.seen: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-        """Ids of failed trials by family, location and message of a failure that is likely to recur."""
+        self.recurring = Recurring()
 
     def next(self) -> Job | None:
         """The first waiting trial that may start now, which then counts as running; None if there is none."""
@@ -105,6 +101,10 @@ class TrialQueue:
         """Another launcher has finished it."""
         self._end(trial)
 
+    def withdraw(self, trial: Trial) -> None:
+        """Take back a trial that was to start, but has not been given resources yet."""
+        self._wait(self.running.pop(trial.id), seconds=0)
+
     def requeue(self, trial: Trial) -> None:
         """Try a trial again later: another launcher holds its lease, or it was stopped between two epochs."""
         self._wait(self._end(trial), seconds=REQUEUE_SECONDS)
@@ -113,8 +113,7 @@ class TrialQueue:
         """Record a failed attempt, and put the trial back into the queue if it is to be retried."""
         job = self._end(trial)
         job.failures.append(failure)
-        if failure.kind in (Kind.CODE, Kind.STORAGE):
-            self.seen[_family(trial, failure), failure.where, failure.error].add(trial.id)
+        self.recurring.add(trial, failure)
         delay = self._delay(job)
         if delay is None:
             self.failed[trial.id] = job
@@ -122,10 +121,20 @@ class TrialQueue:
         self._wait(job, seconds=delay)
         return RetryDecision.RETRIED
 
-    def blocked_by(self, trial: Trial) -> str:
-        """The error with which two trials of its family have failed; empty if it is not blocked."""
-        families = {_family(trial), ALL_FAMILIES}
-        return next((e for (family, _, e), ids in self.seen.items() if family in families and len(ids) > 1), "")
+    def forgive(self, node: str) -> list[Trial]:
+        """Undo the failures on an unfit node: they count neither as retries nor against a family.
+
+        Returns:
+            The trials that had failed for good, and are now in the queue again.
+        """
+        self.recurring.forgive(node)
+        again = [job for job in self.failed.values() if any(failure.node == node for failure in job.failures)]
+        for job in (*self.waiting.values(), *self.running.values(), *self.failed.values()):
+            job.failures = [failure for failure in job.failures if failure.node != node]
+        for job in again:
+            del self.failed[job.trial.id]
+            self._wait(job, seconds=0)
+        return [job.trial for job in again]
 
     def unaffordable(self) -> list[Trial]:
         """The waiting trials that would exceed the remaining budget."""
@@ -133,7 +142,7 @@ class TrialQueue:
 
     def _startable(self, job: Job) -> bool:
         """Whether it may start at some time, as far as is known now."""
-        return not self.blocked_by(job.trial) and self._affordable(job)
+        return not self.recurring.blocks(job.trial) and self._affordable(job)
 
     def _start(self, job: Job) -> Job:
         del self.waiting[job.trial.id]
@@ -173,14 +182,6 @@ class TrialQueue:
             max(now - other.started, self.seconds(other.trial)) * (other.gpus or 1) for other in self.running.values()
         )
         return self.spent + committed + self.seconds(job.trial) * (job.gpus or 1) <= self.budget
-
-
-def _family(trial: Trial, failure: Failure | None = None) -> str:
-    """The kind of network, whose trials share code; after a failure of the storage, all trials are one family."""
-    if failure is not None and failure.kind is Kind.STORAGE:
-        return ALL_FAMILIES
-    model = trial.config.model
-    return str(model.network) if isinstance(model, Baseline) else "two_branch"
 
 
 def by_reason(jobs: Mapping[str, Job]) -> dict[tuple[Kind, str, str], list[Job]]:

@@ -18,11 +18,11 @@ def summary(schedule: TrialQueue, missing: Sequence[Trial], *, planned: int) -> 
         last = jobs[0].failures[-1]
         parts.append(f"{last.traceback}\n\nstopped {_counted(job.trial for job in jobs)}\n{kind}: {ADVICE[kind]}.")
     waiting = [job.trial for job in schedule.waiting.values()]
-    for error in dict.fromkeys(schedule.blocked_by(trial) for trial in waiting):
+    for error in dict.fromkeys(schedule.recurring.blocks(trial) for trial in waiting):
         if error:
-            blocked = [trial for trial in waiting if schedule.blocked_by(trial) == error]
-            parts.append(f"not started, because two trials failed with the same error, {error}:\n{_counted(blocked)}")
-    if unaffordable := [trial for trial in schedule.unaffordable() if not schedule.blocked_by(trial)]:
+            blocked = [trial for trial in waiting if schedule.recurring.blocks(trial) == error]
+            parts.append(f"not started, because other trials failed with the same error, {error}:\n{_counted(blocked)}")
+    if unaffordable := [trial for trial in schedule.unaffordable() if not schedule.recurring.blocks(trial)]:
         numbers = sorted({number for trial in unaffordable for number in trial.tables}, key=lambda n: (len(n), n))
         parts.append(f"not started, because they exceed the remaining budget: {_counted(unaffordable)}\n"
                      f"Incomplete tables: {', '.join(numbers)}.")  # fmt: skip

@@ -1,6 +1,7 @@
 """What a user at the keyboard has: `ray up`, `ray submit` and ssh, with hosts to use them on."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -99,9 +100,10 @@ class Cluster:
 
     def alive(self) -> int:
         """Nodes that Ray knows to be up."""
-        code = "import ray; ray.init(log_to_driver=False); print(sum(node['Alive'] for node in ray.nodes()))"
-        said = self.hosts.ssh(HEAD, f'bash -ic "python -c \\"{code}\\""', check=False).stdout.split()
-        return int(said[-1]) if said else 0
+        code = "import ray; ray.init(log_to_driver=False); print('nodes:', sum(node['Alive'] for node in ray.nodes()))"
+        said = self.hosts.ssh(HEAD, f'bash -ic "python -c \\"{code}\\""', check=False).stdout
+        found = re.search(r"nodes: (\d+)", said)  # among what Ray itself prints
+        return int(found[1]) if found else 0
 
     def await_nodes(self, n: int) -> None:
         deadline = time.monotonic() + 240

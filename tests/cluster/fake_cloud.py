@@ -24,7 +24,7 @@ def config(cloud: Path) -> dict[str, Any]:
     """That of a cloud, of two small workers, and without what concerns real machines."""
     found = yaml.safe_load(cloud.read_text())
     types = found["available_node_types"]
-    worker = {"resources": {"CPU": 1, "GPU": 1}, "node_config": {}, "min_workers": types["worker"]["min_workers"]}
+    worker = {"resources": {"CPU": 1}, "node_config": {}, "min_workers": types["worker"]["min_workers"]}
     kept = {"cluster_name": found["cluster_name"], "max_workers": 2, "idle_timeout_minutes": 0.2, "docker": {}}
     nodes = {HEAD: {"resources": types["head"]["resources"], "node_config": {}, "max_workers": 0}, "worker": worker}
     provider = {"type": "fake_multinode", "launch_multiple": True, "head_node_id": FAKE_HEAD_NODE_ID}

@@ -47,7 +47,7 @@ def test_processes_side_by_side_are_measured_in_a_worker_of_ray(where: Where):
 
     ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
     try:
-        rates = pack(*where, [1, 2])
+        rates = pack(*where, [1, 2], names=[ray.get_runtime_context().get_node_id()])
     finally:
         ray.shutdown()
     assert list(rates) == [1, 2]

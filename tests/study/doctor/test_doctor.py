@@ -88,8 +88,8 @@ def test_a_clock_is_only_blamed_for_what_waiting_does_not_explain():
 
 
 def ask(trials: list[Trial], settings: Settings, *, token: str = "") -> Facts:
-    asked = request(trials, settings, {}, share=0) | ({"token": token} if token else {})
-    return Facts.from_json(examine(asked, address=WORKER, gpus=0))
+    asked = request(trials, settings, {}) | ({"token": token} if token else {})
+    return Facts.from_json(examine(asked, address=WORKER, gpus=0, share=0))
 
 
 @pytest.mark.slow
