@@ -10,6 +10,8 @@ from analysis.stats.model import Model
 
 DRAWS = 10_000
 ALPHA, POWER = 0.05, 0.8
+STEPS = 6
+"""Iterations to the difference of a table that is just shown, which enters its own variance."""
 TRUSTED = 4
 """Degrees of freedom from which on the estimated correlation of two scores over seeds is trusted.
 
@@ -89,18 +91,28 @@ class Chance:
         """The minimum detectable difference (scores,): if row i is so much worse than all others of its group, which
         are equally good, 80 % of the tables show it; infinite if none does.
 
+        A worse row errs on more units, and so varies more over images than the equal rows that it is computed from.
+
         Args:
             critical: the deviate from which on a difference is significant.
         """
-        wanted = np.full(self._ratio.shape, np.inf)
-        errors, weight = self._over_images + self._over_seeds, self.model.weight
+        model, n = self.model, self.model.seeds
+        more = model.kept[i] / model.weight  # variance over images, for a difference of 1
+        apart = (1 - model.kept[i]) / model.weight * n[i] / max(n[i] - 1, 1)  # over seeds, which err on other images
+        noise = np.random.default_rng(self.seed + 3).standard_normal((DRAWS, len(more))) * np.sqrt(more)
+        errors, scatter = self._over_images + self._over_seeds, np.diag(self._covariance)
+        wanted = np.full(noise.shape, np.inf)
         for j in group:
             if j != i:
-                images, seeds = self.model.over_images(i, j), self._estimated(i, j) * self._ratio
-                limit = student(critical, freedom(images, seeds, self.model.error_df))
-                few = limit**2 >= weight  # not even a difference of 1 is significant
-                reach = limit * np.sqrt((images + seeds) / np.where(few, np.nan, 1 - limit**2 / weight))
-                np.fmin(wanted, reach - (errors[:, j] - errors[:, i]), out=wanted)
+                far = np.zeros(noise.shape)
+                for _ in range(STEPS):
+                    images = model.over_images(i, j) + far * (more - apart / n[i])
+                    pooled = scatter * self._ratio + far * apart * (n[i] - 1) / max(model.df, 1)
+                    own = (scatter + far * apart) * self._own[:, i] / n[i] + scatter * self._own[:, j] / n[j]
+                    seeds = np.maximum(pooled * (1 / n[i] + 1 / n[j]), own)
+                    limit = student(critical, freedom(images, seeds, model.error_df)) * np.sqrt(images + seeds)
+                    far = np.clip(limit + errors[:, i] - errors[:, j] + noise * np.sqrt(far), 0, 1)
+                np.fmin(wanted, np.where(far < 1, far, np.inf), out=wanted)
         return np.quantile(wanted, POWER, axis=0, method="higher")
 
 

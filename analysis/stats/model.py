@@ -92,6 +92,12 @@ class Model:
                 found[r] = np.einsum("scu,sdu->cd", apart, apart) / (len(one) * (len(one) - 1))
         return found
 
+    @cached_property
+    def kept(self) -> np.ndarray:
+        """Of the variance over images of single networks, the share that the mean over seeds has (rows, scores)."""
+        single = np.array([(one**2).sum(-1).mean(0) for one in self._influences])
+        return np.where(single > 0, (self.influence**2).sum(-1) / np.where(single > 0, single, 1), 1.0)
+
     def over_images(self, i: int, j: int) -> np.ndarray:
         """Variance over test images of the difference of two equally good rows (scores,), less the interaction.
 

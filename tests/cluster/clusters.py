@@ -108,8 +108,12 @@ class Cluster:
     def await_nodes(self, n: int) -> None:
         deadline = time.monotonic() + 240
         while (there := self.alive()) != n:
-            assert time.monotonic() < deadline, f"{there} of {n} nodes after 240 s"
+            assert time.monotonic() < deadline, f"{there} of {n} nodes after 240 s:\n{self._of_autoscaler()}"
             time.sleep(2)
+
+    def _of_autoscaler(self) -> str:
+        """The end of what it has logged of its nodes."""
+        return self.hosts.ssh(HEAD, "tail -n 60 /tmp/ray/session_latest/logs/monitor.{out,err}", check=False).stdout
 
 
 def output(process: subprocess.Popen[str], *, seconds: float = 300) -> str:

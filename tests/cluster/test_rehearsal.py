@@ -57,7 +57,7 @@ def test_a_worker_whose_network_is_cut_for_half_a_minute_costs_nothing(cluster: 
 
 
 def test_a_worker_that_is_powered_off_in_a_trial_costs_two_epochs_at_most(cluster: Cluster, inputs: tuple[str, ...]):
-    cluster.await_nodes(len(cluster.hosts.booted))  # the one that was cut off joins again
+    cluster.up()  # the one that was cut off joins again, at the latest now
     place = storage_of(cluster, "off")
     submitted = cluster.submit("--storage", str(place.storage), *inputs)
     host = _worker_at_work(place.storage, submitted)
