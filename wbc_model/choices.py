@@ -135,6 +135,17 @@ class Augmentation(StrEnum):
     NONE = "none"
 
 
+class Stain(StrEnum):
+    """What is done about stains that differ between laboratories. The paper does nothing.
+
+    MACENKO: all images (training, validation and test) are normalised to one reference when they are prepared
+    (`preparation/macenko.py`).
+    """
+
+    NONE = "none"
+    MACENKO = "macenko"
+
+
 class EvaluateOn(StrEnum):
     """Whose test images a trained model sees: those of its own dataset, or of the paper's four."""
 

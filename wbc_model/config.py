@@ -24,6 +24,7 @@ from wbc_model.choices import (
     Normalisation,
     Precision,
     SplitBy,
+    Stain,
     Trunks,
 )
 from wbc_model.datasets.dataset import PAPER, Dataset, DatasetField, by_name
@@ -61,6 +62,7 @@ class TrialConfig:
     normalisation: Normalisation = Normalisation.IMAGENET
     augmentation: Augmentation = Augmentation.PAPER
     split: SplitBy = SplitBy.RANDOM
+    stain: Stain = Stain.NONE
     precision: Precision = Precision.FP32
     trunks: Trunks = Trunks.FULL
     images: ImageSource = ImageSource.PUBLISHED
@@ -125,6 +127,7 @@ class TrialConfig:
             image_size=self.image_size,
             augmentation=self.augmentation,
             split=self.split,
+            macenko=self.stain is Stain.MACENKO,
         )
 
     @property

@@ -22,7 +22,8 @@ DRAWN = 20
 """Cells to check with where no images are given."""
 
 EPILOG = """Input: `images`, float32 (N, 3, S, S), RGB in [0, 1]; normalisation is inside the file. Outputs: `logits`
-and `probabilities` (calibrated). Classes, S, temperature and threshold are in its metadata.
+and `probabilities` (calibrated). Classes, S, temperature and threshold are in its metadata. If its `stain` is macenko,
+the stains of images must be normalised before (docs/models.md).
 
 Exit status: 0 written, 1 it differs from torch by more than 1e-4 and is not written, 2 invalid arguments or model.
 """

@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
                    help="copies in the training set (paper)")  # fmt: skip
     p.add_argument("--split", type=SplitBy, choices=list(SplitBy), default=SplitBy.RANDOM,
                    help="how images are assigned to the sets (random)")  # fmt: skip
+    p.add_argument("--macenko", action="store_true", help="normalise the stains (stain=macenko)")
     p.add_argument("--check", action="store_true", help="verify the arrays' hashes; builds what is missing")
     return p
 
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     places, missing = (_named(args.datasets, data=args.data), "") if args.datasets else _present(args.data)
     one = partial(
-        _one, image_size=args.image_size, augmentation=args.augmentation, split=args.split,
+        _one, image_size=args.image_size, augmentation=args.augmentation, split=args.split, macenko=args.macenko,
         cache=args.cache or default_cache(), limit=args.cache_limit, workers=args.workers, check=args.check,
     )  # fmt: skip
     status = max([one(dataset, folder) for dataset, folder in places.items()])
@@ -93,13 +94,13 @@ def _present(data: Path | None) -> tuple[dict[Dataset, Path], str]:
 
 
 def _one(
-    dataset: Dataset, data: Path, *, image_size: int, augmentation: Augmentation, split: SplitBy, cache: Path,
-    limit: float | None, workers: int | None, check: bool,
+    dataset: Dataset, data: Path, *, image_size: int, augmentation: Augmentation, split: SplitBy, macenko: bool,
+    cache: Path, limit: float | None, workers: int | None, check: bool,
 ) -> int:  # fmt: skip
     """Prepare a dataset and print its summary; 1 if `check` finds that an array is damaged, otherwise 0."""
     started = time.perf_counter()
     spec = DataSpec(dataset=dataset, images=kind_of(data), image_size=image_size, augmentation=augmentation,
-                    split=split)  # fmt: skip
+                    split=split, macenko=macenko)  # fmt: skip
     prepared = prepare(spec, data=data, cache=cache, workers=workers, limit=limit)
     seconds = time.perf_counter() - started
     print(summary(dataset, prepared))

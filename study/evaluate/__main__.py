@@ -134,7 +134,7 @@ def _test_altered(model: "KeptModel", dataset: Dataset, path: Path | None, args:
 
     trial = model.record.trial
     images = labelled_images(dataset, path, trial.config, test_set=True, data=args.data, cache=args.cache,
-                             storage=model.storage)  # fmt: skip
+                             storage=model.storage, in_own_stains=True)  # fmt: skip
     found = model.altered_before(images, seed=args.seed)
     if found is None:
         total = len(images) * len(ALTERATIONS) * len(STRENGTHS)

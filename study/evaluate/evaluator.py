@@ -23,6 +23,7 @@ from wbc_model.files import sha256
 from wbc_model.inference.model_file import from_bytes
 from wbc_model.inference.model_info import FILE, ModelInfo
 from wbc_model.preparation.image_set import ImageSet
+from wbc_model.preparation.macenko import all_normalised
 from wbc_model.preparation.manifest import Entry
 from wbc_model.scoring.alterations import ALTERATIONS, STRENGTHS, altered
 from wbc_model.scoring.metrics import ConfusionMatrix
@@ -123,14 +124,18 @@ class KeptModel:
     def test_altered(self, images: LabelledImages, *, seed: int, tested: Callable[[int], object]) -> Robustness:
         """Test the model on the images in every alteration and strength, and keep the result.
 
+        If the model takes stains normalised, they are normalised after the alteration, as in its use.
+
         Args:
+            images: in their own stains.
             seed: of what is random in the alterations.
             tested: is given the number of images of each chunk.
         """
 
         def matrix(name: str, strength: int) -> ConfusionMatrix:
-            worse = tuple(altered(each, name, strength, seed=seed) for each in images.sets)
-            return self.predict(replace(images, sets=worse), tested).matrix
+            worse = (altered(each, name, strength, seed=seed) for each in images.sets)
+            taken = tuple(map(all_normalised, worse) if self.info.config.data.macenko else worse)
+            return self.predict(replace(images, sets=taken), tested).matrix
 
         found = Robustness(
             dataset=images.dataset.name,

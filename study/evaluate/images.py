@@ -36,7 +36,7 @@ class LabelledImages:
 
 def labelled_images(
     dataset: Dataset, path: Path | None, config: TrialConfig, *, test_set: bool, data: Path | None, cache: Path,
-    storage: Storage,
+    storage: Storage, in_own_stains: bool = False,
 ) -> LabelledImages:  # fmt: skip
     """The images of a dataset as a model takes them, from the cache, which is built first where it is missing.
 
@@ -48,6 +48,7 @@ def labelled_images(
         config: of the model.
         test_set: of a user's own dataset, take the test set alone; of the paper's, it always is.
         data: folder of the paper's datasets.
+        in_own_stains: leave stains as they are even if the model takes them normalised.
 
     Raises:
         DataError: data that is missing, wrongly laid out, or too little.
@@ -59,7 +60,8 @@ def labelled_images(
             spec = replace(config, dataset=dataset).data
     else:
         spec = DataSpec(dataset=dataset, images=kind_of(folder), image_size=config.image_size,
-                        augmentation=Augmentation.NONE)  # fmt: skip
+                        augmentation=Augmentation.NONE, macenko=config.data.macenko)  # fmt: skip
+    spec = replace(spec, macenko=False) if in_own_stains else spec
     prepared = prepare(spec, data=folder, cache=cache)
     manifest = manifest_file(dataset.name, prepared.fingerprint)
     storage.write(manifest, (prepared.folder / "manifest.csv").read_bytes())

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from study.arguments import command_line
 from study.plan import RunRecord
 from study.storage import manifest_file
-from wbc_model.choices import ImageSource, Trunks
+from wbc_model.choices import ImageSource, Stain, Trunks
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import is_built_in
 from wbc_model.inference.calibration import TARGET
@@ -30,6 +30,10 @@ CROPS = {
     "none": "The whole picture is the input.",
     "mask": "The input is a square around the cell's mask.",
     "segment": "The input is a square around the cell that the segmentation finds.",
+}
+STAINS = {
+    Stain.NONE: "",
+    Stain.MACENKO: " Its stains are normalised, by a method made for haematoxylin and eosin (Macenko et al. 2009).",
 }
 _THRESHOLDS = (
     f"It is the lowest, from 0.5, at which at least {TARGET:.0%} of the sure calls on these images are right.",
@@ -65,6 +69,7 @@ def model_card(
         classes=config.dataset.classes,
         crop=CROPS[config.dataset.crop],
         size=config.image_size,
+        stain=STAINS[config.stain],
         split=config.split,
         augmentation=config.augmentation,
         sets=_sets(config, manifest),

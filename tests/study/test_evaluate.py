@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +15,26 @@ from analysis.tables.notes import notes
 from search_spaces.paper import DATASETS
 from study.evaluate.__main__ import main
 from study.evaluate.evaluation import Evaluation, evaluations_of, write_evaluation
-from study.evaluate.evaluator import seen_images
+from study.evaluate.evaluator import KeptModel, seen_images
 from study.evaluate.robustness import robustness_of
 from study.plan import RunRecord, Trial
 from study.settings import Settings
 from study.storage import Storage
 from study.storage.examine import Fault, examine
 from study.trial.execute import run_trial
-from study.trial.inputs import check_inputs
+from study.trial.inputs import check_inputs, prepared
 from study.trial.kept_model import write_card
 from tests.study.conftest import QUICK
 from tests.study.trial.test_model_card import HALF, MADE
-from wbc_model.choices import CELLS
+from wbc_model.choices import CELLS, Stain
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.lisc import DATASET as LISC
+from wbc_model.preparation.macenko import normalised
 from wbc_model.preparation.manifest import Entry
-from wbc_model.scoring.alterations import ALTERATIONS
+from wbc_model.scoring.alterations import ALTERATIONS, altered
 from wbc_model.scoring.metrics import ConfusionMatrix
 from wbc_model.synthetic import folders as drawn_data
+from wbc_model.training.predict import predict_known
 
 
 def entry(name: str, split: str) -> Entry:
@@ -157,6 +160,36 @@ def test_altered_images_are_tested_once_and_fill_table_e8(
     assert "robustness/lisc.json" in fault.what
     assert analyse(printed) == 1
     assert "robustness/lisc.json" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_altered_images_of_a_model_that_takes_normalised_stains_are_altered_first(
+    trials: list[Trial], settings: Settings, tmp_path: Path
+):
+    settings = replace(settings, tracking="disabled")
+    trial = finished(replace(trials[3].config, epochs=1, stain=Stain.MACENKO), settings)
+    storage = Storage(settings.storage)
+    words = [trial.id, "--on", "lisc", "--altered", "--storage", settings.storage, "--data", str(settings.data),
+             "--cache", str(settings.cache)]  # fmt: skip
+    assert main(words) == 0
+    found, record = robustness_of(storage.trial(trial.id), "lisc"), storage.trial(trial.id).record()
+    assert found
+    assert record
+    model = KeptModel(storage, record, device="cpu")
+    test, raw = (prepared(replace(trial.config, stain=stain).data, settings).sets["test"] for stain in
+                 (Stain.MACENKO, Stain.NONE))  # fmt: skip
+    asked = partial(predict_known, model.network, classes=CELLS)
+    assert asked(test).matrix == record.test
+    for name, matrices in found.matrices.items():
+        images = altered(raw, name, 2, seed=0)
+        normal = replace(images, pixels=np.stack([normalised(rgb) for rgb in images.pixels]))
+        assert asked(normal).matrix == matrices[2]
+    assert any(asked(altered(test, name, 2, seed=0)).matrix != each[2] for name, each in found.matrices.items())
+    (ward := tmp_path / "ward").mkdir()
+    for cell, name in (("basophil", "Baso"), ("monocyte", "mono")):
+        (ward / cell).symlink_to(settings.data / "LISC Database" / "Main Dataset" / name)
+    assert main([trial.id, "--on", str(ward), "--allow-seen", *words[4:6], *words[8:]]) == 0
+    assert list(settings.cache.glob("ward-macenko-32-*/manifest.csv"))
 
 
 def test_evaluations_are_in_the_card_damaged_ones_are_found_and_a_model_that_was_deleted_is_no_damage(tmp_path: Path):

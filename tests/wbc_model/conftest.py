@@ -35,8 +35,9 @@ def load(
     images: ImageSource = ImageSource.PUBLISHED,
     augmentation: Augmentation = Augmentation.NONE,
     image_size: int = 32,
+    macenko: bool = False,
     limit: float | None = None,
 ) -> Prepared:
     cache = into or data.parent / "cache"
-    spec = DataSpec(dataset=dataset, images=images, augmentation=augmentation, image_size=image_size)
+    spec = DataSpec(dataset=dataset, images=images, augmentation=augmentation, image_size=image_size, macenko=macenko)
     return prepare(spec, data=data, cache=cache, workers=2, limit=limit)

@@ -82,6 +82,12 @@ def test_a_model_sees_other_test_sets_only_where_it_is_asked_to():
     assert TrialConfig().elsewhere == ()
 
 
+def test_only_normalised_stains_need_images_of_their_own():
+    config = TrialConfig(stain="macenko", test_on="all")
+    assert [each.data.macenko for each in config.everywhere] == [True] * 4
+    assert TrialConfig().data == TrialConfig.from_json({}).data != config.data
+
+
 def test_override_reaches_nested_knobs_where_the_model_has_them():
     changed = TrialConfig().override({"epochs": 2, "model.attention": "se", "model.init": "random"})
     assert changed == TrialConfig(epochs=2, model=TwoBranch(attention="se"))

@@ -16,6 +16,8 @@ class DataSpec:
     """Side of the square input, in pixels."""
     augmentation: Augmentation = Augmentation.PAPER
     split: SplitBy = SplitBy.RANDOM
+    macenko: bool = False
+    """Whether the images' stains are normalised."""
 
     def __str__(self) -> str:
-        return f"{self.dataset} at {self.image_size} px"
+        return f"{self.dataset} at {self.image_size} px{', stains normalised' * self.macenko}"

@@ -38,8 +38,8 @@ class _Calibrated(nn.Module):
 def to_onnx(model: SavedModel) -> bytes:
     """The content of the file: input `images`, float32 (N, 3, S, S), RGB in [0, 1], of any N; outputs `OUTPUTS`.
 
-    The normalisation is part of the graph. Written by torch's tracing exporter, which needs no package beyond onnx and
-    takes every network of this project; its successor needs onnxscript as well.
+    The normalisation is part of the graph, except that of stains. Written by torch's tracing exporter, which needs no
+    package beyond onnx and takes every network of this project; its successor needs onnxscript as well.
     """
     side = model.info.config.image_size
     example = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
@@ -63,8 +63,9 @@ def _metadata(info: ModelInfo) -> dict[str, str]:
     return {
         "classes": json.dumps(config.dataset.classes),
         "image_size": str(config.image_size),
-        "input": "RGB, float32 in [0, 1], (N, 3, image_size, image_size); normalisation is inside",
+        "input": "RGB, float32 in [0, 1], (N, 3, image_size, image_size); normalisation is inside, but not of stains",
         "crop": config.dataset.crop,
+        "stain": config.stain,
         "temperature": str(info.calibration.temperature),
         "threshold": str(info.calibration.threshold),
         "trial": info.trial,

@@ -11,10 +11,10 @@ from PIL import Image
 
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import DataError, Dataset
-from wbc_model.datasets.images import read_rgb, resized
+from wbc_model.datasets.images import read_rgb
 from wbc_model.errors import InputError
 from wbc_model.files import user_path
-from wbc_model.preparation.crop import NoCell, cell_box, square
+from wbc_model.preparation.crop import NoCell, as_input, cell_box, square
 from wbc_model.preparation.segment import Box, find_cells
 
 
@@ -84,7 +84,7 @@ def read_picture(file: Path, *, config: TrialConfig, photographs: bool, margin: 
     except (DataError, NoCell) as error:
         return Skipped(file, str(error).removeprefix(f"{file}: "))
     parts = [rgb if box is None else rgb[box[1] : box[3], box[0] : box[2]] for box in boxes]
-    crops = [resized(part, side=config.image_size) for part in parts]
+    crops = [as_input(part, config.data) for part in parts]
     return Picture(file, rgb, tuple(boxes), np.array(crops).reshape(-1, config.image_size, config.image_size, 3))
 
 

@@ -13,12 +13,12 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from wbc_model.choices import SplitBy
-from wbc_model.datasets.dataset import DataError, Dataset
+from wbc_model.datasets.dataset import DataError
 from wbc_model.datasets.find import ImageFile
-from wbc_model.datasets.images import read_rgb, resized
+from wbc_model.datasets.images import read_rgb
 from wbc_model.datasets.spec import DataSpec
 from wbc_model.files import sha256_of
-from wbc_model.preparation.crop import NoCell, crop
+from wbc_model.preparation.crop import NoCell, as_input, crop
 from wbc_model.preparation.manifest import Entry, write_manifest
 from wbc_model.preparation.splits import Split, joined, split
 
@@ -49,7 +49,7 @@ def build(
     entries: dict[str, Entry] = {}
     backend = "loky" if spec.dataset.crop != "none" and len(samples) >= WORTH_PROCESSES else "threading"
     pool = Parallel(workers or os.cpu_count(), backend, return_as="generator", batch_size=1)
-    jobs = pool(delayed(_examine)(sample, dataset=spec.dataset, image_size=spec.image_size) for sample in samples)
+    jobs = pool(delayed(_examine)(sample, spec=spec) for sample in samples)
     with tqdm(total=len(samples), desc=f"prepare {spec}", unit=" images", disable=None) as bar:
         for i, (entry, pixels) in enumerate(jobs):
             entries[entry.id] = entry
@@ -88,7 +88,7 @@ def _split(
         raise DataError(f"{error}{why}") from error
 
 
-def _examine(sample: ImageFile, *, dataset: Dataset, image_size: int) -> tuple[Entry, np.ndarray | None]:
+def _examine(sample: ImageFile, *, spec: DataSpec) -> tuple[Entry, np.ndarray | None]:
     """The entry of a file, not yet in a set, and the pixels (S, S, 3) of its cell; None for a file that is left out."""
     cv2.setNumThreads(1)  # the pool's workers are enough
     if sample.lacking:
@@ -96,8 +96,8 @@ def _examine(sample: ImageFile, *, dataset: Dataset, image_size: int) -> tuple[E
     sha256 = sha256_of(sample.path)
     entry = Entry(sample.id, sample.cell, "", 0, sha256, "", size=sample.size)
     try:
-        rgb = read_rgb(sample.path, at_least=image_size if dataset.crop == "none" else None)
-        return entry, resized(crop(sample, rgb, dataset=dataset), side=image_size)
+        rgb = read_rgb(sample.path, at_least=spec.image_size if spec.dataset.crop == "none" else None)
+        return entry, as_input(crop(sample, rgb, dataset=spec.dataset), spec)
     except (DataError, NoCell) as error:
         return replace(entry, excluded=str(error)), None
 

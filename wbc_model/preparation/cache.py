@@ -88,7 +88,7 @@ def open_if_prepared(spec: DataSpec, files: Sequence[ImageFile], *, cache: Path)
 
 
 def prepared_with(fingerprint: str, dataset: Dataset, *, image_size: int, cache: Path) -> Prepared | None:
-    """What is cached of a dataset under that fingerprint; None if nothing is, or it is damaged.
+    """What is cached of a dataset under that fingerprint, in its own stains; None if nothing is, or it is damaged.
 
     The dataset's files need not be there any more.
     """

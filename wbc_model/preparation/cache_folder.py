@@ -27,7 +27,7 @@ def folder_name(spec: DataSpec, samples: Sequence[ImageFile]) -> str:
     stats = [(name, path.stat()) for name, path in files if path.exists()]
     content = [FORMAT, settings, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
-    return f"{dataset}-{spec.image_size}-{key}"
+    return f"{dataset}{'-macenko' * spec.macenko}-{spec.image_size}-{key}"
 
 
 def most_bytes(images: int, *, image_size: int) -> int:

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from wbc_model.datasets.dataset import Dataset
 from wbc_model.datasets.find import ImageFile
-from wbc_model.datasets.images import read_rgb
+from wbc_model.datasets.images import read_rgb, resized
+from wbc_model.datasets.spec import DataSpec
+from wbc_model.preparation.macenko import normalised
 from wbc_model.preparation.segment import Box, box_of, find_cells
 
 
@@ -60,6 +62,12 @@ def crop(sample: ImageFile, rgb: NDArray[np.uint8], *, dataset: Dataset) -> NDAr
         return rgb
     left, top, right, bottom = cell_box(sample.path, rgb, dataset=dataset)
     return rgb[top:bottom, left:right]
+
+
+def as_input(rgb: NDArray[np.uint8], spec: DataSpec) -> NDArray[np.uint8]:
+    """A cell that was cut out (H, W, 3), as networks take it (S, S, 3): scaled and, if the spec says so, normalised."""
+    square = resized(rgb, side=spec.image_size)
+    return normalised(square) if spec.macenko else square
 
 
 def cell_box(path: Path, rgb: NDArray[np.uint8], *, dataset: Dataset) -> Box:

@@ -14,6 +14,9 @@ Mask = NDArray[np.uint8]
 
 NUCLEUS, RED_CELL = (0.57, 0.79, 0.15), (0.40, 0.72, 0.57)
 """Absorbances of red, green and blue light by a nucleus and by a red cell, up to a factor."""
+_BOTH = np.array([NUCLEUS, RED_CELL], np.float32)
+STAINS: Floats = _BOTH / np.linalg.norm(_BOTH, axis=1, keepdims=True)
+"""The same as unit vectors (2, 3)."""
 GRID = 5
 """Pixels for each point of the grid."""
 LAG = 2
@@ -53,9 +56,7 @@ def nuclear_stain(absorbed: Floats) -> Floats:
     Least squares for each pixel: Ruifrok and Johnston, "Quantification of histochemical staining by color
     deconvolution", 2001.
     """
-    stains = np.array([NUCLEUS, RED_CELL], np.float32).T
-    unmix = np.linalg.pinv(stains / np.linalg.norm(stains, axis=0))
-    return absorbed @ unmix[0]
+    return absorbed @ np.linalg.pinv(STAINS.T)[0]
 
 
 def _slope(coarse: Floats, inside: NDArray[np.bool_]) -> Floats:

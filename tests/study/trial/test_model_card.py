@@ -38,6 +38,12 @@ def card(
     return model_card(record, calibration, manifest=manifest, others=others)
 
 
+def test_a_card_says_what_was_done_about_stains():
+    assert "stain" not in card(TrialConfig()).partition("## Images")[2].partition("##")[0]
+    told = card(TrialConfig(stain="macenko"))
+    assert "pixels, RGB. Its stains are normalised, by a method made for haematoxylin and eosin" in told
+
+
 def test_a_card_says_what_the_model_is_how_good_and_what_it_is_not_for():
     told = card(TrialConfig(mixup_alpha=0.4), LISC=(ConfusionMatrix(("a", "b"), ((9, 1), (0, 10))), "test set"))
     assert told.startswith("# mixup\\_alpha=0.4, seed 3\n\nIt tells basophil, monocyte, eosinophil")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wbc_model.choices import Augmentation, ImageSource
+from wbc_model.choices import Augmentation, ImageSource, Stain
 from wbc_model.config import TrialConfig
 from wbc_model.datasets.dataset import Dataset
 from wbc_model.datasets.find import place_of
@@ -26,11 +26,14 @@ CROPS = {
 }
 
 
-@pytest.mark.parametrize("dataset", CROPS.values(), ids=CROPS)
+@pytest.mark.parametrize(
+    ("dataset", "stain"), [*((dataset, Stain.NONE) for dataset in CROPS.values()), (LISC, Stain.MACENKO)],
+    ids=[*CROPS, "mask, stains normalised"],
+)  # fmt: skip
 def test_test_images_get_the_probabilities_that_the_trial_wrote(
-    dataset: Dataset, drawn: Path, tiny: TrialConfig, keep: Keep, tmp_path: Path
+    dataset: Dataset, stain: Stain, drawn: Path, tiny: TrialConfig, keep: Keep, tmp_path: Path
 ):
-    config = replace(tiny, dataset=dataset, images=ImageSource.DRAWN, augmentation=Augmentation.NONE)
+    config = replace(tiny, dataset=dataset, images=ImageSource.DRAWN, augmentation=Augmentation.NONE, stain=stain)
     test = prepare(config.data, data=drawn, cache=tmp_path, workers=1).sets["test"]
     model = load(keep(config, temperature=2.0))
     written = predict_known(model.network, test, classes=dataset.classes).probabilities

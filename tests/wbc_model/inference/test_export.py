@@ -73,6 +73,14 @@ def test_the_command_writes_a_file_that_says_what_predict_says(
     assert props["rehearsal"] == "True"
 
 
+def test_the_file_says_that_stains_are_to_be_normalised(keep: Keep, tiny: TrialConfig, cells: Path, tmp_path: Path):
+    file = tmp_path / "model.onnx"
+    assert main([str(keep(replace(tiny, stain="macenko"))), "--onnx", str(file), "--check-on", str(cells)]) == 0
+    props = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
+    assert props["stain"] == "macenko"
+    assert "but not of stains" in props["input"]
+
+
 def test_normalisation_is_inside(keep: Keep, tiny: TrialConfig, crops: np.ndarray):
     small = crops[:, ::2, ::2]
     plain, imagenet = (

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import threading
 import time
 from collections import Counter
@@ -15,12 +16,14 @@ import pytest
 from tests.wbc_model.conftest import LDWBC_FOLDERS, load, paint
 from wbc_model.choices import CELLS, Augmentation, ImageSource
 from wbc_model.datasets.dataset import DataError
-from wbc_model.datasets.find import DRAWN_MARK, find
+from wbc_model.datasets.find import DRAWN_MARK, ImageFile, find
+from wbc_model.datasets.ldwbc import DATASET as LDWBC
 from wbc_model.datasets.raabin import DATASET as RAABIN
+from wbc_model.datasets.spec import DataSpec
 from wbc_model.errors import Damaged
 from wbc_model.preparation import cache
 from wbc_model.preparation.cache import corrupt_arrays
-from wbc_model.preparation.cache_folder import default_cache
+from wbc_model.preparation.cache_folder import default_cache, folder_name
 from wbc_model.preparation.manifest import Entry, decode_manifest, read_manifest, write_manifest
 
 
@@ -34,6 +37,16 @@ def test_the_default_cache(cache_home: str | None, home: str, expected: str, mon
         monkeypatch.setenv("XDG_CACHE_HOME", cache_home)
     monkeypatch.setenv("HOME", home)
     assert default_cache() == Path(expected)
+
+
+def test_what_is_cached_is_found_by_later_versions_too(tmp_path: Path):
+    """A change here makes every machine prepare all images again, and is right only with a new FORMAT."""
+    file = ImageFile("basophil/a.png", "basophil", "all", tmp_path / "a.png")
+    file.path.write_bytes(b"abc")
+    os.utime(file.path, ns=(10**18, 10**18))
+    spec = DataSpec(dataset=LDWBC)
+    assert folder_name(spec, [file]) == "ldwbc-224-a63135b638ec"
+    assert folder_name(replace(spec, macenko=True), [file]) == "ldwbc-macenko-224-a63135b638ec"
 
 
 def test_the_manifest_knows_sizes_and_groups_and_is_read_without_them(tmp_path: Path):
