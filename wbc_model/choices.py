@@ -139,11 +139,12 @@ class Stain(StrEnum):
     """What is done about stains that differ between laboratories. The paper does nothing.
 
     MACENKO: all images (training, validation and test) are normalised to one reference when they are prepared
-    (`preparation/macenko.py`).
+    (`preparation/macenko.py`). JITTER: the stains of training images vary at random (`training/stain_jitter.py`).
     """
 
     NONE = "none"
     MACENKO = "macenko"
+    JITTER = "jitter"
 
 
 class EvaluateOn(StrEnum):

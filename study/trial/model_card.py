@@ -34,6 +34,7 @@ CROPS = {
 STAINS = {
     Stain.NONE: "",
     Stain.MACENKO: " Its stains are normalised, by a method made for haematoxylin and eosin (Macenko et al. 2009).",
+    Stain.JITTER: " The stains of training images vary at random.",
 }
 _THRESHOLDS = (
     f"It is the lowest, from 0.5, at which at least {TARGET:.0%} of the sure calls on these images are right.",

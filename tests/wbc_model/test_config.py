@@ -85,6 +85,7 @@ def test_a_model_sees_other_test_sets_only_where_it_is_asked_to():
 def test_only_normalised_stains_need_images_of_their_own():
     config = TrialConfig(stain="macenko", test_on="all")
     assert [each.data.macenko for each in config.everywhere] == [True] * 4
+    assert TrialConfig(stain="jitter").data == TrialConfig().data
     assert TrialConfig().data == TrialConfig.from_json({}).data != config.data
 
 

@@ -19,6 +19,7 @@ from wbc_model.training.losses import LOSSES
 from wbc_model.training.mixup import mixup
 from wbc_model.training.predict import to_unit
 from wbc_model.training.radam import RAdam
+from wbc_model.training.stain_jitter import jitter
 
 WARM_UP = 3
 """Steps before the capture, in which libraries allocate memory and load kernels."""
@@ -55,11 +56,12 @@ class StepRunner:
         self.warm_up_steps = 0
         self.graph: torch.cuda.CUDAGraph | None = None
 
-    def epoch(self, order: Tensor, mixes: Mixes | None) -> Tensor:
+    def epoch(self, order: Tensor, mixes: Mixes | None, stains: Tensor | None) -> Tensor:
         """Run the steps of one epoch.
 
         Args:
             order: indices (steps, B) of the images.
+            stains: `stain_jitter`'s matrices (steps, B, 3, 3); None: without jitter.
 
         Returns:
             Loss, accuracy and weighted accuracy of each batch, (steps, 3), on the device.
@@ -70,6 +72,8 @@ class StepRunner:
         inputs = {"order": order, "factors": self.optimizer.factors(len(order))}
         if mixes is not None:
             inputs |= dict(zip(("lam", "partners"), mixes, strict=True))
+        if stains is not None:
+            inputs["stains"] = stains
         if not self.inputs:
             self.inputs = {name: torch.empty_like(rows, device=self.device) for name, rows in inputs.items()}
         for name, rows in inputs.items():
@@ -118,6 +122,8 @@ class StepRunner:
         """One training step, from the current step's row of each input."""
         row = {name: rows.index_select(0, self.step)[0] for name, rows in self.inputs.items()}
         x, y = to_unit(self.pixels.index_select(0, row["order"])), self.labels.index_select(0, row["order"])
+        if "stains" in row:
+            x = jitter(x, row["stains"])
         if "lam" in row:
             x, y = mixup(x, y, lam=row["lam"], order=row["partners"])
         with self.cast:

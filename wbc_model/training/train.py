@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from wbc_model.choices import LrSchedule, Precision
+from wbc_model.choices import LrSchedule, Precision, Stain
 from wbc_model.config import TrialConfig
 from wbc_model.preparation.image_set import ImageSet
 from wbc_model.scoring.metrics import ConfusionMatrix
 from wbc_model.seeding import generator, torch_seeded
+from wbc_model.training import stain_jitter
 from wbc_model.training.mixup import draw
 from wbc_model.training.predict import predict_known
 from wbc_model.training.radam import RAdam
@@ -90,7 +91,7 @@ def fit(
     """Train for `config.epochs` epochs and yield a report after each. The last report's state holds the best weights.
 
     Args:
-        seed: for the order of the images, mixup and dropout; trials with the same seed share the order.
+        seed: for the order of the images, stain jitter, mixup and dropout; trials with the same seed share the order.
         resume: the state after an earlier epoch; training continues from it bit for bit.
         capture: on a GPU, replay each step as a CUDA graph; otherwise launch it kernel by kernel.
 
@@ -138,8 +139,10 @@ def _train_epoch(
     """Train for one epoch; the mean loss, accuracy and weighted accuracy over its images."""
     steps.model.train()
     order = np.stack(list(batches(len(train), batch_size=config.batch_size, seed=seed, epoch=epoch)))
+    mixes = _mixes(config, len(order), seed=seed, epoch=epoch)
+    stains = _stains(config, len(order), seed=seed, epoch=epoch)
     with torch_seeded(seed, "dropout", epoch):
-        table = steps.epoch(torch.from_numpy(order), _mixes(config, len(order), seed=seed, epoch=epoch)).cpu()
+        table = steps.epoch(torch.from_numpy(order), mixes, stains).cpu()
     if not table[:, 0].isfinite().all():
         step = int((~table[:, 0].isfinite()).nonzero()[0])
         raise TrainingError(f"the loss is {table[step, 0].item()} in epoch {epoch}, step {step}")
@@ -155,6 +158,14 @@ def _mixes(config: TrialConfig, steps: int, *, seed: int, epoch: int) -> Mixes |
     drawn = [draw(rng, alpha=config.mixup_alpha, per=config.mixup_per, batch=config.batch_size) for _ in range(steps)]
     lam, order = zip(*drawn, strict=True)
     return torch.stack(lam), torch.stack(order)
+
+
+def _stains(config: TrialConfig, steps: int, *, seed: int, epoch: int) -> Tensor | None:
+    """The stain jitter of every image of an epoch; None without."""
+    if config.stain is not Stain.JITTER:
+        return None
+    drawn = stain_jitter.draw(generator(seed, "stain", epoch), images=steps * config.batch_size)
+    return drawn.view(steps, config.batch_size, 3, 3)
 
 
 def _set_lr(optimizer: RAdam, config: TrialConfig, epoch: int) -> float:

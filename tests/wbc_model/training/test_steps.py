@@ -13,11 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from search_spaces.extensions import BACKBONES
-from wbc_model.choices import Attention, Init, Loss, LrSchedule, MixupPer, Network, Precision
+from wbc_model.choices import Attention, Init, Loss, LrSchedule, MixupPer, Network, Precision, Stain
 from wbc_model.config import TrialConfig
 from wbc_model.models import Baseline, Model, TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.image_set import ImageSet
+from wbc_model.training import stain_jitter
 from wbc_model.training.device import choose
 from wbc_model.training.mixup import draw
 from wbc_model.training.radam import RAdam
@@ -71,8 +72,9 @@ def test_nor_does_a_step_of_a_miniature_of_timm(model: Baseline, tiny: TrialConf
 
 @pytest.mark.parametrize("loss", Loss)
 @pytest.mark.parametrize("alpha", [0, 0.2])
-def test_nor_does_one_with_other_knobs(loss: Loss, alpha: float, tiny: TrialConfig, images: Images):
-    check_on_meta(replace(tiny, loss=loss, mixup_alpha=alpha, mixup_per=MixupPer.SAMPLE), images)
+@pytest.mark.parametrize("stain", [Stain.NONE, Stain.JITTER])
+def test_nor_does_one_with_other_knobs(loss: Loss, alpha: float, stain: Stain, tiny: TrialConfig, images: Images):
+    check_on_meta(replace(tiny, loss=loss, mixup_alpha=alpha, mixup_per=MixupPer.SAMPLE, stain=stain), images)
 
 
 def check_on_meta(config: TrialConfig, images: Images) -> None:
@@ -84,7 +86,9 @@ def check_on_meta(config: TrialConfig, images: Images) -> None:
     rng = np.random.default_rng(0)
     mixed = [draw(rng, alpha=1, per=config.mixup_per, batch=8) for _ in order]
     lam, partners = (torch.stack(each) for each in zip(*mixed, strict=True))
-    assert steps.epoch(order, (lam, partners) if config.mixup_alpha else None).shape == (2, 3)
+    mixes = (lam, partners) if config.mixup_alpha else None
+    stains = stain_jitter.draw(rng, images=16).view(2, 8, 3, 3) if config.stain is Stain.JITTER else None
+    assert steps.epoch(order, mixes, stains).shape == (2, 3)
     with OnMetaAlone() as seen:
         steps._update()
     assert seen.operations > 100
@@ -135,7 +139,7 @@ def test_a_step_that_is_played_back_is_one_that_runs(
 ):
     """Nothing of a step is done by Python alone, the count of steps and the learning rate included."""
     config = replace(tiny, epochs=3, precision=precision, schedule=LrSchedule.COSINE, mixup_per=MixupPer.SAMPLE)
-    config = replace(config, model=model, image_size=64) if model else config
+    config = replace(config, model=model, image_size=64) if model else replace(config, stain=Stain.JITTER)
 
     def run() -> list[EpochReport]:
         train, validation = images(40, side=config.image_size), images(8, seed=1, side=config.image_size)
@@ -158,7 +162,7 @@ def test_captured_steps_are_those_that_run_kernel_by_kernel(
     """Bit for bit, dropout included, and through a stop after the first epoch."""
     choose()
     request.addfinalizer(lambda: torch.set_deterministic_debug_mode("default"))
-    config = replace(tiny, epochs=3, precision=precision)
+    config = replace(tiny, epochs=3, precision=precision, stain=Stain.JITTER)
 
     def run(*, capture: bool, resume: Any = None) -> list[EpochReport]:
         train, validation = images(80), images(20, seed=1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from wbc_model.choices import Loss, LrSchedule, MixupPer, Precision
+from wbc_model.choices import Loss, LrSchedule, MixupPer, Precision, Stain
 from wbc_model.config import TrialConfig
 from wbc_model.networks.build import build
 from wbc_model.preparation.image_set import ImageSet
@@ -49,10 +49,14 @@ def test_same_seed_same_everything_and_other_seed_not(tiny: TrialConfig, images:
     assert losses(first) != losses(other)
 
 
-@pytest.mark.parametrize(("stop", "precision"), [(1, Precision.FP32), (2, Precision.FP32), (1, Precision.BF16)])
-def test_resuming_equals_never_stopping(stop: int, precision: Precision, tiny: TrialConfig, images: Images):
+@pytest.mark.parametrize(
+    ("stop", "knobs"),
+    [(1, {}), (2, {}), (1, {"precision": Precision.BF16}), (1, {"stain": Stain.JITTER})],
+    ids=["after 1", "after 2", "bf16", "jitter"],
+)
+def test_resuming_equals_never_stopping(stop: int, knobs: dict, tiny: TrialConfig, images: Images):
     """Bit for bit: weights, optimizer, best epoch, and every figure reported."""
-    config = replace(tiny, epochs=3, schedule=LrSchedule.COSINE, precision=precision)
+    config = replace(tiny, epochs=3, schedule=LrSchedule.COSINE, **knobs)
     whole = train(config, images)
     state = whole[stop - 1].state
     model = build(config, seed=0)
