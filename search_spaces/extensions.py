@@ -17,6 +17,7 @@ from wbc_model.choices import (
     Normalisation,
     ParallelBy,
     SplitBy,
+    Stain,
 )
 from wbc_model.models import Baseline, TwoBranch
 
@@ -85,6 +86,16 @@ CROSS_NOTE = (
     "to the other images. AF1 is the mean over the classes that occur in the test set."
 )
 
+STAINS: Rows = {
+    (dataset.title, label): vary(dataset=dataset, stain=stain, test_on=EvaluateOn.ALL)
+    for dataset in DATASETS
+    for label, stain in (("none, as in the paper", Stain.NONE), ("Macenko", Stain.MACENKO), ("jitter", Stain.JITTER))
+}
+STAINS_NOTE = (
+    "Macenko: the stains of all images are normalised to one reference by a method made for haematoxylin and eosin; "
+    "blood smears are stained otherwise. Jitter: the amounts of the stains in training images vary at random."
+)
+
 BACKBONES: Rows = {
     ("Our model", "ImageNet-1k"): PROPOSED,
     ("ResNet", "ImageNet-1k"): vary(model=MODELS["ResNet"]),
@@ -111,4 +122,8 @@ EXTENSIONS = (
     Table("E6", "Trained on one dataset, tested on each", ("Trained on",), CROSS, ON_EACH, (CROSS_NOTE,)),
     Table("E7", "Newer networks beside the paper's", ("Model", "Pre-trained on"), BACKBONES, OVERALL,
           (BACKBONES_NOTE, MACRO_F1)),
+    Table("E9", "Effect of stain handling", ("Trained on", "Stains"), STAINS, OVERALL, (STAINS_NOTE, MACRO_F1),
+          best_within=1),
+    Table("E10", "Effect of stain handling across datasets", ("Trained on", "Stains"), STAINS, ON_EACH,
+          (STAINS_NOTE, CROSS_NOTE)),
 )  # fmt: skip

@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   study/run.py --data ~/wbc --tables E1         beyond the paper: how much do its unstated choices matter?
   study/run.py --data ~/wbc --tables E6         ... trained on one dataset, tested on each of the four
   study/run.py --data ~/wbc --tables E7         ... newer networks from timm
+  study/run.py --data ~/wbc --tables E9 E10     ... stains normalised, or jittered in training
   study/run.py --data ~/wbc --tables 11 --datasets bccd --set epochs=2 image_size=96
   study/run.py --data s3://bucket/wbc           ... each machine copies what is new there to its cache
   study/run.py --dataset ~/cells                the compared models on your own folder of class folders
@@ -55,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 def _what(group: argparse._ArgumentGroup) -> None:
     names = ", ".join(BUILT_IN)
     group.add_argument(
-        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E7)"
+        "--tables", nargs="+", type=str.upper, default=[], metavar="N", help="only these tables (4 ... 12, E1 ... E10)"
     )
     group.add_argument(
         "--datasets", nargs="+", type=str.lower, default=[], metavar="NAME", help=f"only rows on these: {names}"

@@ -10,6 +10,7 @@ from search_spaces.catalogue import catalogue
 from search_spaces.paper import DATASETS, PROPOSED, TABLES
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import OVERALL, PER_CLASS, Table, configs, effective, parse_overrides, select
+from wbc_model.choices import Stain
 from wbc_model.config import TrialConfig
 from wbc_model.errors import InputError
 
@@ -136,6 +137,15 @@ def test_the_open_choices_differ_from_the_paper_and_each_other():
     ours = [labels for labels, config in table.rows.items() if config in paper]
     assert all("as decided" in " ".join(labels).lower() for labels in ours)
     assert len(table.rows) - len(ours) == 15
+
+
+def test_the_tables_on_stains_need_two_trainings_a_dataset_beside_those_of_table_e6():
+    e6, e9, e10 = chosen_of_all("E6", "E9", "E10")
+    assert e9.rows == e10.rows
+    assert len(set(e9.rows.values())) == 12
+    assert {config for config in e9.rows.values() if config.stain is Stain.NONE} == set(e6.rows.values())
+    (changed,) = select([e6], numbers=(), datasets=("bccd",), overrides={"stain": "jitter"})
+    assert list(changed.rows.values()) == [e9.rows["BCCD", "jitter"]]
 
 
 def test_extensions_run_only_where_they_are_named():
