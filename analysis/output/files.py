@@ -1,7 +1,7 @@
 """The text of every file that prints a study's tables."""
 
 from analysis.load import Study
-from analysis.output import latex, numbers
+from analysis.output import latex, numbers, references
 from analysis.output.frames import to_csv
 from analysis.output.markup import to_html, to_markdown
 from analysis.output.rank_table import ranks
@@ -30,6 +30,7 @@ def outputs(study: Study) -> dict[str, str]:
     scored = [filled.table.number for filled in study.tables]
     files |= {f"table_{number}.csv": to_csv(study.table(number)) for number in scored}
     files["tables.tex"] = latex.document([table.number for table in tables])
+    files[references.NAME] = references.BIB
     files["numbers.tex"] = numbers.render(tables, rehearsal=study.rehearsal)
     frames = dict(zip(LINES, (study.cells(), study.deltas(), study.power(), study.runs()), strict=True))
     return files | {f"{name}.csv": to_csv(frame) for name, frame in frames.items() if len(frame)}

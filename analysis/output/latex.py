@@ -1,8 +1,9 @@
 """Tables as LaTeX, for a document that uses `PACKAGES`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from analysis.output.latex_text import escape, untypesettable
+from analysis.output.references import CITED, MACRO
 from analysis.tables.layout import Cells, LayoutCell, TableLayout
 from wbc_model.plain_text import printable
 
@@ -12,6 +13,7 @@ DOCUMENT = rf"""\documentclass[a4paper]{{article}}
 \usepackage[utf8]{{inputenc}}
 \usepackage[margin=25mm]{{geometry}}
 \usepackage{{{PACKAGES}}}
+\newcommand{{\methodcite}}[1]{{}} %% without this line, \cite{{...}} of references.bib
 \begin{{document}}
 %s
 \end{{document}}
@@ -57,6 +59,7 @@ def render(table: TableLayout) -> str:
     return (
         comments([*_engine(table), wants, *table.made_from])
         + macros
+        + (MACRO if any(_cited(table, row.cells) for row in table.body) else "")
         + TABLE
         % {
             "title": escape(table.title),
@@ -99,7 +102,7 @@ def _engine(table: TableLayout) -> list[str]:
 
 def _head(table: TableLayout) -> Iterator[str]:
     for line in table.head:
-        yield _line(line, heading=True)
+        yield _line(line)
         spans = [(i + 1, i + cell.across) for i, cell in enumerate(line) if cell and cell.across > 1]
         if line is not table.head[-1]:
             yield "".join(rf"\cmidrule(lr){{{first}-{last}}}" for first, last in spans)
@@ -111,23 +114,35 @@ def _body(table: TableLayout) -> Iterator[str]:
             yield r"\midrule"
         if row.gap:
             yield r"\addlinespace"
-        yield _line(row.cells, heading=False)
+        yield _line(row.cells, cited=_cited(table, row.cells))
 
 
-def _line(line: Cells, *, heading: bool) -> str:
-    """A line of the tabular: cells covered from the left are omitted, those covered from above are empty."""
+def _cited(table: TableLayout, line: Cells) -> dict[int, str]:
+    """By column of a row's labels, the key of the article that the label names."""
+    labels = enumerate(line[: table.labels])
+    return {i: CITED[cell.text] for i, cell in labels if cell and not cell.repeated and cell.text in CITED}
+
+
+def _line(line: Cells, *, cited: Mapping[int, str] | None = None) -> str:
+    """A line of the tabular: cells covered from the left are omitted, those covered from above are empty.
+
+    Args:
+        cited: see `_cited`; None: it is a line of headings.
+    """
     cells, covered = [], 0
     for column, cell in enumerate(line):
         if covered:
             covered -= 1
             continue
         covered = cell.across - 1 if cell else 0
-        cells.append(_cell(cell, at="c" if heading else "l", first=not column) if cell and not cell.repeated else "")
+        at, cite = ("c", "") if cited is None else ("l", cited.get(column, ""))
+        cells.append(_cell(cell, at=at, first=not column, cite=cite) if cell and not cell.repeated else "")
     return rf"{' & '.join(cells)} \\"
 
 
-def _cell(cell: LayoutCell, *, at: str, first: bool) -> str:
+def _cell(cell: LayoutCell, *, at: str, first: bool, cite: str) -> str:
     text = rf"\textbf{{{escape(cell.text)}}}" if cell.bold else escape(cell.text)
+    text += rf"\methodcite{{{cite}}}" if cite else ""
     text += rf"\rlap{{\textsuperscript{{{escape(cell.mark)}}}}}" if cell.mark else ""
     if cell.down > 1:
         text = rf"\multirow[{'b' if at == 'c' else 't'}]{{{cell.down}}}{{*}}{{{text}}}"

@@ -29,8 +29,12 @@ def marked(title: str, *, rehearsal: bool) -> str:
 
 
 def title(filled: Filled) -> str:
-    """The table's title with its unit, marked if it is a rehearsal."""
-    return marked(f"{filled.table.title} (%)", rehearsal=filled.rehearsal)
+    """The table's title with its test sets and its unit, marked if it is a rehearsal."""
+    table = filled.table
+    *others, last = dict.fromkeys(config.dataset.title for config in table.rows.values())
+    sets = f"{', '.join(others)} and {last} test sets" if others else f"{last} test set"
+    where = "" if any(column.on for column in table.columns) else f" on the {sets}"
+    return marked(f"{table.title}{where} (%)", rehearsal=filled.rehearsal)
 
 
 def study_notes(filled: Filled) -> list[str]:
@@ -61,7 +65,8 @@ def notes(filled: Filled) -> list[str]:
         lines += [f"{letter}: n = {len(seeds)} ({_list(seeds)})." for letter, seeds in _others(filled).items()]
     if empty := sum(not row.runs for row in filled.rows):
         lines.append(f"{empty} of {len(filled.rows)} rows missing; to fill them: {command(filled)}")
-    lines += [*filled.test_notes, *_evaluated(filled), *(note for note in filled.table.notes if note != MACRO_F1)]
+    lines += [*filled.test_notes, *_evaluated(filled), *_devices(filled)]
+    lines += [note for note in filled.table.notes if note != MACRO_F1]
     cells = {c.label: c.key.removeprefix("recall/") for c in filled.table.columns if c.key.startswith("recall/")}
     return [*lines, *_meanings(" ".join(filled.table.stub).split(), MEANINGS), *_meanings(cells, cells)]
 
@@ -78,6 +83,13 @@ def _evaluated(filled: Filled) -> list[str]:
         for title, remark in run.provenance[EVALUATED]["remarks"].items()
     ]
     return [f"Not trained for this table: the models of trials {named}, tested on the other datasets later.", *remarks]
+
+
+def _devices(filled: Filled) -> list[str]:
+    """Which trials were resumed on another kind of device, on which the same arithmetic rounds differently."""
+    trained = {run.trial.id: run.provenance.get("devices") for row in filled.rows for run in row.runs}
+    moved = [f"trial {name} ({', then '.join(devices)})" for name, devices in trained.items() if devices]
+    return [f"Resumed on another kind of device: {'; '.join(moved)}."] if moved else []
 
 
 def _seeds(filled: Filled) -> str:

@@ -36,10 +36,13 @@ class Checkpoint:
 
     Args:
         inputs: fingerprints of the data and weights that the trial is trained on, as JSON values.
+        device: the name of what this attempt trains on.
     """
 
-    def __init__(self, files: TrialFiles, inputs: dict[str, Any]) -> None:
+    def __init__(self, files: TrialFiles, inputs: dict[str, Any], *, device: str) -> None:
         self.files, self.inputs, self.trial = files, inputs, files.folder.name
+        self.devices = [device]
+        """What the trial has been trained on, each once: once it is read, in earlier attempts too."""
         self.writer = ThreadPoolExecutor(1)
         self.last: Future[None] | None = None
 
@@ -71,6 +74,7 @@ class Checkpoint:
             rows = self.files.epochs()[: state.epoch]
         if len(rows) != state.epoch:
             raise Damaged(f"{where} is damaged: it has {state.epoch} epochs, and the epoch log {len(rows)}")
+        self.devices = list(dict.fromkeys([*checkpoint.get("devices", ()), *self.devices]))
         return Resumed(state, rows)
 
     def write(self, state: TrainState, rows: Sequence[dict[str, Any]]) -> None:
@@ -84,5 +88,6 @@ class Checkpoint:
 
     def _save(self, state: dict[str, Any], rows: list[dict[str, Any]]) -> None:
         buffer = io.BytesIO()
-        torch.save({"trial": self.trial, "inputs": self.inputs, "state": state, "rows": rows}, buffer)
+        held = {"trial": self.trial, "inputs": self.inputs, "devices": self.devices, "state": state, "rows": rows}
+        torch.save(held, buffer)
         self.files.write(FILE, buffer.getvalue())

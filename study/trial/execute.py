@@ -61,10 +61,12 @@ def run_trial(
         others = {} if settings.search else {c.dataset.name: prepared(c.data, settings) for c in trial.config.elsewhere}
         model = build(trial.config, seed=trial.seed, weights=weights_source(settings))
         provenance = code() | _provenance(trial.config, data, others, settings, device=device)
-        log_provenance(run, provenance)
         inputs = {name: provenance[name] for name in ("data", "weights")}
-        with Checkpoint(files, inputs) as checkpoint:
+        with Checkpoint(files, inputs, device=provenance["device"]) as checkpoint:
             resumed = _resumed(files, checkpoint, tell)
+            if len(checkpoint.devices) > 1:
+                provenance["devices"] = checkpoint.devices
+            log_provenance(run, provenance)
             state = resumed.state if resumed else None
             epochs = fit(model, data.sets["train"], data.sets["validation"], trial.config, seed=trial.seed,
                          device=device, resume=state, capture=not settings.eager)  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.output.latex import document, render
 from analysis.output.pdf import compile_pdf
+from analysis.output.references import BIB
 from analysis.stats.evidence import gather
 from analysis.stats.predictions import PredictionLookup
 from analysis.tables.fill import fill
@@ -61,3 +62,26 @@ def test_in_two_columns_a_wide_table_spans_the_page_and_keeps_its_size(tmp_path)
     heights = [float(low) - float(high) for high, low in re.findall(r'yMin="(\S+)" .* yMax="(\S+)">\d\d\.\d\d<', told)]
     assert len(heights) > 80
     assert min(heights) > 7.9  # of 9 pt; 6.2 would be 7 pt
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bibtex") is None, reason="bibtex is not installed")
+def test_rows_cite_the_articles_of_their_methods_unless_that_is_switched_off(tmp_path):
+    shutil.copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "references.bib").write_text(BIB, encoding="utf-8")
+    off = document(NUMBERS)
+    cited = r"\bibliographystyle{plain}\bibliography{references}\end{document}"
+    on = off.replace(r"\newcommand{\methodcite}", r"% \newcommand{\methodcite}").replace(r"\end{document}", cited)
+    for name, text in {"off": off, "on": on}.items():
+        (tmp_path / f"{name}.tex").write_text(text, encoding="utf-8")
+        for command in ("pdflatex -halt-on-error", "bibtex" if name == "on" else "true", "pdflatex", "pdflatex"):
+            subprocess.run([*command.split(), name], cwd=tmp_path, capture_output=True, check=True)
+        subprocess.run(["pdftotext", "-layout", f"{name}.pdf"], cwd=tmp_path, check=True)
+    printed = {name: (tmp_path / f"{name}.txt").read_text() for name in ("off", "on")}
+    assert "undefined" not in (tmp_path / "on.log").read_text(errors="replace")
+    assert "\\cite" not in printed["off"] + printed["on"]
+    assert len(re.findall(r"^ *\[\d\] ", printed["on"], re.MULTILINE)) == BIB.count("@")
+    for method in ("ResNet", "Sharma", "SE", "SAM \\+ CAM \\(SCAM\\)"):
+        assert re.search(rf"{method} \[\d\]", printed["on"])
+        assert re.search(method, printed["off"])
+    assert not re.search(r"\[\d\]", printed["off"])

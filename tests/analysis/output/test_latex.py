@@ -230,7 +230,7 @@ def test_notes_explain_the_dash_of_a_cell_type_that_a_dataset_lacks(make_record)
 
 def test_a_rehearsal_and_a_departure_are_told():
     rehearsal = render(fill(tables_under(REHEARSAL)[0][0], [], overrides=REHEARSAL))
-    assert r"\caption{REHEARSAL. Effect of the mixup parameter (\%)}" in rehearsal
+    assert r"\caption{REHEARSAL. Effect of the mixup parameter on the LDWBC test set (\%)}" in rehearsal
     assert "Rehearsal: tiny networks on drawn or small images. These numbers say nothing about the paper." in rehearsal
     departure = render(fill(BY_NUMBER["4"], [], overrides={"epochs": 2, "image_size": 64}))
     assert r"Departs from the paper: epochs=2, image\_size=64." in departure

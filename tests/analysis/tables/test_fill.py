@@ -6,6 +6,7 @@ import pytest
 from analysis.output.frames import table_frame, to_csv
 from analysis.tables.command_line import command
 from analysis.tables.fill import fill, percent
+from analysis.tables.notes import notes
 from search_spaces.paper import PROPOSED, TABLES
 from search_spaces.table import OVERALL, PER_CLASS, Table
 from wbc_model.choices import ImageSource, SplitBy, Trunks
@@ -37,6 +38,14 @@ def test_records_find_their_rows_by_config_in_any_order(make_record):
 
 def test_a_record_of_no_row_is_left_alone(make_record):
     assert column(fill(MIXUP, [make_record(replace(PROPOSED, epochs=2))])) == ["–", "–", "–"]
+
+
+def test_a_trial_that_was_resumed_on_another_device_is_named(make_record):
+    plain = make_record(RAW, counts=right(90, of=100))
+    moved = replace(plain, provenance={**plain.provenance, "devices": ["NVIDIA L4", "NVIDIA A100"]})
+    told = f"Resumed on another kind of device: trial {plain.trial.id} (NVIDIA L4, then NVIDIA A100)."
+    assert told in notes(fill(MIXUP, [moved]))
+    assert told not in notes(fill(MIXUP, [plain]))
 
 
 def test_several_seeds_give_mean_and_sample_deviation(make_record):

@@ -46,7 +46,7 @@ def reports(tiny: TrialConfig, images: Callable):
 
 
 def test_training_goes_on_while_storage_is_slow(files: Slow, reports):
-    with Checkpoint(files, INPUTS) as checkpoint:
+    with Checkpoint(files, INPUTS, device="cpu") as checkpoint:
         checkpoint.write(next(reports).state, ROWS)
         next(reports)
         assert files.read("checkpoint.pt") is None
@@ -69,7 +69,7 @@ def test_training_does_not_reach_what_is_saved(reports):
 
 def test_a_trial_that_is_closed_saves_its_epoch_first(files: Slow, reports):
     def trial():
-        with Checkpoint(files, INPUTS) as checkpoint:
+        with Checkpoint(files, INPUTS, device="cpu") as checkpoint:
             for report in reports:
                 checkpoint.write(report.state, ROWS)
                 yield report
@@ -78,7 +78,7 @@ def test_a_trial_that_is_closed_saves_its_epoch_first(files: Slow, reports):
     next(running)
     threading.Timer(0.2, files.may.set).start()
     running.close()
-    resumed = Checkpoint(files, INPUTS).read()
+    resumed = Checkpoint(files, INPUTS, device="cpu").read()
     assert resumed is not None
     assert resumed.state.epoch == 1
 
@@ -88,7 +88,7 @@ def test_what_kept_it_from_being_written_is_raised_at_the_next_wait(files: Slow,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "write", full)
-    with Checkpoint(files, INPUTS) as checkpoint:
+    with Checkpoint(files, INPUTS, device="cpu") as checkpoint:
         checkpoint.write(next(reports).state, ROWS)
         with pytest.raises(OSError, match="No space left"):
             checkpoint.wait()
@@ -96,16 +96,16 @@ def test_what_kept_it_from_being_written_is_raised_at_the_next_wait(files: Slow,
 
 def test_nothing_is_read_that_was_made_from_other_inputs(files: Slow, reports):
     files.may.set()
-    with Checkpoint(files, INPUTS) as checkpoint:
+    with Checkpoint(files, INPUTS, device="cpu") as checkpoint:
         checkpoint.write(next(reports).state, ROWS)
-    assert Checkpoint(files, INPUTS | {"data": "4567"}).read() is None
+    assert Checkpoint(files, INPUTS | {"data": "4567"}, device="cpu").read() is None
 
 
 @pytest.fixture
 def written(files: Slow, reports) -> bytes:
     """The content of a checkpoint after an epoch."""
     files.may.set()
-    with Checkpoint(files, INPUTS) as checkpoint:
+    with Checkpoint(files, INPUTS, device="cpu") as checkpoint:
         checkpoint.write(next(reports).state, ROWS)
     return files.read("checkpoint.pt") or b""
 
@@ -113,12 +113,12 @@ def written(files: Slow, reports) -> bytes:
 def test_a_changed_bit_is_noticed_or_changes_nothing(files: Slow, written: bytes):
     """torch itself compares no checksums: it loads most such files."""
     draw, noticed = random.Random(0), 0
-    whole = Checkpoint(files, INPUTS).read()
+    whole = Checkpoint(files, INPUTS, device="cpu").read()
     for _ in range(60):
         at = draw.randrange(len(written))
         files.write("checkpoint.pt", written[:at] + bytes([written[at] ^ 1 << draw.randrange(8)]) + written[at + 1 :])
         try:
-            found = Checkpoint(files, INPUTS).read()
+            found = Checkpoint(files, INPUTS, device="cpu").read()
         except Damaged:
             noticed += 1
             continue
@@ -133,14 +133,14 @@ def test_a_changed_bit_is_noticed_or_changes_nothing(files: Slow, written: bytes
 def test_what_is_no_checkpoint_is_named(content: bytes | None, files: Slow, written: bytes):
     files.write("checkpoint.pt", written[: len(written) // 2] if content is None else content)
     with pytest.raises(Damaged, match=r"checkpoint\.pt is damaged: "):
-        Checkpoint(files, INPUTS).read()
+        Checkpoint(files, INPUTS, device="cpu").read()
 
 
 def test_that_of_another_trial_is_not_read(files: Slow, written: bytes):
     other = Storage(str(files.folder.parent.parent)).trial("other")
     other.write("checkpoint.pt", written)
     with pytest.raises(Damaged, match="it is the checkpoint of trial t"):
-        Checkpoint(other, INPUTS).read()
+        Checkpoint(other, INPUTS, device="cpu").read()
 
 
 def test_one_of_an_older_version_needs_as_many_rows_in_the_epoch_log(files: Slow, written: bytes):
@@ -150,8 +150,8 @@ def test_one_of_an_older_version_needs_as_many_rows_in_the_epoch_log(files: Slow
     torch.save(content, older)
     files.write("checkpoint.pt", older.getvalue())
     with pytest.raises(Damaged, match="it has 1 epochs, and the epoch log 0"):
-        Checkpoint(files, INPUTS).read()
+        Checkpoint(files, INPUTS, device="cpu").read()
     files.write_epochs([*ROWS, {"epoch": 1}])
-    resumed = Checkpoint(files, INPUTS).read()
+    resumed = Checkpoint(files, INPUTS, device="cpu").read()
     assert resumed is not None
     assert resumed.rows == ROWS

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import wandb
 from safetensors.torch import save_file
 from wandb_stub import ENTITY, WandbStub
@@ -184,6 +185,18 @@ def test_a_killed_trial_goes_on_and_ends_as_if_it_had_not_been(
     assert timeless(record_of(trial, settings)) == timeless(whole)
     (log,) = logs(settings)
     assert (history(log), exit_code(log)) == ([0, 1, 2], 0)
+
+
+def test_a_trial_that_went_on_on_another_device_says_so(trials: list[Trial], settings: Settings):
+    trial = trials[-1]
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        rows = run_trial(trial, settings)
+        next(rows)
+        rows.close()
+    torch.set_num_threads(1)
+    assert run(trial, settings).provenance["devices"] == ["cpu, 1 threads", "cpu, 2 threads"]
+    assert "devices" not in run(trials[3], settings).provenance
 
 
 def test_a_trial_never_goes_on_with_other_weights(trials: list[Trial], settings: Settings, tmp_path: Path):
