@@ -1,5 +1,7 @@
 """A study's views on a W&B server: a saved workspace and a report, which replace those of the same name."""
 
+from typing import Any
+
 import wandb
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from wandb_workspaces import expr
@@ -17,6 +19,8 @@ from wbc_model.errors import InputError
 
 NAME = "White blood cell study"
 CURVES = {"train_accuracy": "Training accuracy", "validation_accuracy": "Validation accuracy"}
+SEEDS: dict[str, Any] = {"groupby": wr.Config("name"), "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
+"""A bar or curve for all seeds of a row."""
 VIEWS = """
 query Views($entity: String!, $project: String!, $viewType: String = "project-view") {
   project(name: $project, entityName: $entity) {
@@ -83,12 +87,12 @@ def name_of(study: Study) -> str:
 
 
 def panels(filled: Filled) -> list[wr.BarPlot | wr.LinePlot | wr.MediaBrowser]:
-    """The panels of a table: its columns as bars, learning curves, and Grad-CAM pictures."""
+    """The panels of a table: its columns as bars and learning curves, mean and SD over seeds, and Grad-CAM pictures."""
     bars = [
-        wr.BarPlot(title=column.label, metrics=[wr.SummaryMetric(f"test/{column.path}")], max_bars_to_show=50)
+        wr.BarPlot(title=column.label, metrics=[wr.SummaryMetric(f"test/{column.path}")], max_bars_to_show=50, **SEEDS)
         for column in filled.table.columns
     ]
-    lines = [wr.LinePlot(title=heading, x="epoch", y=[name]) for name, heading in CURVES.items()]
+    lines = [wr.LinePlot(title=heading, x="epoch", y=[name], **SEEDS) for name, heading in CURVES.items()]
     return [*bars, *lines, wr.MediaBrowser(title="Grad-CAM", media_keys=["gradcam"])]
 
 

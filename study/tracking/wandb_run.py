@@ -172,7 +172,7 @@ def _init(trial: Trial, settings: Settings, *, folder: str, mode: Tracking) -> w
         group=f"search {settings.search}" if settings.search else _table(trial.tables[0] if trial.tables else "none"),
         job_type="search" if settings.search else job,
         tags=[tag[:LONGEST_TAG] for tag in (*map(_table, trial.tables), trial.config.dataset.name)],
-        config={"trial": trial.to_json(), "seed": trial.seed} | trial.config.to_json(),
+        config={"trial": trial.to_json(), "name": trial.name, "seed": trial.seed} | trial.config.to_json(),
         dir=folder,
         mode=mode,
         resume="allow" if mode == "online" else None,

@@ -42,8 +42,8 @@ def test_a_section_for_each_table_and_a_second_time_replaces_the_first(wandb_stu
     assert {view["id"]: view["name"] for view in wandb_stub.views.values() if view["type"] == "project-view"} == first
     sections = spec["section"]["panelBankConfig"]["sections"]
     assert [section["name"] for section in sections] == [
-        "Table 4. Effect of the mixup parameter (%)",
-        "Table 6. Attention modules by cell type (%)",
+        "Table 4. Effect of the mixup parameter on the LDWBC test set (%)",
+        "Table 6. Attention modules by cell type on the LDWBC test set (%)",
     ]
     shown = json.dumps(sections, ensure_ascii=False)
     assert "| 0.4 | **100.00** |" in shown
@@ -65,6 +65,9 @@ def test_the_report_has_the_tables_and_the_runs_that_fill_them(wandb_stub: Wandb
     (four, _) = (block["metadata"] for block in blocks if block["type"] == "panel-grid")
     (filters,) = four["runSets"][0]["filters"]["filters"]
     assert filters["value"] == [record.trial.id for record in records]
+    plots = [panel["config"] for panel in four["panelBankSectionConfig"]["panels"] if "Media" not in panel["viewType"]]
+    seeds = {(plot["groupBy"], plot["groupAgg"], plot["groupArea"]) for plot in plots}
+    assert seeds == {("name.value", "mean", "stddev")}
 
 
 def test_two_studies_of_a_project_have_dashboards_of_their_own(wandb_stub: WandbStub, make_record):
