@@ -13,12 +13,13 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from study.costs.model import Cost, Costs, Machine
 from study.plan import Trial
 from study.progress.live import BEST, Progress
+from study.ray_backend.callback import ScheduleCallback
 from study.ray_backend.connect import connect
 from study.ray_backend.nodes import among
 from study.ray_backend.resources import request
 from study.ray_backend.roster import Roster
 from study.ray_backend.runner import Runner
-from study.ray_backend.tune_hooks import ScheduleCallback, ScheduleSearcher, StopAtEpochScheduler
+from study.ray_backend.tune_hooks import ScheduleSearcher, StopAtEpochScheduler
 from study.ray_backend.watch import watched
 from study.scheduling.interrupt import interruptible
 from study.scheduling.schedule import TrialQueue

@@ -10,10 +10,11 @@ from search_spaces.paper import TABLES
 from study.costs.model import Costs, Machine
 from study.plan import Trial, plan
 from study.progress.live import Progress
+from study.ray_backend.callback import ScheduleCallback
 from study.ray_backend.nodes import Node
 from study.ray_backend.roster import Roster
 from study.ray_backend.runner import NODE
-from study.ray_backend.tune_hooks import ScheduleCallback, ScheduleSearcher
+from study.ray_backend.tune_hooks import ScheduleSearcher
 from study.scheduling.failures import Failure, Kind
 from study.scheduling.schedule import TrialQueue
 from study.settings import Settings
