@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 import optuna
 from optuna.distributions import distribution_to_json, json_to_distribution
@@ -21,7 +22,7 @@ from upath import UPath
 from search_spaces.tuning import SEARCHES
 from study.arguments import spelt
 from study.plan import Trial
-from study.storage import PRUNED, Storage, create
+from study.storage import PRUNED, Storage, create, listed
 from wbc_model.errors import Damaged, InputError, validating
 from wbc_model.files import sealed, unsealed
 
@@ -123,7 +124,8 @@ class Search:
         while len(self.known()) < self.samples:
             number = next(n for n in count() if n not in self._files())  # not always the next: one may be lost
             sample = self._draw(number)
-            content = {"trial": sample.trial.to_json(), "params": sample.params, "distributions": sample.distributions}
+            content = {"trial": sample.trial.to_json(), "params": sample.params, "distributions": sample.distributions,
+                       "drawing": uuid4().hex}  # fmt: skip  # another launcher may draw an equal one
             try:
                 create(self.storage.root / SAMPLES / f"{number}.json", sealed(content))
             except FileExistsError:
@@ -133,7 +135,7 @@ class Search:
 
     def _files(self) -> dict[int, UPath]:
         """The files of the samples by number, in order."""
-        files = self.storage.root.glob(f"{SAMPLES}/*.json")
+        files = listed(self.storage.root, f"{SAMPLES}/*.json")
         return dict(sorted((int(file.stem), file) for file in files if file.stem.isdecimal()))
 
     def _epochs(self, trial: Trial) -> list[dict[str, Any]]:

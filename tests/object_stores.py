@@ -1,6 +1,8 @@
 """Servers on loopback that speak the protocols of Amazon's, Google's and Azure's object stores."""
 
 import importlib
+import os
+import re
 import shutil
 import socket
 import subprocess
@@ -14,6 +16,7 @@ from threading import Lock
 from typing import Any
 
 import pytest
+from unreliable import Trouble, in_front_of
 from upath import UPath
 
 AZURITE = Path(__file__).parents[1] / ".tools" / "node_modules" / ".bin" / "azurite-blob"
@@ -101,6 +104,24 @@ def azure() -> Iterator[str]:
         server.kill()  # asked to end, it waits for its clients' idle connections
         server.wait()
         shutil.rmtree(folder)
+
+
+ENDPOINTS = {"s3": "AWS_ENDPOINT_URL", "gs": "STORAGE_EMULATOR_HOST", "az": "AZURE_STORAGE_CONNECTION_STRING"}
+"""The variable that tells a client where its server is, by the protocol of URLs."""
+
+
+@contextmanager
+def in_trouble(url: str, trouble: Trouble) -> Iterator[None]:
+    """Let new clients of a store, in this process and in those that it starts, reach it through a proxy."""
+    name = ENDPOINTS[url.partition("://")[0]]
+    server = os.environ[name]
+    port = re.search(r"127\.0\.0\.1:(\d+)", server)[1]
+    with in_front_of(int(port), trouble) as proxy, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(name, server.replace(f"127.0.0.1:{port}", f"127.0.0.1:{proxy}"))
+        UPath(url).fs.clear_instance_cache()
+        yield
+        trouble.fault, trouble.latency = (lambda *_: None), 0
+    UPath(url).fs.clear_instance_cache()
 
 
 def _free_port() -> int:

@@ -9,7 +9,7 @@ from functools import partial
 from upath import UPath
 
 from analysis.runs.reading import Copy, Reading, match
-from study.storage import Storage
+from study.storage import Storage, listed
 from study.tracking.log_reader import read_log
 from wbc_model.errors import InputError
 
@@ -142,7 +142,7 @@ def _reasons(storage: Storage, logs: list[Log], *, finished: set[str]) -> dict[s
         for log in logs
         if log.run_id and log.run_id not in finished and log.exit_code != 0
     }
-    for file in storage.root.glob("trials/*/error.json"):
+    for file in listed(storage.root, "trials/*/error.json"):
         trial_id = file.parent.name
         if trial_id not in finished and (failure := storage.trial(trial_id).failure()):
             reasons[trial_id] = f"{failure.kind}: {failure.error}"

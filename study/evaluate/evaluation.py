@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 from upath import UPath
 
-from study.storage import TrialFiles, predictions_file
+from study.storage import TrialFiles, listed, predictions_file
 from study.storage.paths import is_set_aside
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import sealed, sha256, unsealed
@@ -106,7 +106,7 @@ def write_evaluation(files: TrialFiles, evaluation: Evaluation) -> None:
 
 def sealed_files(files: TrialFiles, folder: str) -> list[UPath]:
     """The JSON files in a folder of a trial's, without those that were set aside."""
-    return sorted(file for file in files.folder.glob(f"{folder}/*.json") if not is_set_aside(file.name))
+    return sorted(file for file in listed(files.folder, f"{folder}/*.json") if not is_set_aside(file.name))
 
 
 def read_sealed(file: UPath, kind: TypeAdapter[T]) -> T:

@@ -23,7 +23,7 @@ weights.json                        the commit of each repository on the hub tha
 """
 
 from study.storage.copies import local_copy
-from study.storage.paths import check_creates_once, create, place, root_of, set_aside, write
+from study.storage.paths import check_creates_once, create, delete, listed, place, read, root_of, set_aside, write
 from study.storage.plans import read_plan, write_plan
 from study.storage.trials import PRUNED, Storage, TrialFiles, manifest_file, predictions_file
 
@@ -33,10 +33,13 @@ __all__ = [
     "TrialFiles",
     "check_creates_once",
     "create",
+    "delete",
+    "listed",
     "local_copy",
     "manifest_file",
     "place",
     "predictions_file",
+    "read",
     "read_plan",
     "root_of",
     "set_aside",

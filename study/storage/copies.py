@@ -20,8 +20,8 @@ from filelock import FileLock
 from tqdm import tqdm
 from upath import UPath
 
-from study.storage.paths import root_of
-from wbc_model.errors import UNFIT_PATH, Damaged, InputError
+from study.storage.paths import Unreachable, root_of
+from wbc_model.errors import UNFIT_PATH, Damaged
 from wbc_model.files import sealed, sha256, unsealed, whole_file, write_whole
 from wbc_model.preparation.cache_folder import require_room
 
@@ -32,10 +32,6 @@ WANTED = "wanted a folder that every machine may read: s3://BUCKET/FOLDER, gs://
 
 Version = tuple[int, str]
 """Size in bytes and entity tag: another content has another tag."""
-
-
-class Unreachable(InputError, OSError):
-    """A store that does not give what was asked for. To a trial that is an I/O error, after which it is retried."""
 
 
 @cache

@@ -9,7 +9,7 @@ from upath import UPath
 
 from study.plan import RunRecord, read_record
 from study.storage.beside import check_file
-from study.storage.paths import set_aside
+from study.storage.paths import delete, listed, set_aside
 from study.storage.revisions import REVISIONS, revisions_of, write_revisions
 from study.storage.trials import Storage, TrialFiles
 from wbc_model.errors import Damaged, InputError
@@ -46,7 +46,7 @@ def restore_file(storage: Storage, files: TrialFiles, record: RunRecord, name: s
     """Replace a damaged file beside a record by that of the trial's W&B run; without one, set it aside."""
     stem, _, suffix = name.rpartition(".")
     for pattern in (name, f"media/images/{stem}_*.{suffix}"):
-        for copy in storage.root.glob(f"wandb/*-{record.trial.id}/files/{pattern}"):
+        for copy in listed(storage.root, f"wandb/*-{record.trial.id}/files/{pattern}"):
             try:
                 check_file(record, name, content := copy.read_bytes(), where=copy)
             except Damaged:
@@ -83,5 +83,5 @@ def remove(path: Path | UPath) -> Mended:
     if path.is_dir():
         shutil.rmtree(str(path))
     else:
-        path.unlink(missing_ok=True)
+        delete(UPath(path))
     return Mended("it is removed")

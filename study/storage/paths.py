@@ -1,7 +1,11 @@
 """Folders and URLs of a storage: files read, written whole or not at all, created once, and set aside."""
 
+import platform
 import re
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import cast
 from uuid import uuid4
 
 from upath import UPath
@@ -15,6 +19,10 @@ SLIP = re.compile(r"(?i)(s3a?|gs|gcs|az|abfs|file|https?):/?([^/].*)")
 DAMAGED = "damaged-"
 """How the names begin of damaged files that are kept."""
 DRAFT = re.compile(r"\..+\.([0-9a-f]{32}|[0-9]+.*)")
+
+
+class Unreachable(InputError, OSError):
+    """A store that does not do what it was asked. To a trial that is an I/O error, after which it is retried."""
 
 
 def place(text: str) -> str:
@@ -44,12 +52,28 @@ def root_of(text: str) -> UPath:
         raise InputError(f"{text}: {error}; wanted a folder, s3://..., gs://... or az://...") from error
 
 
-def read(file: UPath) -> bytes | None:
-    """A file's bytes, or None if it does not exist."""
+@contextmanager
+def asking(file: UPath) -> Iterator[None]:
+    """Turn what the client of an object store raises into `Unreachable`; errors of a file system stay as they are.
+
+    The clients repeat what may be repeated. They raise errors of their own, many of which are no OSErrors.
+    """
     try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        return None
+        yield
+    except Exception as error:
+        if is_local(file):
+            raise
+        told = next(iter(str(error).splitlines()), "")
+        raise Unreachable(f"{file}: {platform.node()} cannot reach it ({type(error).__name__}: {told})") from error
+
+
+def read(file: UPath) -> bytes | None:
+    """A file's bytes, or None if it does not exist. From a store they come in one request, so they are of one write."""
+    with asking(file):
+        try:
+            return file.read_bytes() if is_local(file) else cast(bytes, file.fs.cat_file(file.path))
+        except FileNotFoundError:
+            return None
 
 
 def write(file: UPath, content: bytes) -> None:
@@ -57,19 +81,57 @@ def write(file: UPath, content: bytes) -> None:
     if is_local(file):
         write_whole(Path(str(file)), content)
     else:  # an object store replaces whole objects
-        file.fs.pipe_file(file.path, content)
+        with asking(file):
+            file.fs.pipe_file(file.path, content)
 
 
 def create(file: UPath, content: bytes) -> None:
     """Write a file that does not exist yet, whole or not at all; of several that try at the same time, one succeeds.
+
+    Args:
+        content: what nobody else would write. If a store carries out the write and its answer is lost, its client asks
+            again and is told that the file exists; the content then tells that it is the caller's.
 
     Raises:
         FileExistsError: the file exists.
     """
     if is_local(file):
         create_whole(Path(str(file)), content)
+        return
+    with asking(file):
+        try:
+            file.fs.pipe_file(file.path, content, mode="create")
+            return
+        except FileExistsError:
+            pass
+    if read(file) != content:
+        raise FileExistsError(str(file))
+
+
+def delete(file: UPath) -> None:
+    """Delete a file, if it is there."""
+    if is_local(file):
+        file.unlink(missing_ok=True)
     else:
-        file.fs.pipe_file(file.path, content, mode="create")
+        with asking(file), suppress(FileNotFoundError):  # also if it was deleted, and the answer was lost
+            file.fs.rm_file(file.path)
+
+
+def listed(folder: UPath, pattern: str) -> list[UPath]:
+    """The files and folders whose paths below a folder match a pattern, such as `trials/*/record.json`, by name.
+
+    A store is asked for everything below the part of the pattern without wildcards, 1,000 files a request. `UPath.glob`
+    asks S3 once for each folder, and leaves out a folder whose listing fails.
+    """
+    if is_local(folder):
+        return sorted(folder.glob(pattern), key=str)
+    parts = PurePosixPath(pattern).parts
+    fixed = parts[: next(i for i, part in enumerate(parts) if "*" in part)]
+    with asking(folder):
+        found = folder.fs.find(folder.joinpath(*fixed).path, withdirs=True)
+    start = f"{folder.path.rstrip('/')}/"
+    paths = (PurePosixPath(name.removeprefix(start)) for name in map(str, found) if name.startswith(start))
+    return sorted((folder / str(p) for p in paths if len(p.parts) == len(parts) and p.match(pattern)), key=str)
 
 
 def check_creates_once(root: UPath) -> None:
@@ -81,13 +143,13 @@ def check_creates_once(root: UPath) -> None:
     if is_local(root):
         return
     probe = root / f"probe-{uuid4().hex}"
-    create(probe, b"")
+    create(probe, b"first")
     try:
-        create(probe, b"")
+        create(probe, b"second")
     except FileExistsError:
         return
     finally:
-        probe.unlink(missing_ok=True)
+        delete(probe)
     raise InputError(
         f"{root}: this store creates an object that is there already, so two workers could train one trial at once; "
         f"wanted a store with conditional writes, as those of Amazon, Google and Azure, or a folder"
@@ -104,7 +166,7 @@ def set_aside(file: UPath, *, name: str = f"{DAMAGED}{{n}}-{{file}}") -> UPath:
     names = (name.format(n=n, file=file.name) for n in range(len(there) + 1))
     kept = file.parent / next(each for each in names if each not in there)
     write(kept, file.read_bytes())
-    file.unlink(missing_ok=True)
+    delete(file)
     return kept
 
 

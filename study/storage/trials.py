@@ -9,7 +9,7 @@ from upath import UPath
 
 from study.plan import RunRecord, read_record
 from study.scheduling.failures import Failure
-from study.storage.paths import is_draft, read, root_of, set_aside, write
+from study.storage.paths import asking, delete, is_draft, listed, read, root_of, set_aside, write
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import sealed, sealed_lines, unsealed, unsealed_lines
 
@@ -45,7 +45,7 @@ class Storage:
 
     def recorded(self) -> list[str]:
         """Ids of the trials with a record, be it damaged."""
-        folders = (file.parent.name for file in self.root.glob("trials/*/record.json"))
+        folders = (file.parent.name for file in listed(self.root, "trials/*/record.json"))
         return sorted(name for name in folders if TRIAL_ID.fullmatch(name))
 
     def records(self) -> Records:
@@ -82,13 +82,14 @@ class Storage:
 
     def size(self, trial_id: str) -> int:
         """Bytes in storage for a trial, its W&B run included."""
-        places = [self.root / "trials" / trial_id, *self.root.glob(f"wandb/*-{trial_id}")]
+        places = [self.root / "trials" / trial_id, *listed(self.root, f"wandb/*-{trial_id}")]
         return sum(file.stat().st_size for place in places for file in place.rglob("*") if file.is_file())
 
     def add_run(self, folder: Path, *, run_id: str) -> None:
         """Copy the folder of a closed W&B run, in place of that of an earlier attempt at the same trial."""
-        for stale in self.root.glob(f"wandb/*-{run_id}"):
-            stale.fs.rm(stale.path, recursive=True)
+        for stale in listed(self.root, f"wandb/*-{run_id}"):
+            with asking(stale):
+                stale.fs.rm(stale.path, recursive=True)
         for file in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
             write(self.root / "wandb" / folder.name / file.relative_to(folder).as_posix(), file.read_bytes())
 
@@ -109,7 +110,11 @@ class TrialFiles:
     def size(self, name: str) -> int:
         """A file's size in bytes, or 0 if it does not exist."""
         file = self.folder / name
-        return file.stat().st_size if file.exists() else 0
+        with asking(file):
+            try:
+                return file.stat().st_size
+            except FileNotFoundError:
+                return 0
 
     def record(self) -> RunRecord | None:
         """The record of a finished trial; None if there is none, or one of another PROTOCOL.
@@ -155,12 +160,12 @@ class TrialFiles:
 
     def sweep(self) -> None:
         """Delete what killed attempts did not complete. Call it under the lease; others may be writing leases."""
-        for file in self.folder.glob(".*"):
+        for file in listed(self.folder, ".*"):
             if is_draft(file.name) and not file.name.startswith(".lease-"):
-                file.unlink(missing_ok=True)
+                delete(file)
 
     def discard(self, name: str) -> None:
-        (self.folder / name).unlink(missing_ok=True)
+        delete(self.folder / name)
 
     def failure(self) -> Failure | None:
         """Why the last attempt failed, as far as that can be read."""

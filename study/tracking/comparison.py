@@ -10,7 +10,7 @@ from typing import Any
 from upath import UPath
 
 from study.plan import RunRecord
-from study.storage import Storage
+from study.storage import Storage, listed
 from study.tracking.log_reader import read_log, values
 from wbc_model.files import sha256
 
@@ -35,13 +35,14 @@ def in_storage(storage: Storage, run_id: str) -> list[Replica]:
     Raises:
         Damaged: a file is no W&B log, or a damaged one.
     """
-    return [_read(file) for file in storage.root.glob(f"wandb/*-{run_id}/run-{run_id}.wandb")]
+    return [_read(file) for file in listed(storage.root, f"wandb/*-{run_id}/run-{run_id}.wandb")]
 
 
 def damaged_copies(storage: Storage, record: RunRecord) -> list[str]:
     """W&B's copies in storage of a trial's predictions that are not what was predicted, in words."""
     names = [name for name in record.files if name.endswith(".npz")]
-    copies = [(name, run / "files" / name) for run in storage.root.glob(f"wandb/*-{record.trial.id}") for name in names]
+    runs = listed(storage.root, f"wandb/*-{record.trial.id}")
+    copies = [(name, run / "files" / name) for run in runs for name in names]
     return [f"its copy of {name} is damaged" for name, file in copies if not _is_right(file, record.files[name])]
 
 

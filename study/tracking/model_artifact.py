@@ -6,7 +6,7 @@ from pathlib import Path
 import wandb
 
 from study.plan import RunRecord, Trial
-from study.storage import Storage
+from study.storage import Storage, listed
 from study.storage.paths import is_local
 from study.tracking import wandb_run
 from wbc_model.errors import Damaged
@@ -60,7 +60,7 @@ def is_best(trial: Trial, accuracy: float, storage: Storage) -> bool:
     Args:
         accuracy: the trial's highest validation accuracy.
     """
-    for log in storage.root.glob(f"trials/{trial.config.id}-s*/epochs.jsonl"):
+    for log in listed(storage.root, f"trials/{trial.config.id}-s*/epochs.jsonl"):
         seed, rows = int(log.parent.name.rpartition("-s")[2]), []
         with suppress(Damaged):
             rows = storage.trial(log.parent.name).epochs()

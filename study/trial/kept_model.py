@@ -7,7 +7,7 @@ from torch import nn
 from study.evaluate.evaluation import evaluations_of
 from study.plan import RunRecord, Trial
 from study.settings import Settings
-from study.storage import Storage, TrialFiles, predictions_file
+from study.storage import Storage, TrialFiles, delete, listed, predictions_file
 from study.trial.final_test import FinalTest
 from study.trial.model_card import model_card
 from wbc_model.inference.calibration import calibrate
@@ -29,12 +29,12 @@ def keep(
     Returns:
         The content of the model's file, by its name; empty if it is not wanted.
     """
-    drafts = files.folder.glob(f".{FILE}.*")  # of attempts that were killed
-    evaluations = list(files.folder.glob("evaluations/*.json"))
+    drafts = listed(files.folder, f".{FILE}.*")  # of attempts that were killed
+    evaluations = listed(files.folder, "evaluations/*.json")
     predicted = [predictions_file(old.stem) for old in evaluations if old.stem not in found.tests]
-    altered = files.folder.glob("robustness/*.json")
+    altered = listed(files.folder, "robustness/*.json")
     for stale in (*drafts, *evaluations, *altered, *(files.folder / name for name in (FILE, CARD, *predicted))):
-        stale.unlink(missing_ok=True)
+        delete(stale)
     if not wanted:
         return {}
     record, validation = found.record, found.validation
@@ -66,7 +66,7 @@ def write_card(files: TrialFiles, record: RunRecord, calibration: Calibration, *
 def without_model(finished: Collection[Trial], settings: Settings) -> list[str]:
     """What to tell of finished trials that should have kept their model, and did not."""
     root = Storage(settings.storage).root
-    there = {file.parent.name for file in root.glob(f"trials/*/{FILE}")}
+    there = {file.parent.name for file in listed(root, f"trials/*/{FILE}")}
     lacking = [trial.id for trial in finished if settings.keeps(trial) and trial.id not in there]
     if not lacking:
         return []

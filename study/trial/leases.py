@@ -17,7 +17,7 @@ import psutil
 from pydantic import TypeAdapter
 from upath import UPath
 
-from study.storage import create, write
+from study.storage import create, delete, listed, read, write
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import sealed, unsealed
 
@@ -91,7 +91,7 @@ class Lease:
         if latest != number + 1:  # others have taken and released it in the meantime
             raise Held(str(holder))
         for old in range(number + 1):
-            (folder / f"lease-{old}.json").unlink(missing_ok=True)
+            delete(folder / f"lease-{old}.json")
         return Lease(folder, number + 1, me)
 
     def check(self) -> None:
@@ -130,7 +130,7 @@ class Lease:
 
 def newest(folder: UPath) -> tuple[int, Holder | None]:
     """Number and content of a trial's latest lease; -1 and None if there is none."""
-    numbers = [file.stem.removeprefix("lease-") for file in folder.glob("lease-*.json")]
+    numbers = [file.stem.removeprefix("lease-") for file in listed(folder, "lease-*.json")]
     for number in sorted((int(number) for number in numbers if number.isdecimal()), reverse=True):
         with suppress(FileNotFoundError):  # deleted since: the trial has another holder
             return number, _read(folder / f"lease-{number}.json")
@@ -139,7 +139,9 @@ def newest(folder: UPath) -> tuple[int, Holder | None]:
 
 def _read(file: UPath) -> Holder:
     """The content of a lease. Of one that is damaged, only the time of the last heartbeat is known."""
-    content = file.read_bytes()
+    content = read(file)
+    if content is None:
+        raise FileNotFoundError(str(file))
     try:
         value = unsealed(content, where=file)
         with decoding(file):

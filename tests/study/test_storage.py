@@ -1,8 +1,10 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import object_stores
 import pytest
+from unreliable import Trouble
 from upath import UPath
 
 from study.plan import RunRecord, Trial
@@ -21,7 +23,17 @@ EYE = ConfusionMatrix(CELLS, tuple(tuple(int(i == j) for j in range(5)) for i in
 RECORD = RunRecord(trial=TRIAL, best_epoch=0, validation=EYE, test=EYE, curves=[], seconds=1, provenance={})
 
 
-STORES = ("bucket", "google_bucket", "azure_container")
+STORES = ("bucket", "troubled_bucket", "google_bucket", "azure_container")
+
+
+@pytest.fixture
+def troubled_bucket(bucket: str) -> Iterator[str]:
+    """A bucket that refuses many requests, and loses or cuts off answers to others."""
+    trouble = Trouble(latency=0.01)
+    trouble.often()
+    with object_stores.in_trouble(bucket, trouble):
+        yield bucket
+    assert trouble.met
 
 
 @pytest.fixture(params=["folder", "memory", *(pytest.param(store, marks=pytest.mark.slow) for store in STORES)])
