@@ -69,7 +69,9 @@ def in_front_of(port: int, trouble: Trouble) -> Iterator[int]:
                     trouble.met[fault] += 1
             time.sleep(trouble.latency)
             if fault is Fault.BUSY:
-                self._send(HTTPStatus.SERVICE_UNAVAILABLE, Message(), SLOW_DOWN)
+                headers = Message()
+                headers["Content-Type"] = "application/xml"
+                self._send(HTTPStatus.SERVICE_UNAVAILABLE, headers, SLOW_DOWN)
                 return
             status, headers, content = self._forward(body)
             if fault is Fault.LOST:

@@ -16,6 +16,7 @@ from wbc_model.files import create_whole, user_path, write_whole
 SLIP = re.compile(r"(?i)(s3a?|gs|gcs|az|abfs|file|https?):/?([^/].*)")
 """Of a URL that is missing a slash or two: its protocol and the rest."""
 
+GOOGLE = ("gs", "gcs")
 DAMAGED = "damaged-"
 """How the names begin of damaged files that are kept."""
 DRAFT = re.compile(r"\..+\.([0-9a-f]{32}|[0-9]+.*)")
@@ -81,8 +82,10 @@ def write(file: UPath, content: bytes) -> None:
     if is_local(file):
         write_whole(Path(str(file)), content)
     else:  # an object store replaces whole objects
+        # gcsfs appends "\n--boundary", and a server may take "\r\n" for the end of a line; to chunks it appends nothing
+        chunks = {"chunksize": len(content)} if file.protocol in GOOGLE and content.endswith(b"\r") else {}
         with asking(file):
-            file.fs.pipe_file(file.path, content)
+            file.fs.pipe_file(file.path, content, **chunks)
 
 
 def create(file: UPath, content: bytes) -> None:

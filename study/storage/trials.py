@@ -1,9 +1,10 @@
 """The records, epoch logs and other files of trials. No torch, no ray."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from upath import UPath
 
@@ -83,7 +84,9 @@ class Storage:
     def size(self, trial_id: str) -> int:
         """Bytes in storage for a trial, its W&B run included."""
         places = [self.root / "trials" / trial_id, *listed(self.root, f"wandb/*-{trial_id}")]
-        return sum(file.stat().st_size for place in places for file in place.rglob("*") if file.is_file())
+        with asking(self.root):  # one listing of each, not a request per file
+            found = [cast(dict[str, Any], at.fs.find(at.path, detail=True)) for at in places]
+        return sum(file["size"] for files in found for file in files.values())
 
     def add_run(self, folder: Path, *, run_id: str) -> None:
         """Copy the folder of a closed W&B run, in place of that of an earlier attempt at the same trial."""
@@ -109,12 +112,9 @@ class TrialFiles:
 
     def size(self, name: str) -> int:
         """A file's size in bytes, or 0 if it does not exist."""
-        file = self.folder / name
-        with asking(file):
-            try:
-                return file.stat().st_size
-            except FileNotFoundError:
-                return 0
+        with asking(self.folder), suppress(FileNotFoundError):
+            return (self.folder / name).stat().st_size
+        return 0
 
     def record(self) -> RunRecord | None:
         """The record of a finished trial; None if there is none, or one of another PROTOCOL.

@@ -150,6 +150,13 @@ def test_a_store_that_creates_what_is_there_is_refused(google_bucket: str, monke
         check_creates_once(Storage(f"{google_bucket}/once").root)
 
 
+@pytest.mark.parametrize("end", [b"", b"\r", b"\n", b"\r\n", b"\0", b"\r\r"])
+def test_bytes_come_back_as_they_were(end: bytes, storage: Storage):
+    for content in (end, b"a\rb\r\nc\n" + end):
+        storage.write("file", content)
+        assert storage.read("file") == content
+
+
 def test_one_of_two_creators_of_a_file_wins(storage: Storage):
     file = storage.trial(TRIAL.id).folder / "lease-0.json"
     create(file, b"first")

@@ -112,10 +112,15 @@ def test_a_file_that_is_replaced_while_it_is_read_comes_from_one_write(storage: 
 
 
 @pytest.mark.parametrize("storage", ["bucket"], indirect=True)
-def test_listing_a_study_is_one_request(storage: Storage, trouble: Trouble):
+def test_a_study_is_listed_and_a_trial_measured_in_few_requests(storage: Storage, trouble: Trouble):
     storage = Storage(str(storage.root))
     for n in range(5):
         write(storage.root / "trials" / f"{n:010x}-s0" / "record.json", b"")
-    before = trouble.requests
-    assert len(storage.recorded()) == 5
-    assert trouble.requests == before + 1
+    write(storage.root / "wandb" / f"run-{0:010x}-s0" / "files" / "config.yaml", b"12")
+    for ask, answer, requests in (
+        (lambda: len(storage.recorded()), 5, 1),
+        (lambda: storage.size(f"{0:010x}-s0"), 2, 3),
+    ):
+        before = trouble.requests
+        assert ask() == answer
+        assert trouble.requests == before + requests
