@@ -7,13 +7,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from upath import UPath
+
 from study.plan import RunRecord
-from study.storage import Storage
+from study.storage import Storage, listed, root_of
 from study.tracking.log_reader import read_log, values
+from wbc_model.inference.model_info import FILE
 
 RUN = Path(__file__).parents[1] / "study" / "run.py"
 FAULTS = Path(__file__).parent / "faults"
@@ -47,6 +50,13 @@ def wait_for(
         time.sleep(0.05)
 
 
+def timeless(record: RunRecord) -> RunRecord:
+    """Without what depends on how often a trial was begun; the model's file holds its provenance, with the peak."""
+    curves = [row | {"seconds": 0} for row in record.curves]
+    files = {name: sha256 for name, sha256 in record.files.items() if name != FILE}
+    return replace(record, seconds=0, curves=curves, files=files, provenance={**record.provenance, "peak": None})
+
+
 @dataclass
 class Place:
     """A folder with a study's storage, and how to launch it."""
@@ -56,6 +66,8 @@ class Place:
     weights: Path | str
     cache: Path
     storage_at: Path | None = None
+    url: str = ""
+    """Of the storage, where it is not a folder."""
     rules: list[dict[str, Any]] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
     epochs: int = 3
@@ -64,9 +76,13 @@ class Place:
     def storage(self) -> Path:
         return self.storage_at or self.folder / "runs"
 
+    @property
+    def root(self) -> UPath:
+        return root_of(self.url or str(self.storage))
+
     def command(self, *words: str) -> list[str]:
         return [sys.executable, str(RUN), "--data", str(self.data), "--weights", str(self.weights), "--cache",
-                str(self.cache), "--storage", str(self.storage), *words, *knobs(self.epochs)]  # fmt: skip
+                str(self.cache), "--storage", str(self.root), *words, *knobs(self.epochs)]  # fmt: skip
 
     def environment(self) -> dict[str, str]:
         faults = {"log": str(self.folder / "epochs.log"), "rules": self.rules}
@@ -96,14 +112,14 @@ class Place:
         return Counter((name, int(epoch)) for name, epoch in (line.split() for line in lines))
 
     def records(self) -> dict[str, RunRecord]:
-        storage = Storage(str(self.storage))
+        storage = Storage(str(self.root))
         found = {name: storage.trial(name).record() for name in storage.finished()}
         return {record.trial.name: record for record in found.values() if record}
 
     def histories(self) -> dict[str, list[tuple[list[int], int]]]:
         """Of each trial, by its name: epochs and exit code of each of its W&B logs."""
         found: dict[str, list[tuple[list[int], int]]] = {}
-        for log in sorted(self.storage.glob("wandb/*/run-*.wandb")):
+        for log in listed(self.root, "wandb/*/run-*.wandb"):
             name, epochs, code = "", [], -1
             for record in read_log(log):
                 kind = record.WhichOneof("record_type")

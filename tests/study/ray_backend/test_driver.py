@@ -12,17 +12,15 @@ import termios
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
-from launching import Place, wait_for
+from launching import Place, timeless, wait_for
 from safetensors.torch import save_file
 
 from study.plan import RunRecord
 from wbc_model.choices import Init, Network, Trunks
-from wbc_model.inference.model_info import FILE
 from wbc_model.networks.backbones import build_trunk
 from wbc_model.networks.weights import TrunkSpec
 
@@ -46,13 +44,6 @@ def undisturbed(drawn: Path, weights: Path, tmp_path_factory: pytest.TempPathFac
     assert len(place.records()) == 6
     assert set(place.begun().values()) == {1}
     return place.records()
-
-
-def timeless(record: RunRecord) -> RunRecord:
-    """Without what depends on how often a trial was begun; the model's file holds its provenance, with the peak."""
-    curves = [row | {"seconds": 0} for row in record.curves]
-    files = {name: sha256 for name, sha256 in record.files.items() if name != FILE}
-    return replace(record, seconds=0, curves=curves, files=files, provenance={**record.provenance, "peak": None})
 
 
 def test_each_kind_of_failure_has_its_policy(place: Place, undisturbed: dict[str, RunRecord]):
