@@ -1,5 +1,6 @@
 """What several tests share: images in memory, drawn with numpy, and configs small enough for a CPU."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,6 +94,13 @@ def bucket() -> Iterator[str]:
     """A bucket on an S3 server on loopback."""
     with object_stores.amazon() as url:
         yield url
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients of object stores do not wait before they ask again."""
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda _, *result: sleep(0, *result))
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ STORES = ("bucket", "troubled_bucket", "google_bucket", "azure_container")
 
 
 @pytest.fixture
-def troubled_bucket(bucket: str) -> Iterator[str]:
+def troubled_bucket(bucket: str, impatient: None) -> Iterator[str]:  # noqa: ARG001
     """A bucket that refuses many requests, and loses or cuts off answers to others."""
     trouble = Trouble(latency=0.01)
     trouble.often()

@@ -1,6 +1,5 @@
 """Stores that are busy, lose their answers or do not answer at all: nothing is lost, and nothing is taken for empty."""
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,10 +24,8 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 
 
 @pytest.fixture
-def trouble(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trouble]:
-    """Between the clients and the store of the test; the clients ask again without waiting."""
-    sleep = asyncio.sleep
-    monkeypatch.setattr(asyncio, "sleep", lambda _, *result: sleep(0, *result))
+def trouble(storage: Storage, impatient: None) -> Iterator[Trouble]:  # noqa: ARG001
+    """Between the clients and the store of the test."""
     trouble = Trouble()
     with object_stores.in_trouble(str(storage.root), trouble):
         yield trouble
