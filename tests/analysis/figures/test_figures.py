@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
+from upath import UPath
 
 from analysis.figures import architecture, catalogue, cost, curves, data, matrices, pictures, style
 from analysis.runs.manifests import read_manifests
@@ -88,15 +89,16 @@ def test_class_distributions_are_those_of_the_data_that_the_runs_had(tmp_path, m
     write_manifest(tmp_path / "data" / f"ldwbc-{made_from}.csv", entries)
     write_manifest(tmp_path / "data" / "ldwbc-other.csv", [])
     manifests = read_manifests(
-        [make_record(PROPOSED, provenance={"data": made_from})], tmp_path, usual=PROPOSED, problems=[]
+        [make_record(PROPOSED, provenance={"data": made_from})], UPath(tmp_path), usual=PROPOSED, problems=[]
     )
     (axes,) = data.figure_4(manifests).figure.axes
     assert [bar.get_height() for bar in axes.patches] == [1, 1, 1, 1, 1, 0, 1, 2, 3, 4]
-    lost = read_manifests([make_record(PROPOSED, provenance={"data": "lost"})], tmp_path, usual=PROPOSED, problems=[])
+    runs = [make_record(PROPOSED, provenance={"data": "lost"})]
+    lost = read_manifests(runs, UPath(tmp_path), usual=PROPOSED, problems=[])
     with pytest.raises(style.CannotDraw, match="manifests of the runs' data, and there are none"):
         data.figure_4(lost)
     others = [make_record(vary(augmentation="none"), provenance={"data": "other"})]
-    assert read_manifests(others, tmp_path, usual=PROPOSED, problems=[]) == {}
+    assert read_manifests(others, UPath(tmp_path), usual=PROPOSED, problems=[]) == {}
 
 
 @pytest.mark.usefixtures("styled")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from upath import UPath
 
 from analysis.load import Study
 from analysis.output.setup_tables import setting
@@ -31,7 +32,7 @@ def lisc(tmp_path, make_record):
     write_manifest(tmp_path / "data" / f"lisc-{data}.csv", entries)
     config = next(config for config in configs([ELEVEN]) if config.dataset == LISC)
     filled = fill(ELEVEN, [make_record(config, provenance={"data": data})])
-    return Study([filled], [], Reading(), {}, {}, tmp_path)
+    return Study([filled], [], Reading(), {}, {}, UPath(tmp_path))
 
 
 def numbers(table):
