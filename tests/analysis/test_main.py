@@ -109,7 +109,7 @@ def test_one_run_of_the_paper_fills_its_rows_and_the_rest_is_named(tmp_path, mak
     assert f"  to fill: study/run.py --tables 4 --storage {tmp_path / 'runs'}\n" in printed
     files = {f"table_{n}.{suffix}" for n in NUMBERS for suffix in ("tex", "csv", "md", "html")}
     files |= {f"table_3.{suffix}" for suffix in ("tex", "md", "html")}  # 1 and 2 want manifests
-    files |= {"tables.tex", "numbers.tex", "report.html", "made_from.json", "misclassified"}
+    files |= {"tables.tex", "numbers.tex", "references.bib", "report.html", "made_from.json", "misclassified"}
     files |= {f"{name}.csv" for name in LINES}
     assert {file.name for file in (tmp_path / "build").iterdir()} - {"tables.pdf"} == files
     rows = list(csv.DictReader((tmp_path / "build" / "table_4.csv").read_text(encoding="utf-8").splitlines()))
