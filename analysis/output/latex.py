@@ -1,6 +1,6 @@
 """Tables as LaTeX, for a document that uses `PACKAGES`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from analysis.output.latex_text import escape, untypesettable
 from analysis.output.references import CITED, MACRO
@@ -56,16 +56,17 @@ def render(table: TableLayout) -> str:
     width = len(table.body[0].cells)
     wants = f"wants \\usepackage{{{PACKAGES}}}"
     macros = GENERAL if table.general else ""
+    body = "\n".join([*_head(table), r"\midrule", *_body(table)])
     return (
         comments([*_engine(table), wants, *table.made_from])
         + macros
-        + (MACRO if any(_cited(table, row.cells) for row in table.body) else "")
+        + (MACRO if r"\methodcite" in body else "")
         + TABLE
         % {
             "title": escape(table.title),
             "number": table.number,
             "columns": "".join(_alignment(table, column) for column in range(width)),
-            "body": "\n".join([*_head(table), r"\midrule", *_body(table)]),
+            "body": body,
             "notes": "\n".join(_notes(table)),
         }
     )
@@ -102,7 +103,7 @@ def _engine(table: TableLayout) -> list[str]:
 
 def _head(table: TableLayout) -> Iterator[str]:
     for line in table.head:
-        yield _line(line)
+        yield _line(line, heading=True)
         spans = [(i + 1, i + cell.across) for i, cell in enumerate(line) if cell and cell.across > 1]
         if line is not table.head[-1]:
             yield "".join(rf"\cmidrule(lr){{{first}-{last}}}" for first, last in spans)
@@ -114,39 +115,29 @@ def _body(table: TableLayout) -> Iterator[str]:
             yield r"\midrule"
         if row.gap:
             yield r"\addlinespace"
-        yield _line(row.cells, cited=_cited(table, row.cells))
+        yield _line(row.cells, heading=False)
 
 
-def _cited(table: TableLayout, line: Cells) -> dict[int, str]:
-    """By column of a row's labels, the key of the article that the label names."""
-    labels = enumerate(line[: table.labels])
-    return {i: CITED[cell.text] for i, cell in labels if cell and not cell.repeated and cell.text in CITED}
-
-
-def _line(line: Cells, *, cited: Mapping[int, str] | None = None) -> str:
-    """A line of the tabular: cells covered from the left are omitted, those covered from above are empty.
-
-    Args:
-        cited: see `_cited`; None: it is a line of headings.
-    """
+def _line(line: Cells, *, heading: bool) -> str:
+    """A line of the tabular: cells covered from the left are omitted, those covered from above are empty."""
     cells, covered = [], 0
     for column, cell in enumerate(line):
         if covered:
             covered -= 1
             continue
         covered = cell.across - 1 if cell else 0
-        at, cite = ("c", "") if cited is None else ("l", cited.get(column, ""))
-        cells.append(_cell(cell, at=at, first=not column, cite=cite) if cell and not cell.repeated else "")
+        cells.append(_cell(cell, heading=heading, first=not column) if cell and not cell.repeated else "")
     return rf"{' & '.join(cells)} \\"
 
 
-def _cell(cell: LayoutCell, *, at: str, first: bool, cite: str) -> str:
+def _cell(cell: LayoutCell, *, heading: bool, first: bool) -> str:
     text = rf"\textbf{{{escape(cell.text)}}}" if cell.bold else escape(cell.text)
-    text += rf"\methodcite{{{cite}}}" if cite else ""
+    text += rf"\methodcite{{{CITED[cell.text]}}}" if cell.text in CITED and not heading else ""
     text += rf"\rlap{{\textsuperscript{{{escape(cell.mark)}}}}}" if cell.mark else ""
+    across, up = ("c", "b") if heading else ("l", "t")
     if cell.down > 1:
-        text = rf"\multirow[{'b' if at == 'c' else 't'}]{{{cell.down}}}{{*}}{{{text}}}"
-    return rf"\multicolumn{{{cell.across}}}{{{'@{}' if first else ''}{at}}}{{{text}}}" if cell.across > 1 else text
+        text = rf"\multirow[{up}]{{{cell.down}}}{{*}}{{{text}}}"
+    return rf"\multicolumn{{{cell.across}}}{{{'@{}' if first else ''}{across}}}{{{text}}}" if cell.across > 1 else text
 
 
 def _alignment(table: TableLayout, column: int) -> str:

@@ -98,7 +98,7 @@ class Chance:
         """
         model, n = self.model, self.model.seeds
         more = model.kept[i] / model.weight  # variance over images, for a difference of 1
-        apart = (1 - model.kept[i]) / model.weight * n[i] / max(n[i] - 1, 1)  # over seeds, which err on other images
+        apart = (1 - model.kept[i]) / model.weight * n[i] / (n[i] - 1)  # over seeds, which err on other images
         noise = np.random.default_rng(self.seed + 3).standard_normal((DRAWS, len(more))) * np.sqrt(more)
         errors, scatter = self._over_images + self._over_seeds, np.diag(self._covariance)
         wanted = np.full(noise.shape, np.inf)
@@ -107,7 +107,7 @@ class Chance:
                 far = np.zeros(noise.shape)
                 for _ in range(STEPS):
                     images = model.over_images(i, j) + far * (more - apart / n[i])
-                    pooled = scatter * self._ratio + far * apart * (n[i] - 1) / max(model.df, 1)
+                    pooled = scatter * self._ratio + far * apart * (n[i] - 1) / model.df
                     own = (scatter + far * apart) * self._own[:, i] / n[i] + scatter * self._own[:, j] / n[j]
                     seeds = np.maximum(pooled * (1 / n[i] + 1 / n[j]), own)
                     limit = student(critical, freedom(images, seeds, model.error_df)) * np.sqrt(images + seeds)

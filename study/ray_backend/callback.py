@@ -44,9 +44,10 @@ class ScheduleCallback(NotPickled, tune.Callback):
         self.look()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: TuneTrial, **info: Any) -> None:
-        self.places.pop(study_trial(trial).id, None)  # of an earlier attempt
-        self.schedule.mark_started(study_trial(trial))
-        self.progress.started(study_trial(trial))
+        ours = study_trial(trial)
+        self.places.pop(ours.id, None)  # of an earlier attempt
+        self.schedule.mark_started(ours)
+        self.progress.started(ours)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: TuneTrial, result: dict[str, Any], **info: Any

@@ -79,7 +79,7 @@ def nodes() -> list[Node]:
 
 
 def here() -> str:
-    """Id of the launcher's node."""
+    """Id of the node that this process runs on."""
     return ray.get_runtime_context().get_node_id()
 
 

@@ -4,11 +4,10 @@ import os
 from collections.abc import Generator
 from typing import Any
 
-import ray
 from ray import tune
 
 from study.plan import Trial
-from study.ray_backend.nodes import among
+from study.ray_backend.nodes import among, here
 from study.ray_backend.resources import bundle
 from study.settings import Settings
 from study.tracking.variables import set_aside
@@ -50,5 +49,5 @@ class Runner(tune.Trainable):
 
 def _rows(config: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
     """The rows of an attempt, after one that tells where it is made."""
-    yield {NODE: ray.get_runtime_context().get_node_id()}
+    yield {NODE: here()}
     yield from attempt(Trial.from_json(config["trial"]), Settings.from_json(config["settings"]))
