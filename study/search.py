@@ -22,7 +22,7 @@ from upath import UPath
 from search_spaces.tuning import SEARCHES
 from study.arguments import spelt
 from study.plan import Trial
-from study.storage import PRUNED, Storage, create, listed
+from study.storage import PRUNED, Storage, create, listed, read_bytes
 from wbc_model.errors import Damaged, InputError, validating
 from wbc_model.files import sealed, unsealed
 
@@ -219,7 +219,7 @@ def _drawn(trial: BaseTrial) -> dict[str, str]:
 
 
 def _read(file: UPath) -> SearchSample:
-    content = unsealed(file.read_bytes(), where=file)
+    content = unsealed(read_bytes(file), where=file)
     if not isinstance(content, dict) or not {"trial", "params", "distributions"} <= content.keys():
         raise Damaged(f"{file} is damaged: it is no sample of a search")
     with validating(f"{file}: a sample that this version cannot read"):

@@ -11,6 +11,7 @@ from upath import UPath
 
 from analysis.load import Study
 from study.plan import RunRecord
+from study.storage import listed
 from wbc_model.inference.model_info import CARD, FILE
 
 FOLDER = "misclassified"
@@ -41,7 +42,7 @@ def links_of(study: Study, *, start: Path, pages: Sequence[str] = ()) -> dict[st
             found[run.trial.id].append(Link(f"{_errors(run)} test images wrong", page))
     if study.storage is not None:
         for name, told in KEPT.items():
-            for file in sorted(study.storage.glob(f"trials/*/{name}")):
+            for file in listed(study.storage, f"trials/*/{name}"):
                 found[file.parent.name].append(_link(file, told, start=start))
     return dict(found)
 

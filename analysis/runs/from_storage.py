@@ -9,7 +9,7 @@ from functools import partial
 from upath import UPath
 
 from analysis.runs.reading import Copy, Reading, match
-from study.storage import Storage, listed
+from study.storage import Storage, listed, read_bytes
 from study.tracking.log_reader import read_log
 from wbc_model.errors import InputError
 
@@ -106,7 +106,7 @@ def _copies(storage: Storage, trial_id: str, logged: UPath | None, name: str) ->
     if logged:
         pictures = [f"media/images/{picture.name}" for picture in (logged / "media" / "images").glob("*")]
         if found := name if (logged / name).is_file() else match(name, pictures):
-            yield Copy(found, str(logged / found), (logged / found).read_bytes())
+            yield Copy(found, str(logged / found), read_bytes(logged / found))
     files = storage.trial(trial_id)
     if (content := files.read(name)) is not None:
         yield Copy(name, str(files.folder / name), content)

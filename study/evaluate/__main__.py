@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from study.arguments import add_storage
-from study.storage import Storage, listed, place, root_of
+from study.storage import Storage, place, root_of
 from wbc_model.datasets.dataset import BUILT_IN, Dataset
 from wbc_model.datasets.declare import all_of
 from wbc_model.errors import InputError, reports_input_errors
@@ -95,7 +95,7 @@ def _trials(name: str, storage: str) -> Iterator[tuple[str, str]]:
     """The storage and id of each trial that an argument names."""
     if name in ("all", "proposed"):
         every = Storage(storage).records().intact.values()
-        kept = {file.parent.name for file in listed(Storage(storage).root, f"trials/*/{FILE}")}
+        kept = Storage(storage).having(FILE)
         wanted = [each.trial for each in every if each.trial.id in kept and (name == "all" or each.trial.proposed)]
         if not wanted:
             raise InputError(f"{storage} has no finished trial with a model that is meant by {name}")

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 from upath import UPath
 
-from study.storage import TrialFiles, listed, predictions_file
+from study.storage import TrialFiles, listed, predictions_file, read_bytes
 from study.storage.paths import is_set_aside
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import sealed, sha256, unsealed
@@ -115,7 +115,7 @@ def read_sealed(file: UPath, kind: TypeAdapter[T]) -> T:
     Raises:
         Damaged: it is not what was written.
     """
-    value = unsealed(file.read_bytes(), where=file)
+    value = unsealed(read_bytes(file), where=file)
     with decoding(file):
         return kind.validate_python(value)
 

@@ -23,7 +23,18 @@ weights.json                        the commit of each repository on the hub tha
 """
 
 from study.storage.copies import local_copy
-from study.storage.paths import check_creates_once, create, delete, listed, place, read, root_of, set_aside, write
+from study.storage.paths import (
+    check_creates_once,
+    create,
+    delete,
+    listed,
+    place,
+    read,
+    read_bytes,
+    root_of,
+    set_aside,
+    write,
+)
 from study.storage.plans import read_plan, write_plan
 from study.storage.trials import PRUNED, Storage, TrialFiles, manifest_file, predictions_file
 
@@ -40,6 +51,7 @@ __all__ = [
     "place",
     "predictions_file",
     "read",
+    "read_bytes",
     "read_plan",
     "root_of",
     "set_aside",

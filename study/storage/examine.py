@@ -26,7 +26,7 @@ from study.storage.mend import (
     restore_record,
     restore_revisions,
 )
-from study.storage.paths import is_draft, is_local, is_set_aside
+from study.storage.paths import is_draft, is_local, is_set_aside, listed, read_bytes
 from study.storage.plans import PLAN, read_plan
 from study.storage.revisions import read_revisions
 from study.storage.trials import TRIAL_ID, Storage, TrialFiles
@@ -57,12 +57,12 @@ def examine(storage: Storage, records_of: RecordsOf) -> Iterator[Fault]:
     if is_local(storage.root):
         yield from _leftovers(Path(str(storage.root)))
     yield from _of_the_study(storage)
-    for folder in sorted(storage.root.glob("trials/*"), key=str):
+    for folder in listed(storage.root, "trials/*"):
         if TRIAL_ID.fullmatch(folder.name):
             yield from _trial(storage, storage.trial(folder.name), records_of)
         else:
             yield Fault(f"{folder} is no trial's", None)
-    for folder in storage.root.glob("searches/*"):
+    for folder in listed(storage.root, "searches/*"):
         yield from examine(Storage(str(folder)), records_of)
 
 
@@ -91,17 +91,17 @@ def _of_the_study(storage: Storage) -> Iterator[Fault]:
         yield from _fault(partial(read_plan, storage), partial(keep, root / PLAN, "the next launch writes it"))
     yield from _fault(partial(Costs.read, storage), partial(keep, root / COSTS, "costs are learned again"))
     yield from _fault(partial(read_revisions, storage), partial(restore_revisions, storage))
-    for file in (file for file in root.glob("data/*-*.csv") if not is_set_aside(file.name)):
+    for file in (file for file in listed(root, "data/*-*.csv") if not is_set_aside(file.name)):
         name, _, fingerprint = file.stem.rpartition("-")
         again = partial(keep, file, "the next launch that trains with these images writes it")
         yield from _fault(partial(kept_manifest, root, dataset=name, fingerprint=fingerprint), again)
-    for file in (*root.glob("samples/*.json"), *root.glob("winner.json")):
+    for file in (*listed(root, "samples/*.json"), *root.glob("winner.json")):
         again = partial(keep, file, "the next launch of the search writes it")
         yield from _fault(partial(_read_object, file), again)
 
 
 def _read_object(file: UPath) -> None:
-    if not isinstance(unsealed(file.read_bytes(), where=file), dict):
+    if not isinstance(unsealed(read_bytes(file), where=file), dict):
         raise Damaged(f"{file} is damaged: it is no JSON object")
 
 
@@ -158,13 +158,13 @@ def _unfinished(files: TrialFiles) -> Iterator[Fault]:
     yield from _fault(files.epochs, partial(keep, epochs, "the trial takes its epochs from its checkpoint"))
     yield from _fault(partial(_check_archive, checkpoint), partial(keep, checkpoint, "the trial starts anew"))
     yield from _fault(files.read_failure, partial(remove, error))
-    for lease in files.folder.glob("lease-*.json"):
+    for lease in listed(files.folder, "lease-*.json"):
         if is_abandoned(lease):
             yield Fault(f"{lease} is damaged: its holder is unknown, and silent", partial(remove, lease))
 
 
 def _check_archive(file: UPath) -> None:
     if file.exists():
-        content = file.read_bytes()
+        content = read_bytes(file)
         with decoding(file):
             check_zip(content)

@@ -9,7 +9,7 @@ from upath import UPath
 
 from study.plan import RunRecord, read_record
 from study.storage.beside import check_file
-from study.storage.paths import delete, listed, set_aside
+from study.storage.paths import delete, listed, read_bytes, set_aside
 from study.storage.revisions import REVISIONS, revisions_of, write_revisions
 from study.storage.trials import Storage, TrialFiles
 from wbc_model.errors import Damaged, InputError
@@ -48,7 +48,7 @@ def restore_file(storage: Storage, files: TrialFiles, record: RunRecord, name: s
     for pattern in (name, f"media/images/{stem}_*.{suffix}"):
         for copy in listed(storage.root, f"wandb/*-{record.trial.id}/files/{pattern}"):
             try:
-                check_file(record, name, content := copy.read_bytes(), where=copy)
+                check_file(record, name, content := read_bytes(copy), where=copy)
             except Damaged:
                 continue
             files.write(name, content)

@@ -69,12 +69,24 @@ def asking(file: UPath) -> Iterator[None]:
 
 
 def read(file: UPath) -> bytes | None:
-    """A file's bytes, or None if it does not exist. From a store they come in one request, so they are of one write."""
-    with asking(file):
-        try:
-            return file.read_bytes() if is_local(file) else cast(bytes, file.fs.cat_file(file.path))
-        except FileNotFoundError:
-            return None
+    """A file's bytes, or None if it does not exist."""
+    try:
+        return read_bytes(file)
+    except FileNotFoundError:
+        return None
+
+
+def read_bytes(file: UPath) -> bytes:
+    """A file's bytes. From a store they come in one request, so they are of one write.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if is_local(file):
+        return file.read_bytes()
+    with asking(file), suppress(FileNotFoundError):
+        return cast(bytes, file.fs.cat_file(file.path))
+    raise FileNotFoundError(str(file))
 
 
 def write(file: UPath, content: bytes) -> None:
@@ -168,7 +180,7 @@ def set_aside(file: UPath, *, name: str = f"{DAMAGED}{{n}}-{{file}}") -> UPath:
     there = {each.name for each in file.parent.iterdir()}
     names = (name.format(n=n, file=file.name) for n in range(len(there) + 1))
     kept = file.parent / next(each for each in names if each not in there)
-    write(kept, file.read_bytes())
+    write(kept, read_bytes(file))
     delete(file)
     return kept
 
@@ -183,6 +195,6 @@ def is_draft(name: str) -> bool:
     return DRAFT.fullmatch(name) is not None
 
 
-def is_local(file: UPath) -> bool:
+def is_local(file: Path | UPath) -> bool:
     """Whether it is on a file system, not in an object store."""
-    return file.protocol in ("", "file")
+    return UPath(file).protocol in ("", "file")

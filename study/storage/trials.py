@@ -46,8 +46,11 @@ class Storage:
 
     def recorded(self) -> list[str]:
         """Ids of the trials with a record, be it damaged."""
-        folders = (file.parent.name for file in listed(self.root, "trials/*/record.json"))
-        return sorted(name for name in folders if TRIAL_ID.fullmatch(name))
+        return sorted(name for name in self.having("record.json") if TRIAL_ID.fullmatch(name))
+
+    def having(self, name: str) -> set[str]:
+        """Names of the trials' folders with a file of this name."""
+        return {file.parent.name for file in listed(self.root, f"trials/*/{name}")}
 
     def records(self) -> Records:
         """The records that there are, without those of another PROTOCOL.

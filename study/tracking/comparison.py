@@ -10,7 +10,7 @@ from typing import Any
 from upath import UPath
 
 from study.plan import RunRecord
-from study.storage import Storage, listed
+from study.storage import Storage, listed, read_bytes
 from study.tracking.log_reader import read_log, values
 from wbc_model.files import sha256
 
@@ -47,7 +47,7 @@ def damaged_copies(storage: Storage, record: RunRecord) -> list[str]:
 
 
 def _is_right(file: UPath, hashed: str) -> bool:
-    return file.exists() and sha256(file.read_bytes()) == hashed
+    return file.exists() and sha256(read_bytes(file)) == hashed
 
 
 def differences(record: RunRecord, replica: Replica | None, *, kept: bool = False) -> list[str]:

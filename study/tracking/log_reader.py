@@ -13,6 +13,7 @@ from typing import Any
 from upath import UPath
 from wandb.proto.wandb_internal_pb2 import Record  # pyrefly: ignore[missing-module-attribute]
 
+from study.storage import read_bytes
 from wbc_model.errors import Damaged
 
 MAGIC = b":W&B"
@@ -28,7 +29,7 @@ def read_log(file: Path | UPath) -> Iterator[Record]:
     Raises:
         Damaged: the file is no W&B log, or is damaged before its end.
     """
-    data = file.read_bytes()
+    data = read_bytes(UPath(file))
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
         raise Damaged(f"{file} is not a W&B log: it begins with {data[: len(MAGIC)]!r}, not {MAGIC!r}")
     try:

@@ -65,13 +65,13 @@ def write_card(files: TrialFiles, record: RunRecord, calibration: Calibration, *
 
 def without_model(finished: Collection[Trial], settings: Settings) -> list[str]:
     """What to tell of finished trials that should have kept their model, and did not."""
-    root = Storage(settings.storage).root
-    there = {file.parent.name for file in listed(root, f"trials/*/{FILE}")}
+    storage = Storage(settings.storage)
+    there = storage.having(FILE)
     lacking = [trial.id for trial in finished if settings.keeps(trial) and trial.id not in there]
     if not lacking:
         return []
     return [
         f"{len(lacking)} finished trials have not kept their model, because they were trained by an older version or "
         f"with --keep-weights, and are not retrained for it: {', '.join(lacking[:3])}{', ...' * (len(lacking) > 3)}. "
-        f"To train one again, delete its record.json in {root / 'trials'}"
+        f"To train one again, delete its record.json in {storage.root / 'trials'}"
     ]

@@ -17,7 +17,7 @@ import psutil
 from pydantic import TypeAdapter
 from upath import UPath
 
-from study.storage import create, delete, listed, read, write
+from study.storage import create, delete, listed, read_bytes, write
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import sealed, unsealed
 
@@ -139,9 +139,7 @@ def newest(folder: UPath) -> tuple[int, Holder | None]:
 
 def _read(file: UPath) -> Holder:
     """The content of a lease. Of one that is damaged, only the time of the last heartbeat is known."""
-    content = read(file)
-    if content is None:
-        raise FileNotFoundError(str(file))
+    content = read_bytes(file)
     try:
         value = unsealed(content, where=file)
         with decoding(file):
