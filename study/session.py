@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from study.costs.model import FILE, Cost, Costs
+from study.costs.cost import Cost
+from study.costs.model import FILE, Costs, Pool
 from study.plan import RunRecord, Trial, remaining
 from study.progress.live import BEST, Progress
 from study.provenance import no_commit
 from study.ray_backend.driver import calibrate, launch, pack, start
 from study.ray_backend.fitness import absent_lines, admitted, await_fit_node, await_node, checkups
-from study.ray_backend.roster import Roster
+from study.ray_backend.nodes import pools
 from study.reconcile import report
 from study.scheduling.schedule import TrialQueue
 from study.scheduling.summary import summary
@@ -38,39 +39,55 @@ def set_stale_aside(found: Comparison, settings: Settings, *, rerun: bool) -> bo
 
 
 def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
-    """The costs in storage, completed by a short calibration of what is unknown for this machine."""
+    """The costs in storage, completed by a short calibration of what is unknown on each kind of device here."""
     costs = _costs(settings)
     if not trials:
         return costs
     roster = admitted(trials, settings, costs, leave_out=True)
     await_fit_node(roster, settings, costs)
-    unknown, began = costs.unknown(trials), time.monotonic()
-    assert costs.machine is not None
-    alone: list[tuple[Trial, Cost]] = []
-    for done, (trial, cost, seconds) in enumerate(calibrate(unknown, settings, names=roster.names), start=1):
-        alone.append((trial, cost))
-        if done == 1:  # the time until the first trial began, as in a launch
-            costs.machine = replace(costs.machine, start=time.monotonic() - began - seconds)
-        print(f"[{done}/{len(unknown)}] {trial.name}: {cost.epoch_seconds:.3g} s per epoch, "
-              f"{cost.overhead_seconds:.3g} s overhead", file=sys.stderr, flush=True)  # fmt: skip
-        costs.learn(trial, cost)
-        costs.write(Storage(settings.storage))
-    if costs.machine.gpus and settings.gpus is None:
-        _pack(max(trials, key=costs.seconds), alone, settings, costs, roster)
+    costs.pools = pools(roster.fit.values())
+    for pool in costs.pools:
+        names = roster.names(pool.device)
+        alone = _measure(costs.unknown(trials, pool.device), pool, settings, costs, names)
+        if pool.gpus and settings.gpus is None:
+            _pack(max(trials, key=costs.seconds), alone, pool, settings, costs, names)
     return costs
 
 
+def _measure(
+    unknown: Sequence[Trial], pool: Pool, settings: Settings, costs: Costs, names: Sequence[str]
+) -> list[tuple[Trial, Cost]]:
+    """Measure what trials cost on the nodes of a pool without other trials."""
+    began = time.monotonic()
+    alone: list[tuple[Trial, Cost]] = []
+    for trial, cost, seconds in calibrate(unknown, settings, names=names, gpus=min(1, pool.gpus)):
+        alone.append((trial, cost))
+        if len(alone) == 1:  # the time until the first trial began, as in a launch
+            costs.start = time.monotonic() - began - seconds
+        print(f"[{len(alone)}/{len(unknown)}] {trial.name} on {pool.device}: {cost.epoch_seconds:.3g} s per epoch, "
+              f"{cost.overhead_seconds:.3g} s overhead", file=sys.stderr, flush=True)  # fmt: skip
+        costs.learn(trial, cost, pool.device)
+        costs.write(Storage(settings.storage))
+    return alone
+
+
 def _pack(
-    longest: Trial, alone: Sequence[tuple[Trial, Cost]], settings: Settings, costs: Costs, roster: Roster
+    longest: Trial,
+    alone: Sequence[tuple[Trial, Cost]],
+    pool: Pool,
+    settings: Settings,
+    costs: Costs,
+    names: Sequence[str],
 ) -> None:
     """Measure how many concurrent trials a GPU serves best, and scale the costs that were measured alone to that."""
-    assert costs.machine is not None
-    if numbers := costs.to_measure(longest, cpus=settings.cpus):
-        rates = costs.rates[costs.machine.device] = pack(longest, settings, numbers, names=roster.names)
+    if numbers := costs.to_measure(longest, pool, cpus=settings.cpus):
+        rates = costs.rates[pool.device] = pack(longest, settings, numbers, names=names)
         for n, rate in rates.items():
-            print(f"{n} concurrent: {rate:.3g} steps per second in total, {rate / rates[1]:.2f} x one", file=sys.stderr)
+            print(f"{n} concurrent on {pool.device}: {rate:.3g} steps per second in total, {rate / rates[1]:.2f} x one",
+                  file=sys.stderr)  # fmt: skip
     for trial, cost in alone:
-        costs.learn(trial, replace(cost, epoch_seconds=cost.epoch_seconds * costs.slowdown(trial, cpus=settings.cpus)))
+        slowdown = costs.slowdown(trial, pool, cpus=settings.cpus)
+        costs.learn(trial, replace(cost, epoch_seconds=cost.epoch_seconds * slowdown), pool.device)
     costs.write(Storage(settings.storage))
 
 
@@ -112,7 +129,7 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     progress = Progress(trials, finished=done, seconds=costs.seconds, quiet=options.quiet)
     began = time.monotonic()
     launch(schedule, progress, costs, settings, roster)
-    unit = "GPU" if costs.machine and costs.machine.gpus else "core"
+    unit = "GPU" if costs.gpus else "core"
     print(f"{len(schedule.finished)} trials in {timedelta(seconds=round(time.monotonic() - began))}, "
           f"{schedule.spent / 3600:.3g} {unit}-hours.", file=sys.stderr)  # fmt: skip
     missing = remaining(trials, storage.finished())
@@ -159,7 +176,7 @@ def run_search(search: Search, settings: Settings, options: LaunchOptions, *, as
 
 
 def _costs(settings: Settings) -> Costs:
-    """Connect to Ray; the costs in storage, for the machine that it runs on.
+    """Connect to Ray; the costs in storage, for the devices that it has.
 
     Raises:
         InputError: the storage cannot hold leases; or the cluster has no node yet, so it is unknown whether trials will
@@ -167,11 +184,13 @@ def _costs(settings: Settings) -> Costs:
     """
     check_creates_once(Storage(settings.storage).root)
     costs = _read_costs(Storage(settings.storage))
-    machine, before = start(cpus=settings.cpus, gpus=settings.gpus), costs.machine
-    if machine.cores == 0 and settings.gpus is None:
+    found = start(cpus=settings.cpus, gpus=settings.gpus)
+    if not found and settings.gpus is None:
         raise InputError("the cluster has no worker yet, so it is unknown whether its nodes have GPUs: give the "
                          "number of GPUs per trial with --gpus (0 without GPUs)")  # fmt: skip
-    costs.machine = replace(machine, start=before.start if before and before.device == machine.device else 0)
+    if {pool.device for pool in found} != {pool.device for pool in costs.pools}:
+        costs.start = 0
+    costs.pools = found or costs.pools  # until a node has joined, such nodes as last time are expected
     return costs
 
 
@@ -192,11 +211,16 @@ def _schedule(
     search: Search | None = None,
 ) -> TrialQueue:
     def gpus(trial: Trial) -> float:
-        return settings.gpus if settings.gpus is not None else costs.gpu_fraction(trial, cpus=settings.cpus)
+        return settings.gpus if settings.gpus is not None else max(shares(trial).values(), default=0.0)
+
+    def shares(trial: Trial) -> dict[str, float]:
+        if settings.gpus is not None:
+            return {}
+        return {pool.device: costs.gpu_fraction(trial, pool, cpus=settings.cpus) for pool in costs.pools}
 
     budget = None if budget_hours is None else 3600 * budget_hours
     sample_next = search.next if search else None
-    return TrialQueue(trials, gpus=gpus, seconds=costs.seconds, budget=budget, sample_next=sample_next)
+    return TrialQueue(trials, gpus=gpus, shares=shares, seconds=costs.seconds, budget=budget, sample_next=sample_next)
 
 
 def _record(storage: Storage, trial: Trial) -> RunRecord:

@@ -13,7 +13,8 @@ from wandb.proto.wandb_internal_pb2 import Record
 
 from search_spaces.paper import TABLES
 from search_spaces.table import select
-from study.costs.model import Cost, Costs, Machine
+from study.costs.cost import Cost
+from study.costs.model import Costs, Pool
 from study.plan import RunRecord, plan
 from study.scheduling.failures import Failure
 from study.storage import Storage, write_plan
@@ -60,8 +61,8 @@ def study(root: Path) -> list[RunRecord]:
     """Write the storage; returns the records of the finished trials."""
     storage = Storage(str(root))
     write_plan(storage, TRIALS)
-    costs = Costs(Machine("cpu", cores=2, gpus=0))
-    costs.learn(TRIALS[0], Cost(epoch_seconds=3.0, overhead_seconds=1.0))
+    costs = Costs([Pool("cpu", cores=2, gpus=0)])
+    costs.learn(TRIALS[0], Cost(epoch_seconds=3.0, overhead_seconds=1.0), "cpu")
     costs.write(storage)
     (root / "data").mkdir()
     write_manifest(root / "data" / f"ldwbc-{fingerprint_of(ENTRIES)}.csv", ENTRIES)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from study.costs.model import Cost
+from study.costs.cost import Cost
 from study.plan import Trial
 from study.settings import Settings
 from study.tracking.wandb_run import tracked

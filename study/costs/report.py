@@ -1,10 +1,12 @@
 """The plan of a study: what it would run and what that costs. No torch, no ray."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from search_spaces.table import Table
-from study.costs.model import Costs, totals
+from study.costs.model import Costs
+from study.costs.totals import totals
 from study.plan import Trial, overview, remaining
 
 COUNTS = ("rows", "configs", "trials", "finished", "to_run")
@@ -31,17 +33,14 @@ def estimate(
     found = overview(tables, trials, finished)
     left = remaining(trials, finished)
 
-    def cost(wanted: Sequence[Trial]) -> dict[str, Any]:
+    def cost(wanted: Sequence[Trial], costs: Costs = costs) -> dict[str, Any]:
         total = totals(wanted, costs, cpus=cpus, gpus=gpus, keeps=keeps)
         return total | ({"money": total["hours"] * gpu_price} if gpu_price is not None else {})
 
     for table in found["tables"]:
         table["cost"] = cost([trial for trial in left if table["table"] in trial.tables])
-    machine = costs.machine
-    where = (
-        f"{machine.device}, {machine.gpus or machine.cores:g} {'GPUs' if machine.gpus else 'cores'}" if machine else ""
-    )
-    return found | {"cost": cost(left), "machine": where}
+    pools = [{"pool": str(pool), "cost": cost(left, replace(costs, pools=[pool]))} for pool in costs.pools]
+    return found | {"cost": cost(left), "machine": " and ".join(map(str, costs.pools)), "pools": pools}
 
 
 def show(found: dict[str, Any]) -> str:
@@ -51,8 +50,9 @@ def show(found: dict[str, Any]) -> str:
     names = [name.replace("_", " ") for name in COUNTS] + ["hours", "wall h", "GB"] * bool(known)
     names += ["money"] * bool(known and money)
     lines = [f"{'':48}" + "".join(f"{name:>9}" for name in names)]
-    rows: list[dict[str, Any]] = [*found["tables"], {"title": "All, each training once"} | found]
-    for row in rows:
+    alone = [found | {"title": f"All, on {pool['pool']} alone"} | pool for pool in found["pools"] if known]
+    rows: list[dict[str, Any]] = [*found["tables"], found | {"title": "All, each training once"}]
+    for row in [*rows, *(alone if len(alone) > 1 else [])]:
         label = f"Table {row['table']}: {row['title']}" if "table" in row else row["title"]
         cells = [f"{row[name]:>9}" for name in COUNTS]
         cost = row["cost"]
@@ -66,7 +66,7 @@ def _remarks(found: dict[str, Any], *, known: bool) -> list[str]:
     lines = []
     if known:
         unit = "GPU-hours" if "GPU" in found["machine"] else "core-hours"
-        lines.append(f"hours: {unit}; wall h: wall-clock hours of the whole study, on the machine that was used last "
+        lines.append(f"hours: {unit}; wall h: wall-clock hours of the whole study, on what was used last "
                      f"({found['machine']}); GB: storage, with the models that are kept and the "
                      "checkpoints of running trials.")  # fmt: skip
     if found["to_run"] and found["cost"]["unknown"]:

@@ -8,9 +8,11 @@ from typing import Any
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
-from study.costs.model import Cost, Costs
+from study.costs.cost import Cost
+from study.costs.model import Costs
 from study.plan import Trial
 from study.progress.live import Progress
+from study.ray_backend.nodes import pools
 from study.ray_backend.resources import Demand
 from study.ray_backend.roster import Change, Roster
 from study.ray_backend.runner import NODE
@@ -61,10 +63,11 @@ class ScheduleCallback(NotPickled, tune.Callback):
         if outcome is None:
             self.progress.epoch(ours, result)
         elif outcome == FINISHED:
+            device = self.schedule.running[ours.id].device
             self.schedule.finish(ours)
             self.progress.finished(ours)
             self._heed(self.roster.finished(self.places[ours.id]))
-            self._learn(ours, seconds=result["seconds"], epochs=result["epochs"])
+            self._learn(ours, device, seconds=result["seconds"], epochs=result["epochs"])
         elif outcome == ELSEWHERE:
             self.schedule.leave(ours)
             self.progress.finished_elsewhere(ours)
@@ -121,25 +124,26 @@ class ScheduleCallback(NotPickled, tune.Callback):
                 self.progress.retried(trial, "on another node")
 
     def _record_start(self) -> None:
-        assert self.costs.machine is not None
-        if self.costs.machine.start == 0:
-            self.costs.machine = replace(self.costs.machine, start=time.monotonic() - self.began)
+        if self.costs.start == 0:
+            self.costs.start = time.monotonic() - self.began
 
-    def _learn(self, trial: Trial, *, seconds: float, epochs: int) -> None:
+    def _learn(self, trial: Trial, device: str, *, seconds: float, epochs: int) -> None:
         """Learn the cost of a trial that was trained in a single attempt."""
         record = self.storage.trial(trial.id).record()
         if record is None or epochs != trial.config.epochs:
             return
         training = sum(row["seconds"] for row in record.curves)
         peak = record.provenance["peak"]
-        self.costs.learn(trial, Cost(
+        cost = Cost(
             epoch_seconds=training / epochs,
             overhead_seconds=max(0.0, seconds - training),
             memory=peak["gpu"],
             stored=self.storage.size(trial.id) - self.storage.trial(trial.id).size(FILE),
             checkpoint=peak["checkpoint_bytes"],
             weights=peak["weights_bytes"],
-        ))  # fmt: skip
+        )
+        self.costs.pools = pools(self.roster.fit.values())
+        self.costs.learn(trial, cost, device)
         self.costs.write(self.storage)
 
 

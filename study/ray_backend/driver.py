@@ -10,12 +10,14 @@ import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
-from study.costs.model import Cost, Costs, Machine
+from study.costs.cost import Cost
+from study.costs.model import Costs, Pool
 from study.plan import Trial
 from study.progress.live import BEST, Progress
 from study.ray_backend.callback import ScheduleCallback
 from study.ray_backend.connect import connect
-from study.ray_backend.nodes import among
+from study.ray_backend.nodes import among, nodes, pools
+from study.ray_backend.placement import Placement
 from study.ray_backend.resources import request
 from study.ray_backend.roster import Roster
 from study.ray_backend.runner import Runner
@@ -32,8 +34,8 @@ UNLIMITED = -1
 """Number of Tune's samples: as many as the schedule gives."""
 
 
-def start(*, cpus: float, gpus: float | None) -> Machine:
-    """Join the running Ray cluster, or start Ray on this machine; returns its resources.
+def start(*, cpus: float, gpus: float | None) -> list[Pool]:
+    """Join the running Ray cluster, or start Ray on this machine; returns the nodes with room for a trial.
 
     Args:
         cpus: cores of each trial.
@@ -43,13 +45,13 @@ def start(*, cpus: float, gpus: float | None) -> Machine:
         InputError: no cluster answers, or no node has the resources of a trial and none can join.
     """
     cluster, private = connect()
-    _require_node(cpus=cpus, gpus=min(1, cluster.get("GPU", 0)) if gpus is None else gpus, can_join=not private)
-    names = sorted(name.removeprefix("accelerator_type:") for name in cluster if name.startswith("accelerator_type:"))
-    return Machine(" ".join(names) or "cpu", cores=cluster.get("CPU", 0), gpus=cluster.get("GPU", 0))
+    gpus = min(1, cluster.get("GPU", 0)) if gpus is None else gpus
+    _require_node(cpus=cpus, gpus=gpus, can_join=not private)
+    return pools(node for node in nodes() if node.cpus >= cpus and node.gpus >= gpus)
 
 
 def calibrate(
-    trials: Sequence[Trial], settings: Settings, *, names: Sequence[str]
+    trials: Sequence[Trial], settings: Settings, *, names: Sequence[str], gpus: float
 ) -> Iterator[tuple[Trial, Cost, float]]:
     """Run a few steps of each trial where it would run; yields each with its cost and how many seconds that took.
 
@@ -57,8 +59,8 @@ def calibrate(
 
     Args:
         names: ids of the nodes to run on.
+        gpus: of one trial.
     """
-    gpus = min(1, ray.cluster_resources().get("GPU", 0))
     task = ray.remote(max_calls=int(gpus > 0))(_measure).options(
         num_cpus=settings.cpus, num_gpus=gpus, label_selector=among(names)
     )
@@ -78,8 +80,7 @@ def _measure(trial: dict[str, Any], settings: dict[str, Any]) -> tuple[dict[str,
 
 def pack(trial: Trial, settings: Settings, numbers: Sequence[int], *, names: Sequence[str]) -> dict[int, float]:
     """Training steps per second in total, by the number of concurrent processes on one GPU of these nodes."""
-    gpus = min(1, ray.cluster_resources().get("GPU", 0))
-    task = ray.remote(_pack).options(num_cpus=settings.cpus, num_gpus=gpus, label_selector=among(names))
+    task = ray.remote(_pack).options(num_cpus=settings.cpus, num_gpus=1, label_selector=among(names))
     return ray.get(task.remote(trial.to_json(), settings.to_json(), numbers))
 
 
@@ -105,13 +106,14 @@ def launch(
             stopped trial fills no table.
     """
     halving = ASHAScheduler(time_attr="epoch", metric=BEST, mode="max", max_t=10_000, reduction_factor=2)
+    placement = Placement(schedule, roster, costs, settings)
     callback = ScheduleCallback(schedule, progress, costs, settings, roster)
     with temporary_folder("tune") as bookkeeping, interruptible(schedule), watched(schedule), progress:
         tune.Tuner(
             tune.with_parameters(Runner, environment=environment(settings)),
             tune_config=tune.TuneConfig(
-                search_alg=ScheduleSearcher(schedule, settings, roster, callback.look),
-                scheduler=StopAtEpochScheduler(schedule, halving if asha else FIFOScheduler(), roster),
+                search_alg=ScheduleSearcher(schedule, settings, placement, callback.look),
+                scheduler=StopAtEpochScheduler(schedule, halving if asha else FIFOScheduler(), placement),
                 num_samples=UNLIMITED,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,
@@ -133,17 +135,17 @@ def _require_node(*, cpus: float, gpus: float, can_join: bool) -> None:
     Raises:
         InputError: no node has them, and none can join.
     """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
+    every = nodes()
+    if not any(node.cpus >= cpus and node.gpus >= gpus for node in every):
         lacking = f"no node has the {cpus:g} CPUs and {gpus:g} GPUs of a trial"
         if not can_join:
-            has = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
+            has = ", ".join(f"{node.cpus:g} CPUs and {node.gpus:g} GPUs" for node in every)
             raise InputError(
                 f"{lacking}: this machine has {has}. Lower --cpus or --gpus, or join a cluster (RAY_ADDRESS)"
             )
         print(f"{lacking}: waiting for such a node to join", file=sys.stderr)
-    for node in nodes:
-        by_cpus, by_gpus = node.get("CPU", 0) // cpus, node.get("GPU", 0) // gpus if gpus else 0
+    for node in every:
+        by_cpus, by_gpus = node.cpus // cpus, node.gpus // gpus if gpus else 0
         if by_cpus < by_gpus:
-            print(f"CPU-bound: a node's {node['CPU']:g} CPUs run {by_cpus:g} trials, its GPUs could run {by_gpus:g}; "
+            print(f"CPU-bound: a node's {node.cpus:g} CPUs run {by_cpus:g} trials, its GPUs could run {by_gpus:g}; "
                   "lower --cpus", file=sys.stderr)  # fmt: skip

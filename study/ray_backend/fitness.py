@@ -74,4 +74,4 @@ def await_node(settings: Settings, costs: Costs) -> None:
 
 def _largest_share(trials: Sequence[Trial], costs: Costs) -> float:
     """The fraction of a GPU's memory that the largest trial takes; 0 if unknown."""
-    return max((cost.memory for trial in trials if (cost := costs.of(trial))), default=0.0)
+    return max((cost.memory for trial in trials for cost in costs.everywhere(trial)), default=0.0)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from study.costs.model import Pool
 from study.doctor.checks import Finding
 from study.doctor.examine import Facts, check_shared_storage, copy_inputs, examine, judge, request
 from study.plan import Trial
@@ -21,6 +23,8 @@ TIMEOUT = 180
 """Seconds that a node has to answer: its first import of torch from a network folder is slow."""
 LONGEST_COPY = 24 * 3600
 """Seconds that a node has to copy what is given by URL."""
+KIND = "accelerator_type:"
+"""What Ray calls a resource of nodes with one kind of GPU, before its name."""
 WAIT = 0.1
 """Seconds after which an examination that waits for its nodes lets its caller do something else."""
 
@@ -34,6 +38,8 @@ class Node:
     address: str
     cpus: float
     gpus: float
+    device: str
+    """Name of its GPUs, or `cpu`."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
@@ -73,9 +79,26 @@ def nodes() -> list[Node]:
     """The nodes of the cluster that are alive."""
     return [
         Node(node["NodeID"], node["NodeManagerHostname"], node["NodeManagerAddress"],
-             cpus=node["Resources"].get("CPU", 0), gpus=node["Resources"].get("GPU", 0))
+             cpus=node["Resources"].get("CPU", 0), gpus=node["Resources"].get("GPU", 0),
+             device=_device(node["Resources"]))
         for node in ray.nodes() if node["Alive"]
     ]  # fmt: skip
+
+
+def _device(resources: Iterable[str]) -> str:
+    names = [name.removeprefix(KIND) for name in resources if name.startswith(KIND)]
+    return " ".join(sorted(names)) or "cpu"
+
+
+def pools(every: Iterable[Node]) -> list[Pool]:
+    """Nodes by their kind of device."""
+    kinds: dict[str, list[Node]] = defaultdict(list)
+    for node in every:
+        kinds[node.device].append(node)
+    return [
+        Pool(device, cores=sum(node.cpus for node in some), gpus=sum(node.gpus for node in some))
+        for device, some in sorted(kinds.items())
+    ]
 
 
 def here() -> str:

@@ -25,7 +25,7 @@ def bundle(cpus: float, gpus: float) -> dict[str, float]:
 
 def gpus_of_trial(settings: Settings, costs: Costs) -> float:
     """GPUs that a node needs for a trial."""
-    return min(1, costs.machine.gpus if costs.machine else 0) if settings.gpus is None else settings.gpus
+    return min(1, costs.gpus) if settings.gpus is None else settings.gpus
 
 
 def has_room(node: Node, *, settings: Settings, costs: Costs) -> bool:

@@ -61,10 +61,9 @@ class Roster:
         self.underway: Generator[None, None, list[Checkup]] | None = None
         self.next_look = 0.0
 
-    @property
-    def names(self) -> list[str]:
-        """Ids of the nodes that get trials."""
-        return sorted(self.fit)
+    def names(self, device: str) -> list[str]:
+        """Ids of the nodes with a kind of device that get trials."""
+        return sorted(node.id for node in self.fit.values() if node.device == device)
 
     def only(self, node: str) -> bool:
         """Whether it is the only node that gets trials."""

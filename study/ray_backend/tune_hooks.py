@@ -8,7 +8,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from study.plan import Trial
-from study.ray_backend.roster import Roster
+from study.ray_backend.placement import Placement
 from study.ray_backend.runner import NODE
 from study.scheduling.schedule import TrialQueue
 from study.settings import Settings
@@ -23,28 +23,32 @@ class NotPickled:
 
 
 class ScheduleSearcher(NotPickled, Searcher):
-    """Gives Tune the next trial of the schedule, for the nodes of the roster."""
+    """Gives Tune the next trial of the schedule, and the nodes on which it may start."""
 
-    def __init__(self, schedule: TrialQueue, settings: Settings, roster: Roster, look: Callable[[], None]) -> None:
+    def __init__(
+        self, schedule: TrialQueue, settings: Settings, placement: Placement, look: Callable[[], None]
+    ) -> None:
         """
         Args:
             look: called here, too, because Tune calls nothing else while no trial runs or waits for resources.
         """
         super().__init__()
-        self.schedule, self.settings, self.roster, self.look = schedule, settings, roster, look
+        self.schedule, self.settings, self.placement, self.look = schedule, settings, placement, look
 
     def suggest(self, trial_id: str) -> Any:
         self.look()
-        if self.schedule.done and (self.schedule.stopping or not self.roster.suspects):
+        roster = self.placement.roster
+        if self.schedule.done and (self.schedule.stopping or not roster.suspects):
             return Searcher.FINISHED
-        if not self.roster.fit or (job := self.schedule.next()) is None:
+        if not roster.fit or (job := self.schedule.next()) is None:
             return None
+        names = self.placement.place(job)
         return {
             "trial": job.trial.to_json(),
             "settings": self.settings.to_json(),
             "cpus": self.settings.cpus,
-            "gpus": job.gpus,
-            "nodes": self.roster.names,
+            "gpus": job.share,
+            "nodes": names,
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002
@@ -57,20 +61,21 @@ class ScheduleSearcher(NotPickled, Searcher):
 class StopAtEpochScheduler(NotPickled, FIFOScheduler):
     """Stops each trial after its current epoch once the schedule is stopping; until then another scheduler decides.
 
-    It also takes back a trial that waits for resources when the roster has changed: it waits for the former nodes.
+    It also takes back a trial that waits for resources on nodes that it should not wait for any more.
     """
 
-    def __init__(self, schedule: TrialQueue, scheduler: TrialScheduler, roster: Roster) -> None:
+    def __init__(self, schedule: TrialQueue, scheduler: TrialScheduler, placement: Placement) -> None:
         super().__init__()
-        self.schedule, self.scheduler, self.roster = schedule, scheduler, roster
+        self.schedule, self.scheduler, self.placement = schedule, scheduler, placement
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         self.scheduler.on_trial_add(tune_controller, trial)
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
         for trial in [each for each in tune_controller.get_live_trials() if each.status == TuneTrial.PENDING]:
-            if self.schedule.stopping or trial.config["nodes"] != self.roster.names:
-                self.schedule.withdraw(study_trial(trial))
+            ours = study_trial(trial)
+            if self.schedule.stopping or self.placement.outdated(self.schedule.running[ours.id], trial.config["nodes"]):
+                self.schedule.withdraw(ours)
                 if trial in tune_controller._staged_trials:  # else Tune keeps an idle worker for it for ever
                     tune_controller._unstage_trial_with_resources(trial)
                 tune_controller.stop_trial(trial)

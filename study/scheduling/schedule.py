@@ -27,12 +27,24 @@ class Job:
 
     trial: Trial
     gpus: float
-    """Fraction of a GPU for it."""
+    """Fraction of a GPU that is enough for it on every device."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """By device, the fraction that is enough there, where that was measured."""
+    device: str = ""
+    """Where it has started, or is to start."""
     not_before: float = 0
     """Clock time, in seconds, of its earliest start."""
     started: float = 0
     """Clock time, in seconds, of its latest start."""
     failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """The fraction of a GPU that it takes."""
+        return self.share_on(self.device)
+
+    def share_on(self, device: str) -> float:
+        return self.shares.get(device, self.gpus)
 
 
 class TrialQueue:
@@ -43,6 +55,7 @@ class TrialQueue:
         trials: Sequence[Trial],
         *,
         gpus: Callable[[Trial], float],
+        shares: Callable[[Trial], Mapping[str, float]] = lambda _: {},
         seconds: Callable[[Trial], float] = lambda _: 0.0,
         budget: float | None = None,
         sample_next: Callable[[], Trial | None] | None = None,
@@ -50,16 +63,17 @@ class TrialQueue:
     ) -> None:
         """
         Args:
-            gpus: the fraction of a GPU that a trial needs; 0 without GPUs.
+            gpus: the fraction of a GPU that is enough for a trial on every device; 0 without GPUs.
+            shares: by device, the fraction that is enough there, where that was measured.
             seconds: how long a trial is expected to take on that fraction.
             budget: seconds of whole GPUs (of trials, without GPUs) that may be used.
             sample_next: in a search, gives another trial to start when none is waiting; None: there are no more.
         """
-        self.waiting = {trial.id: Job(trial, gpus(trial)) for trial in trials}
+        self.gpus, self.shares, self.seconds, self.budget, self.clock = gpus, shares, seconds, budget, clock
+        self.waiting = {trial.id: self._job(trial) for trial in trials}
         self.running: dict[str, Job] = {}
         self.finished: dict[str, Trial] = {}
         self.failed: dict[str, Job] = {}
-        self.gpus, self.seconds, self.budget, self.clock = gpus, seconds, budget, clock
         self.sample_next = sample_next
         self.spent = 0.0
         self.stopping = False
@@ -76,7 +90,7 @@ class TrialQueue:
             if job.not_before <= self.clock() and self._startable(job):
                 return self._start(job)
         if self.sample_next is not None and (trial := self.sample_next()):
-            job = self.waiting[trial.id] = Job(trial, self.gpus(trial))
+            job = self.waiting[trial.id] = self._job(trial)
             if self._startable(job):
                 return self._start(job)
         self.sample_next = None
@@ -140,6 +154,9 @@ class TrialQueue:
         """The waiting trials that would exceed the remaining budget."""
         return [job.trial for job in self.waiting.values() if not self._affordable(job)]
 
+    def _job(self, trial: Trial) -> Job:
+        return Job(trial, self.gpus(trial), self.shares(trial))
+
     def _startable(self, job: Job) -> bool:
         """Whether it may start at some time, as far as is known now."""
         return not self.recurring.blocks(job.trial) and self._affordable(job)
@@ -159,8 +176,8 @@ class TrialQueue:
             return 0 if len(stuck) < MAX_STALLED_ATTEMPTS else None
         if last.kind is Kind.TRANSIENT:
             return BACK_OFF[len(alike) - 1] if len(alike) <= len(BACK_OFF) else None
-        if last.kind is Kind.MEMORY and 0 < job.gpus < 1:
-            job.gpus = min(1, 2 * job.gpus)
+        if last.kind is Kind.MEMORY and 0 < job.share < 1:
+            job.gpus, job.shares = max(job.gpus, min(1, 2 * job.share)), {}
             return 0
         return None
 
@@ -171,7 +188,7 @@ class TrialQueue:
 
     def _end(self, trial: Trial) -> Job:
         job = self.running.pop(trial.id)
-        self.spent += (self.clock() - job.started) * (job.gpus or 1)
+        self.spent += (self.clock() - job.started) * (job.share or 1)
         return job
 
     def _affordable(self, job: Job) -> bool:
@@ -179,7 +196,7 @@ class TrialQueue:
             return True
         now = self.clock()
         committed = sum(
-            max(now - other.started, self.seconds(other.trial)) * (other.gpus or 1) for other in self.running.values()
+            max(now - other.started, self.seconds(other.trial)) * (other.share or 1) for other in self.running.values()
         )
         return self.spent + committed + self.seconds(job.trial) * (job.gpus or 1) <= self.budget
 

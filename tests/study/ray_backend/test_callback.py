@@ -7,11 +7,12 @@ import pytest
 from ray.tune.experiment import Trial as TuneTrial
 
 from search_spaces.paper import TABLES
-from study.costs.model import Costs, Machine
+from study.costs.model import Costs
 from study.plan import Trial, plan
 from study.progress.live import Progress
 from study.ray_backend.callback import ScheduleCallback
 from study.ray_backend.nodes import Node
+from study.ray_backend.placement import Placement
 from study.ray_backend.roster import Roster
 from study.ray_backend.runner import NODE
 from study.ray_backend.tune_hooks import ScheduleSearcher
@@ -21,7 +22,7 @@ from study.settings import Settings
 from study.trial.attempt import OUTCOME
 
 TRIAL = plan(TABLES)[0]
-HOST = Node("a", "host-a", "10.0.0.1", cpus=4, gpus=1)
+HOST = Node("a", "host-a", "10.0.0.1", cpus=4, gpus=1, device="H100")
 FAILED = Failure(Kind.MEMORY, "OutOfMemoryError", "", "file.py:3", 0)
 """It is tried again at once, with a larger share of the GPU."""
 
@@ -34,10 +35,11 @@ class Launch:
         self.schedule = TrialQueue([TRIAL], gpus=lambda _: 0.5)
         self.progress = Progress(planned, finished={}, seconds=lambda _: 0, quiet=True)
         roster = Roster([HOST], [], nodes=lambda: [HOST], room=lambda _: True, examine=_unasked)
-        costs = Costs(machine=Machine("gpu", cores=4, gpus=1))
+        costs = Costs()
         self.callback = ScheduleCallback(self.schedule, self.progress, costs, settings, roster)
         self.callback.demand.look = lambda: None  # there is no cluster to ask for nodes
-        self.searcher = ScheduleSearcher(self.schedule, settings, roster, self.callback.look)
+        placement = Placement(self.schedule, roster, costs, settings)
+        self.searcher = ScheduleSearcher(self.schedule, settings, placement, self.callback.look)
 
     def suggested(self) -> TuneTrial:
         config = self.searcher.suggest("name")

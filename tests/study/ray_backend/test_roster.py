@@ -23,7 +23,7 @@ FAILED = Failure(Kind.CODE, "E: it", "", "file.py:3", 0)
 
 
 def node(name: str, *, gpus: float = 1) -> Node:
-    return Node(name, f"host-{name}", "10.0.0.1", cpus=4, gpus=gpus)
+    return Node(name, f"host-{name}", "10.0.0.1", cpus=4, gpus=gpus, device="GPU")
 
 
 @dataclass
@@ -56,26 +56,26 @@ def test_a_node_that_joins_is_examined_before_it_gets_a_trial():
     assert looked(roster) == []
     cluster.alive += [node("b"), node("c"), node("small", gpus=0)]
     cluster.ill["c"] = FULL
-    assert roster.names == ["a"]
+    assert roster.names("GPU") == ["a"]
     assert sorted(looked(roster)) == [
         "host-b (10.0.0.1) has joined, and gets trials",
         "host-c (10.0.0.1) has joined, but is unfit and gets no trial: its disk has 0.0 GB left; free some",
     ]
-    assert roster.names == ["a", "b"]
+    assert roster.names("GPU") == ["a", "b"]
     assert looked(roster) == []
     cluster.alive.remove(node("a"))
     looked(roster)
-    assert roster.names == ["b"]
+    assert roster.names("GPU") == ["b"]
 
 
 def test_a_head_without_gpus_gets_none_and_the_first_that_comes_is_examined():
     cluster = Cluster([node("head", gpus=0)])
     roster = cluster.roster()
-    assert roster.names == []
+    assert roster.names("GPU") == []
     cluster.alive.append(node("first"))
     looked(roster)
     assert cluster.asked == [["first"]]
-    assert roster.names == ["first"]
+    assert roster.names("GPU") == ["first"]
 
 
 def test_an_unfit_node_is_used_once_it_is_repaired(monkeypatch: pytest.MonkeyPatch):
@@ -83,10 +83,10 @@ def test_an_unfit_node_is_used_once_it_is_repaired(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "AGAIN", -1)
     roster = cluster.roster(unfit=[node("b")])
     assert looked(roster) == []
-    assert roster.names == ["a"]
+    assert roster.names("GPU") == ["a"]
     del cluster.ill["b"]
     assert looked(roster) == ["host-b (10.0.0.1) is fit now, and gets trials"]
-    assert roster.names == ["a", "b"]
+    assert roster.names("GPU") == ["a", "b"]
 
 
 def test_a_node_on_which_a_trial_fails_is_examined_and_gets_no_more_if_it_is_unfit():
@@ -94,14 +94,14 @@ def test_a_node_on_which_a_trial_fails_is_examined_and_gets_no_more_if_it_is_unf
     roster = cluster.roster()
     assert roster.failed("t", FAILED, "b") == []
     assert looked(roster) == []
-    assert roster.names == ["a", "b"]
+    assert roster.names("GPU") == ["a", "b"]
     cluster.ill["b"] = FULL
     roster.failed("t", FAILED, "b")
     assert roster.suspects == {"b"}
     assert looked(roster) == [
         "host-b (10.0.0.1) is unfit now, and gets no more trials: its disk has 0.0 GB left; free some"
     ]
-    assert roster.names == ["a"]
+    assert roster.names("GPU") == ["a"]
     assert not roster.suspects
 
 
@@ -110,14 +110,14 @@ def test_what_every_node_finds_is_no_nodes_fault():
     roster = cluster.roster()
     roster.failed("t", FAILED, "b")
     assert looked(roster) == []
-    assert roster.names == ["a", "b"]
+    assert roster.names("GPU") == ["a", "b"]
 
 
 def test_the_only_node_is_not_suspected():
     roster = Cluster([node("a")]).roster()
     assert [roster.failed(trial, FAILED, "a") for trial in "tuvw"] == 4 * [[]]
     assert not roster.suspects
-    assert roster.names == ["a"]
+    assert roster.names("GPU") == ["a"]
 
 
 Fails = Callable[[Trial, str], str]
