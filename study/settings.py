@@ -162,8 +162,6 @@ def settings_for(
     kept = place(storage or ("runs/rehearsal" if rehearse else "runs"))
     if rehearse and (data or weights):
         raise InputError("--rehearse draws its own data and trains its own weights: leave out --data and --weights")
-    if rehearse and "://" in kept:
-        raise InputError(f"--rehearse keeps its data in its storage and needs a folder, got {storage}")
     with validating():
         return Settings(
             data=f"{kept}/data" if rehearse else place(data or "data"),
