@@ -10,7 +10,7 @@ from analysis.arguments import add_arguments, parse
 from analysis.commands import audit, check, compare, dashboard, laboratory, robustness, search, verify
 from analysis.load import Study, load
 from analysis.output import made_from
-from analysis.output.files import LINES, SUFFIXES, outputs
+from analysis.output.files import LINES, SUFFIXES, layouts, outputs
 from analysis.output.pdf import compile_pdf
 from analysis.report import misclassified
 from analysis.report import page as report
@@ -106,7 +106,7 @@ def print_study(*, out: Path, data: Path | None = None, figures: bool = True, **
     (out / "report.html").write_text(page, encoding="utf-8")
     others = [*out.glob("tables.pdf"), *(out.glob("figure_*") if figures else ())]
     written = [*files, "report.html", *pages, *sorted(file.name for file in others)]
-    made_from.save(study, asked=asked, out=out, written=written)
+    made_from.save(study, layouts(study), asked=asked, out=out, written=written)
     for line in (*study.reading.notes, *(f"not read: {problem}" for problem in study.reading.problems)):
         print(printable(line))
     print(
@@ -141,7 +141,8 @@ def parser() -> argparse.ArgumentParser:
 def _write(files: Mapping[str, str], out: Path) -> None:
     """Write the files, after deleting those of all tables, which may be another study's."""
     tables = (file for suffix in SUFFIXES for file in out.glob(f"table_*.{suffix}"))
-    for stale in [*tables, *(out / f"{name}.csv" for name in LINES), out / made_from.NAME]:
+    lines = (out / name for name in (*(f"{name}.csv" for name in LINES), robustness.CSV))
+    for stale in [*tables, *lines, *out.glob(f"{made_from.STEM}*.json")]:
         stale.unlink(missing_ok=True)
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")

@@ -1,24 +1,35 @@
-"""Compare written files with the runs: `python -m analysis check`, by what `made_from.json` recorded."""
+"""Compare written files with the runs: `python -m analysis check`, by what `made_from*.json` recorded."""
 
 import argparse
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from analysis.arguments import add_arguments, parse
-from analysis.load import Study, load
-from analysis.output.files import outputs
-from analysis.output.made_from import NAME, CellTexts, cell_texts
+from analysis.commands import laboratory, robustness
+from analysis.load import load
+from analysis.output.files import layouts, outputs
+from analysis.output.made_from import CellTexts, cell_texts, name_of
 from analysis.runs.fingerprints import fingerprints
 from analysis.runs.read import read
+from analysis.tables.layout import TableLayout
 from study.plan import RunRecord
 from study.storage import root_of
 from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.files import sha256_of
 from wbc_model.plain_text import printable
+
+Printed = Callable[..., tuple[Sequence[TableLayout], Mapping[str, str]]]
+"""From a study, tables and the text of every file, by name."""
+PRINTED: Mapping[str, Printed] = {
+    name_of(""): lambda study: (layouts(study), outputs(study)),
+    name_of("laboratory"): laboratory.printed,
+    name_of("robustness"): robustness.printed,
+}
+"""What each file that records files was written with."""
 
 
 @reports_input_errors
@@ -26,18 +37,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Name every cell, file and trial that has changed; 0: none has, 1: some have, 2: nothing could be compared."""
     options = parse(parser(), argv)
     out: Path = options.pop("out")
-    kept = _recorded(out / NAME)
     given = {name: value for name, value in options.items() if value not in (None, [])}
+    kept = {name: _recorded(out / name) for name in PRINTED if (out / name).is_file()}
+    if not kept:
+        raise InputError(
+            f"{out / name_of('')} is missing: nothing to compare; python -m analysis writes it beside the tables"
+        )
+    changed = [line for name, one in kept.items() for line in _changed(one, PRINTED[name], given, out)]
+    trials = {trial for one in kept.values() for trial in one["trials"]}
+    print("\n".join(map(printable, dict.fromkeys(changed))) or f"{out}: as the runs have it, {len(trials)} trials")
+    return 1 if changed else 0
+
+
+def _changed(kept: Mapping[str, Any], printed: Printed, given: Mapping[str, Any], out: Path) -> Iterator[str]:
+    """What has changed of the files of one command."""
     asked = kept["arguments"] | given
     wandb = asked.get("wandb")
     reading = read(None if wandb else root_of(asked["storage"]), wandb=wandb)
-    changed = list(_trials(kept["trials"], reading.records))
+    yield from _trials(kept["trials"], reading.records)
     try:
-        changed += _compare(kept, load(**asked, reading=reading), out)
+        tables, fresh = printed(load(**asked, reading=reading), **kept["options"])
     except InputError as error:
-        changed += [f"cannot be printed any more: {error}", *_edited(kept["files"], {}, out).values()]
-    print("\n".join(map(printable, changed)) or f"{out}: as the runs have it, {len(kept['trials'])} trials")
-    return 1 if changed else 0
+        yield from [f"cannot be printed any more: {error}", *_edited(kept["files"], {}, out).values()]
+    else:
+        yield from _compare(kept, tables, fresh, out)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,17 +79,15 @@ def _recorded(file: Path) -> dict[str, Any]:
     """What was recorded when the files were written.
 
     Raises:
-        InputError: it is missing or damaged, or was written by a version that recorded no cell texts.
+        InputError: it is damaged, or was written by a version that recorded less.
     """
-    if not file.is_file():
-        raise InputError(f"{file} is missing: nothing to compare; python -m analysis writes it beside the tables")
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise InputError(f"{file} is damaged: {error}") from error
-    if "cells" not in kept:
+    if "options" not in kept:
         raise InputError(
-            f"{file} was written by an older version and has no cell texts to compare: "
+            f"{file} was written by an older version, which recorded less: "
             f"print again, python -m analysis --out {file.parent}"
         )
     return kept
@@ -85,14 +106,15 @@ def _trials(before: dict[str, dict[str, Any]], records: Sequence[RunRecord]) -> 
                 yield f"{rows}: {part} of trial {trial} was {old[part]}, is {value}"
 
 
-def _compare(kept: Mapping[str, Any], study: Study, out: Path) -> Iterator[str]:
+def _compare(
+    kept: Mapping[str, Any], tables: Sequence[TableLayout], fresh: Mapping[str, str], out: Path
+) -> Iterator[str]:
     """Files that are not as they were written, then what the runs give now and did not give then."""
-    fresh = outputs(study)
     edited = _edited(kept["files"], fresh, out)
     yield from edited.values()
     told = set(edited)
     stale = {name for name, text in fresh.items() if _sha256(text) != kept["files"].get(name)}
-    for number, cell in _cells(kept["cells"], cell_texts(study)):
+    for number, cell in _cells(kept["cells"], cell_texts(tables)):
         files = [name for name in fresh if name in stale and name.startswith(f"table_{number}.")]
         yield f"{cell} in {', '.join(files)}" if files else cell
         told.update(files)

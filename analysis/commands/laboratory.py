@@ -2,16 +2,19 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 
 from analysis.arguments import add_arguments, parse
+from analysis.figures.catalogue import SUFFIXES as FIGURE_SUFFIXES
 from analysis.figures.catalogue import save_figure
 from analysis.figures.laboratory import figures
 from analysis.figures.style import styled
 from analysis.load import Study, load
-from analysis.output.own_columns import mean_sd, own_columns, write_and_print
+from analysis.output import made_from
+from analysis.output.own_columns import files_of, mean_sd, own_columns, write_and_print
 from analysis.runs.predictions import of_record
 from analysis.stats.laboratory import (
     CELLS,
@@ -40,20 +43,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the tables and print them; 0: every row is filled, 1: rows are missing or runs could not be read."""
     options = parse(parser(), argv)
     out, seed = options.pop("out"), options.pop("slide_seed")
-    study = load(**options | {"tables": options["tables"] or ["12"]})
+    asked = options | {"tables": options["tables"] or ["12"]}
+    study = load(**asked)
+    tables, files = printed(study, slide_seed=seed)
+    write_and_print(files, out)
+    with styled():
+        drawn = [save_figure(one, out) for filled in study.tables for one in figures(filled, study.reading)]
+    written = [*files, *(f"{name}{suffix}" for name in drawn for suffix in FIGURE_SUFFIXES)]
+    made_from.save(study, tables, asked=asked, out=out, written=written, command="laboratory",
+                   options={"slide_seed": seed})  # fmt: skip
+    print(f"Written to {out.absolute()}: {', '.join(dict.fromkeys(Path(name).stem for name in written))}")
+    return 1 if study.reading.problems or any(filled.missing for filled in study.tables) else 0
+
+
+def printed(study: Study, *, slide_seed: int) -> tuple[list[TableLayout], dict[str, str]]:
+    """Tables S2 to S5 of each table of a study, and the text of every file that prints them, by name.
+
+    Raises:
+        InputError: a class is none of those whose share in blood is assumed.
+    """
     if unknown := {name for filled in study.tables for row in filled.rows for name in row.config.dataset.classes} - {
         *PREVALENCE
     }:
         raise InputError(f"no share of {', '.join(sorted(unknown))} in blood is assumed: choose other tables")
-    out.mkdir(parents=True, exist_ok=True)
-    written = []
-    for filled in study.tables:
-        for table in (_scores(study, filled), _counts(study, filled, seed=seed), *_detections(study, filled)):
-            written.append(write_and_print(table, out))
-        with styled():
-            written += [save_figure(figure, out) for figure in figures(filled, study.reading)]
-    print(f"Written to {out.absolute()}: {', '.join(written)}")
-    return 1 if study.reading.problems or any(filled.missing for filled in study.tables) else 0
+    tables = [
+        table
+        for filled in study.tables
+        for table in (_scores(study, filled), _counts(study, filled, seed=slide_seed), *_detections(study, filled))
+    ]
+    return tables, files_of(tables)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -2,12 +2,14 @@
 
 import argparse
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from analysis.arguments import add_arguments, parse
 from analysis.load import Study, load
-from analysis.output.own_columns import mean_sd, own_columns, write_and_print
+from analysis.output import made_from
+from analysis.output.own_columns import files_of, mean_sd, own_columns, write_and_print
 from analysis.tables.fill import Filled, Row
 from analysis.tables.layout import TableLayout
 from study.evaluate.robustness import Robustness, robustness_of
@@ -26,8 +28,9 @@ NOTES = (
     f"the image to {', '.join(f'{100 * share:g} %' for share in DARKEST)}; stain: absorbance of each colour up to "
     f"{', '.join(f'{100 * share:g} %' for share in STAIN)} higher or lower.",
 )
+CSV = "robustness.csv"
 LINE = "table", "row", "trial", "alteration", "strength", "OA", "AF1"
-"""Of `robustness.csv`."""
+"""Its columns."""
 
 
 @reports_input_errors
@@ -35,18 +38,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the tables and print them; 0: every row has its numbers, 1: some have not, or runs could not be read."""
     options = parse(parser(), argv)
     out = options.pop("out")
-    study = load(**options | {"tables": options["tables"] or ["12"]})
+    asked = options | {"tables": options["tables"] or ["12"]}
+    study = load(**asked)
+    tables, files = printed(study)
+    write_and_print(files, out)
+    made_from.save(study, tables, asked=asked, out=out, written=files, command="robustness")
+    for problem in study.reading.problems:
+        print(printable(problem))
+    print(f"Written to {out.absolute()}: {', '.join(files)}")
+    return 1 if study.reading.problems or any(filled.missing for filled in study.tables) else 0
+
+
+def printed(study: Study) -> tuple[list[TableLayout], dict[str, str]]:
+    """Table E8 of each table of a study, and the text of every file that prints them, by name.
+
+    Raises:
+        InputError: the study was read from a server.
+    """
     if study.storage is None:
         raise InputError("tests on altered images are kept in the study's storage: give it with --storage")
-    found, problems = _found(study)
-    out.mkdir(parents=True, exist_ok=True)
-    written = [write_and_print(_table(study, filled, found), out) for filled in study.tables]
-    with (out / "robustness.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([LINE, *(line for filled in study.tables for line in _lines(filled, found))])
-    for problem in problems:
-        print(printable(problem))
-    print(f"Written to {out.absolute()}: {', '.join([*written, 'robustness.csv'])}")
-    return 1 if problems or study.reading.problems or any(filled.missing for filled in study.tables) else 0
+    found = _found(study)
+    tables = [_table(study, filled, found) for filled in study.tables]
+    lines = io.StringIO(newline="")
+    csv.writer(lines).writerows([LINE, *(line for filled in study.tables for line in _lines(filled, found))])
+    return tables, files_of(tables) | {CSV: lines.getvalue()}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,15 +75,15 @@ def parser() -> argparse.ArgumentParser:
     return described
 
 
-def _found(study: Study) -> tuple[dict[str, Robustness], list[str]]:
-    """By trial id, its tests on altered images of its own dataset; and which trials have none, and why."""
-    found, problems = {}, []
+def _found(study: Study) -> dict[str, Robustness]:
+    """By trial id, its tests on altered images of its own dataset; trials that have none are problems of the study."""
+    found = {}
     for run in {run.trial.id: run for filled in study.tables for row in filled.rows for run in row.runs}.values():
         try:
             found[run.trial.id] = _of(run, Storage(str(study.storage)))
         except (Damaged, LookupError) as error:
-            problems.append(str(error.args[0]))
-    return found, problems
+            study.reading.problems.append(str(error.args[0]))
+    return found
 
 
 def _of(run: RunRecord, storage: Storage) -> Robustness:

@@ -24,6 +24,8 @@ from analysis.tables.notes import REHEARSAL_NOTE
 from wbc_model.datasets.dataset import Dataset
 from wbc_model.plain_text import printable
 
+SUFFIXES = (".pdf", ".png", ".tex")
+"""Of the files of a figure."""
 ENVIRONMENT = r"""\begin{figure}[tbp]
 \centering
 \includegraphics[width=\linewidth,height=0.85\textheight,keepaspectratio]{figure_%(number)s.pdf}
@@ -72,7 +74,7 @@ def save(drawn: list[Drawn], out: Path) -> None:
     with styled():
         for each in drawn:
             name = save_figure(each, out)
-            written |= {out / f"{name}{suffix}" for suffix in (".pdf", ".png", ".tex")}
+            written |= {out / f"{name}{suffix}" for suffix in SUFFIXES}
     for stale in {*out.glob("figure_*")} - written:
         stale.unlink()
 

@@ -101,6 +101,7 @@ def _compared(filled: Filled, one: Comparison) -> Line:
         "best row": filled.describe(one.best),
         "n of the best": len(one.best.runs),
         **difference_line(one.value, one.error),
+        **_around("corrected", one.value, one.corrected_reach),
         "p corrected": one.adjusted,
         "p of the networks": nan if one.as_networks is None else one.as_networks,
     }
@@ -108,9 +109,13 @@ def _compared(filled: Filled, one: Comparison) -> Line:
 
 def difference_line(value: float, error: Error) -> Line:
     """A difference with its interval and p, and the test that they come from."""
-    ends = max(value - error.reach, -1.0), min(value + error.reach, 1.0)
     test = "images + seeds" + ("" if isinf(error.df) else f", {error.df:.0f} df")
-    return {"difference": 100 * value, **_ends("difference", ends), "test": test, "p": error.p(value)}
+    ends = _around("difference", value, error.reach)
+    return {"difference": 100 * value, **ends, "test": test, "p": error.p(value)}
+
+
+def _around(name: str, value: float, reach: float) -> Line:
+    return _ends(name, (max(value - reach, -1.0), min(value + reach, 1.0)))
 
 
 def _ends(name: str, ends: Ends) -> Line:

@@ -1,6 +1,6 @@
 """Tables with the rows of a study's table and columns of their own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -47,10 +47,15 @@ def mean_sd(numbers: Sequence[float], *, places: int) -> str:
     return f"{fmean(numbers):.{places}f}{sd}"
 
 
-def write_and_print(table: TableLayout, out: Path) -> str:
-    """Write a table in each format, and print it; returns its files' name without a suffix."""
-    for name, text in formats(table).items():
-        (out / name).write_text(text, encoding="utf-8")
+def files_of(tables: Iterable[TableLayout]) -> dict[str, str]:
+    """The text of every file of some tables, by name."""
+    return {name: text for table in tables for name, text in formats(table).items()}
+
+
+def write_and_print(files: Mapping[str, str], out: Path) -> None:
+    """Write files, and print those that are in Markdown."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (out / name).write_text(text, encoding="utf-8", newline="")
         if name.endswith(".md"):
             print(printable(text, keep="\n"))
-    return f"table_{table.number}"

@@ -21,16 +21,32 @@ def setting(study: Study) -> list[TableLayout]:
 
 
 def _datasets(study: Study) -> TableLayout:
-    rows = {}
+    rows, other_sizes = {}, []
     for dataset, manifest in study.manifests.items():
         counts = Counter(entry.cell for entry in manifest.entries)
         numbers = [str(counts[c]) if c in dataset.classes else DASH for c in CELLS]
-        rows[dataset.title] = [*numbers, str(counts.total())]
+        (size, n), *others = Counter(entry.pixels for entry in manifest.entries if entry.pixels).most_common() or [
+            ("", 0)
+        ]
+        rows[dataset.title] = [*numbers, str(counts.total()), _pixel_size(size)]
+        if others:
+            other_sizes.append(f"{dataset.title} {n} of {n + sum(count for _, count in others)}")
     heads = letters(CELLS)
-    printed = {line["dataset"]: [*(line[c] or DASH for c in heads), line["total"]] for line in read_csv("1")}
+    printed = {
+        line["dataset"]: [*(line[c] or DASH for c in heads), line["total"], _pixel_size(line["pixel_size"])]
+        for line in read_csv("1")
+    }
     meaning = ", ".join(f"{letter} {cell}" for letter, cell in zip(heads, CELLS, strict=True))
-    notes, made_from = [f"{meaning}."], [manifest.file for manifest in study.manifests.values()]
-    return _table(study, "1", "Images of the datasets", [*heads, "Total"], rows, printed, notes, made_from)
+    notes = [f"{meaning}.", "Pixel size: width × height of the image files, the most frequent one of each dataset."]
+    notes += [f"Files of that size: {', '.join(other_sizes)}."] if other_sizes else []
+    made_from = [manifest.file for manifest in study.manifests.values()]
+    return _table(
+        study, "1", "Images of the datasets", [*heads, "Total", "Pixel size"], rows, printed, notes, made_from
+    )
+
+
+def _pixel_size(size: str) -> str:
+    return size.replace("x", " × ") or DASH
 
 
 def _sets(study: Study) -> TableLayout:
@@ -92,6 +108,6 @@ def _against(columns: Sequence[str], rows: Mapping[str, Strings], printed: Mappi
         f"{name} {article}" if len(columns) == 1 else f"{name} {column} {article}"
         for name, numbers in rows.items()
         for column, number, article in zip(columns, numbers, printed[name], strict=False)
-        if number != article
+        if number not in (article, DASH)
     ]
     return f"The article has: {', '.join(differing)}." if differing else "As in the article."

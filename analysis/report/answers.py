@@ -53,11 +53,13 @@ def _verdict(line: Line) -> str:
 def _comparison(line: Line) -> Answer:
     if "difference" not in line:
         return {}
-    ends = f"{points(line['difference low'])} to {points(line['difference high'])}"
+    alone, corrected = (_ends(line, name) for name in ("difference", "corrected"))
     networks = line["p of the networks"]
     return {
         "Best of the column": f"{line['best row']}, {_seeds(line['n of the best'])}",
-        "Difference from it": f"{points(line['difference'])} points (95 % interval {ends})",
+        "Difference from it": f"{points(line['difference'])} points (95 % interval {alone})",
+        "95 % interval, corrected": f"{corrected}, by the corrected p{'' if isnan(networks) else ' of the networks'}: "
+        "it excludes 0 exactly where that is below 0.05",
         "p": _p(line["p"]),
         "p, corrected": f"{_p(line['p corrected'])}, for all pairs of rows and all columns (max-t, step-down)",
         "p of the networks": "" if isnan(networks) else f"{_p(networks)}, over images alone, corrected",
@@ -68,6 +70,10 @@ def _comparison(line: Line) -> Answer:
 def _interval(line: Line, name: str) -> str:
     low, high = line[f"{name}low"], line[f"{name}high"]
     return "" if isnan(low) else f"{low:.2f} to {high:.2f} %"
+
+
+def _ends(line: Line, name: str) -> str:
+    return f"{points(line[f'{name} low'])} to {points(line[f'{name} high'])}"
 
 
 def points(value: float) -> str:

@@ -1,4 +1,7 @@
-"""A forest plot of a table: each row's difference from the best of the column, with its 95 % interval."""
+"""A forest plot of a table: each row's difference from the best of the column, with its corrected 95 % interval.
+
+It excludes 0 exactly where the cell has no † (with ‡ it is over images alone, as that sign is).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +81,7 @@ def forest(filled: Filled, cells: Sequence[Line]) -> Forest | None:
 
 
 def _axis(compared: Sequence[Line]) -> Axis:
-    low, high = (pick(line[f"difference {end}"] for line in compared) for pick, end in ((min, "low"), (max, "high")))
+    low, high = (pick(line[f"corrected {end}"] for line in compared) for pick, end in ((min, "low"), (max, "high")))
     return Axis(compared[0]["score"], min(low, 0.0), max(high, 0.0))
 
 
@@ -87,7 +90,7 @@ def _interval(line: Line, axis: Axis) -> Interval | None:
         return Interval(axis.at(0), axis.at(0), axis.at(0), "best", "best")
     if "difference" not in line:
         return None
-    value, low, high = (line[name] for name in ("difference", "difference low", "difference high"))
+    value, low, high = (line[name] for name in ("difference", "corrected low", "corrected high"))
     worse = not line["tied with the best"] and not line["worse with one seed"]
-    words = f"{points(value)} ({points(low)} to {points(high)})"
+    words = f"{points(value)} (corrected interval {points(low)} to {points(high)})"
     return Interval(axis.at(value), axis.at(low), axis.at(high), "worse" if worse else "", words)

@@ -89,8 +89,10 @@ class Chance:
 
     def detectable(self, i: int, group: Sequence[int], *, critical: float) -> np.ndarray:
         """The minimum detectable difference (scores,): if row i is so much worse than all others of its group, which
-        are equally good, 80 % of the tables show it; infinite if none does.
+        are equally good, 80 % of further tables show it; infinite if too few do.
 
+        The true variance over seeds is drawn too, given its estimate here (the predictive power of Spiegelhalter,
+        Freedman & Blackburn 1986): as each table estimates it anew, by this estimate alone fewer would show it.
         A worse row errs on more units, and so varies more over images than the equal rows that it is computed from.
 
         Args:
@@ -100,7 +102,9 @@ class Chance:
         more = model.kept[i] / model.weight  # variance over images, for a difference of 1
         apart = (1 - model.kept[i]) / model.weight * n[i] / (n[i] - 1)  # over seeds, which err on other images
         noise = np.random.default_rng(self.seed + 3).standard_normal((DRAWS, len(more))) * np.sqrt(more)
-        errors, scatter = self._over_images + self._over_seeds, np.diag(self._covariance)
+        true = 1 / self._ratio[::-1]  # of independent draws, as a multiple of this table's estimate
+        scatter = np.diag(self._covariance) * true
+        errors = self._over_images + self._over_seeds * np.sqrt(true)[:, None]
         wanted = np.full(noise.shape, np.inf)
         for j in group:
             if j != i:

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from analysis.stats.chance import ALPHA, DRAWS, Chance, freedom, normal
+from analysis.stats.chance import ALPHA, DRAWS, Chance, freedom, normal, student
 from analysis.stats.error import Error
 from analysis.stats.model import Model
 from analysis.stats.predictions import RowPredictions
@@ -30,6 +30,8 @@ class Comparison:
     """In how many tables of equally good rows some difference in the table is as large, over images and seeds."""
     as_networks: float | None
     """The same over images alone, where a row has one seed: then only its trained networks can be compared."""
+    corrected_reach: float
+    """Half the width of the corrected 95 % interval, which excludes 0 exactly if the row is worse, or its network."""
     detectable: float
     """The minimum detectable difference, as a share; infinite where none is."""
 
@@ -97,23 +99,33 @@ class Chances:
         pairs = [(block, *pair) for block in blocks for group in block.groups for pair in combinations(group, 2)]
         found = {(*pair, name): self._deviate(*pair, name) for pair in pairs for name in pair[0].model.names}
         drawn = {pair: self.each[pair[0]].deviates(*pair[1:]) for pair in pairs}
-        largest, p = np.zeros(DRAWS, np.float32), {}
+        largest, p, critical = np.zeros(DRAWS, np.float32), {}, {}
+        rarest = int(ALPHA * (DRAWS + 1))
         for block, i, j, name in sorted(found, key=found.__getitem__):
             one = block, i, j, name
             np.maximum(largest, drawn[block, i, j][:, block.model.names.index(name)], out=largest)
             p[one] = float(1 + (largest >= found[one] - 1e-6).sum()) / (DRAWS + 1)
-        self.critical = float(np.quantile(largest, 1 - ALPHA))
+            critical[one] = float(np.partition(largest, -rarest)[-rarest])
         ordered = list(reversed(p))
+        self.critical = critical[ordered[0]]
         self._adjusted = dict(zip(ordered, np.maximum.accumulate([p[one] for one in ordered]), strict=True))
+        stop = next((critical[one] for one in ordered if p[one] >= ALPHA), np.nan)
+        self._critical = {one: critical[one] if self._adjusted[one] < ALPHA else stop for one in ordered}
 
     def _deviate(self, block: Block, i: int, j: int, name: str) -> float:
         value, error = self.each[block].model.difference(i, j, name)
-        df = freedom(np.array(error.images), np.array(error.seeds), error.df)
-        return float(normal(np.array(abs(value) / error.sd), df))
+        return float(normal(np.array(abs(value) / error.sd), _freedom(error)))
 
     def adjusted(self, block: Block, i: int, j: int, name: str) -> float:
         """In how many tables of equally good rows a difference competing with this one is as large."""
         return float(self._adjusted[block, min(i, j), max(i, j), name])
+
+    def reach(self, block: Block, i: int, j: int, name: str) -> float:
+        """Half the width of a difference's corrected 95 % interval: by the critical value of the step that decides it,
+        so that it excludes 0 exactly if the difference is significant."""
+        _, error = self.each[block].model.difference(i, j, name)
+        critical = self._critical[block, min(i, j), max(i, j), name]
+        return float(student(critical, _freedom(error)) * error.sd)
 
     def detectable(self, block: Block, i: int, name: str) -> float:
         """The minimum detectable difference of a row from all others of its group, as a share."""
@@ -122,6 +134,10 @@ class Chances:
     @cache  # noqa: B019 -- lives as long as the comparison of one table
     def _detectable(self, block: Block, i: int) -> np.ndarray:
         return self.each[block].detectable(i, block.group(i), critical=self.critical)
+
+
+def _freedom(error: Error) -> np.ndarray:
+    return freedom(np.array(error.images), np.array(error.seeds), error.df)
 
 
 def compare(filled: Filled, blocks: Sequence[Block]) -> list[Comparison]:
@@ -154,6 +170,7 @@ def _compared(
         error=error,
         adjusted=methods.adjusted(block, i, j, name),
         as_networks=single.adjusted(block, i, j, name) if single else None,
+        corrected_reach=(single or methods).reach(block, i, j, name),
         detectable=np.inf if single else methods.detectable(block, i, name),
     )
 

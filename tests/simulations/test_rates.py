@@ -34,6 +34,12 @@ def test_a_row_four_seed_sds_behind_is_found_with_three_seeds():
     assert any_cell >= oa >= 80
 
 
+@pytest.mark.slow
+def test_the_minimum_detectable_difference_is_found_in_most_tables():
+    _, oa = shares(rates.noted_power(40, rows=2))
+    assert 65 <= oa <= 97
+
+
 def test_of_seven_of_seven_images_the_interval_is_wilsons():
     (line,) = rates.all_right(1)
     assert line.endswith("[64.57, 100.00]")

@@ -152,6 +152,10 @@ def test_altered_images_are_tested_once_and_fill_table_e8(
     assert " | ".join(f"{one:.2f}" for one in (100 * record.test.accuracy, *means)) in table
     lines = (out / "robustness.csv").read_text().splitlines()
     assert len(lines) == 1 + 15
+    assert analyse(["check", "--out", str(out)]) == 0
+    (out / "robustness.csv").write_text(lines[0])
+    assert analyse(["check", "--out", str(out)]) == 1
+    assert "robustness.csv: edited since it was written; line 2 is None" in capsys.readouterr().out
     assert main([*words, "--seed", "1", *storage]) == 0
     assert files.read("robustness/lisc.json") != kept
     content = files.read("robustness/lisc.json") or b""

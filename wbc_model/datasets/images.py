@@ -40,6 +40,12 @@ def read_rgb(path: Path, *, at_least: int | None = None) -> NDArray[np.uint8]:
         raise DataError(f"{path}: cannot be decoded as an image ({error or type(error).__name__})") from error
 
 
+def pixels_of(path: Path) -> str:
+    """Width and height as the head of a file that `read_rgb` reads says: `720x576`."""
+    with Image.open(path) as image:
+        return f"{image.width}x{image.height}"
+
+
 def _upright(image: Image.Image) -> Image.Image:
     """Turned as EXIF says. `ImageOps.exif_transpose` also rewrites the EXIF block, and fails where it is damaged."""
     method = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from wbc_model.choices import SplitBy
 from wbc_model.datasets.dataset import DataError
 from wbc_model.datasets.find import ImageFile
-from wbc_model.datasets.images import read_rgb
+from wbc_model.datasets.images import pixels_of, read_rgb
 from wbc_model.datasets.spec import DataSpec
 from wbc_model.files import sha256_of
 from wbc_model.preparation.crop import NoCell, as_input, crop
@@ -97,6 +97,7 @@ def _examine(sample: ImageFile, *, spec: DataSpec) -> tuple[Entry, np.ndarray | 
     entry = Entry(sample.id, sample.cell, "", 0, sha256, "", size=sample.size)
     try:
         rgb = read_rgb(sample.path, at_least=spec.image_size if spec.dataset.crop == "none" else None)
+        entry = replace(entry, pixels=pixels_of(sample.path))
         return entry, as_input(crop(sample, rgb, dataset=spec.dataset), spec)
     except (DataError, NoCell) as error:
         return replace(entry, excluded=str(error)), None

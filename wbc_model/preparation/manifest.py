@@ -36,10 +36,12 @@ class Entry:
     """Of the file, in bytes; None in a manifest from before sizes were kept."""
     group: str = ""
     """The slide, patient or cell that the image shows; empty where that is not known."""
+    pixels: str = ""
+    """Width and height of the file's picture, as `720x576`; empty in a manifest from before they were kept."""
 
 
 def read_manifest(path: Path | UPath) -> tuple[Entry, ...]:
-    """The entries of a manifest, in its order; `size` and `group` may be missing, as in old manifests.
+    """The entries of a manifest, in its order; `size`, `group` and `pixels` may be missing, as in old manifests.
 
     Raises:
         Damaged: it is no manifest.
@@ -51,11 +53,12 @@ def decode_manifest(content: bytes, *, where: object) -> tuple[Entry, ...]:
     """As `read_manifest`, from the content of the file `where`."""
     with decoding(where):
         heading, *lines = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
-        if heading not in (HEADING, HEADING[:8], HEADING[:6]):
+        if heading not in (HEADING, [*HEADING[:8], CRC32], HEADING[:8], HEADING[:6]):
             raise Damaged(f"{where} is damaged: its columns are {', '.join(heading)}")
-        if not lines or heading == HEADING and {line.pop() for line in lines} != {_checksum(lines)}:
+        checked = heading[-1] == CRC32
+        if not lines or checked and {line.pop() for line in lines} != {_checksum(lines)}:
             raise Damaged(f"{where} is damaged: its lines are not those that were written")
-        names = heading[: len(HEADING) - 1]
+        names = heading[: len(heading) - checked]
         return tuple(
             _ENTRIES.validate_python([dict(zip(names, map(csv_unquoted, line), strict=True)) for line in lines])
         )
@@ -80,6 +83,7 @@ def _checksum(lines: Sequence[Sequence[str]]) -> str:
     return f"{zlib.crc32(json.dumps(lines).encode()):08x}"
 
 
-HEADING = [*(field.name for field in fields(Entry)), "crc32"]
-"""The columns; the last is over all lines, the same in each. Older manifests lack it, and the oldest two more."""
+CRC32 = "crc32"
+HEADING = [*(field.name for field in fields(Entry)), CRC32]
+"""The columns; the last is over all lines, the same in each. Older manifests lack `pixels`, or more."""
 _ENTRIES: TypeAdapter[list[Entry]] = TypeAdapter(list[Entry])

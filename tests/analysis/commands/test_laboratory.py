@@ -68,6 +68,27 @@ def test_each_model_has_its_agreement_and_a_lost_one_dashes(lisc, tmp_path, caps
 
 
 @pytest.mark.usefixtures("lisc")
+def test_an_edited_number_a_changed_figure_and_a_lost_run_are_found_by_check(tmp_path, capsys):
+    printed(tmp_path, capsys, "--datasets", "lisc", "--slide-seed", "1")
+    check = ["check", "--out", str(tmp_path / "out")]
+    assert main(check) == 0
+    table, figure = tmp_path / "out" / "table_S3-12.md", tmp_path / "out" / "figure_roc-12.png"
+    text = table.read_text("utf-8")
+    number = next(cell for cell in text.split() if cell.startswith("+0."))
+    table.write_text(text.replace(number, "+9.99", 1), encoding="utf-8")
+    figure.write_bytes(figure.read_bytes() + b" ")
+    capsys.readouterr()
+    assert main(check) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("table_S3-12.md: edited since it was written; line ")
+    assert told[1:] == ["figure_roc-12.png: edited since it was written"]
+    config = TABLE.rows["LISC", "ResNet"]
+    (tmp_path / "runs" / "trials" / f"{config.id}-s0" / "predictions.npz").unlink()
+    assert main(check) == 1
+    assert "Table S2-12, LISC ResNet, Kappa: " in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("lisc")
 def test_slides_are_drawn_by_the_seed_given(tmp_path, capsys):
     first, again, other = (printed(tmp_path, capsys, "--datasets", "lisc", "--slide-seed", seed)[1] for seed in "001")
     assert first == again != other

@@ -23,7 +23,8 @@ def lisc(tmp_path, make_record):
     """A study of one run on LISC, whose storage holds the manifest: the article's numbers but for one basophil."""
     entries = [
         Entry(f"{cell}/{i}.bmp", cell, "", 0, "", "damaged") if (cell, i) == ("basophil", 0) else
-        Entry(f"{cell}/{i}.bmp", cell, ("train", "validation", "test")[i % 3], 2 * (i % 3 == 0), "", "")
+        Entry(f"{cell}/{i}.bmp", cell, ("train", "validation", "test")[i % 3], 2 * (i % 3 == 0), "", "",
+              pixels="720x576" if i else "640x480")
         for cell, n in zip(LISC.classes, (54, 48, 39, 50, 52), strict=True)
         for i in range(n)
     ]  # fmt: skip
@@ -41,7 +42,8 @@ def numbers(table):
 
 def test_the_datasets_and_sets_are_counted_from_the_manifest(lisc):
     one, two, three = setting(lisc)
-    assert numbers(one) == [["LISC", "54", "48", "39", "50", "52", "243"]]
+    assert numbers(one) == [["LISC", "54", "48", "39", "50", "52", "243", "720 × 576"]]
+    assert one.notes[-2] == "Files of that size: LISC 238 of 242."
     assert one.notes[-1] == "The article has: LISC B 53, LISC Total 242."
     assert one.made_from == tuple(file.name for file in lisc.storage.glob("data/*"))
     assert numbers(two)[0][:2] == ["LISC", "242"]

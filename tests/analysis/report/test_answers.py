@@ -50,6 +50,8 @@ def test_an_answer_says_what_cells_csv_has(study):
     assert answer["over images alone"].startswith(f"{line['over images low']:.2f} to")
     difference = f"−{-line['difference']:.2f} points (95 % interval −{-line['difference low']:.2f} to "
     assert answer["Difference from it"].startswith(difference)
+    corrected = f"−{-line['corrected low']:.2f} to −{-line['corrected high']:.2f}, by the corrected p: it excludes 0"
+    assert answer["95 % interval, corrected"].startswith(corrected)
     assert answer["Best of the column"] == f"{line['best row']}, 3 seeds"
     assert answer["p, corrected"].startswith("below 0.0001, for all pairs")
     assert answer["Based on"] == "900 test images, 3 seeds"
@@ -67,6 +69,7 @@ def test_an_answer_without_a_comparison_says_why(study, make_record):
     single = answers(compared.filled, cell_lines(compared))[2][0]
     assert single["Based on"] == "900 test images, one seed"
     assert "p of the networks" in single
+    assert "by the corrected p of the networks" in single["95 % interval, corrected"]
     assert "over seeds alone" not in single
     wrong = [[9, 1, 0, 0, 0], *([10 * (i == j) for j in range(5)] for i in range(1, 5))]
     best, worse, *_ = MIXUP.rows.values()
@@ -153,6 +156,7 @@ def test_a_table_wider_than_the_page_keeps_its_labels_and_counts_the_columns_out
 def test_a_plot_shows_the_differences_from_the_best(tab, study):
     line = cell_lines(study[0][0])[0]
     row = tab.get_by_role("region", name="Differences in Table 4").locator("tbody tr").first
-    assert row.get_by_role("img").first.get_attribute("aria-label").startswith(f"−{-line['difference']:.2f} (−")
+    label = row.get_by_role("img").first.get_attribute("aria-label")
+    assert label.startswith(f"−{-line['difference']:.2f} (corrected interval −")
     line, dot = (row.locator(f"svg {part}").first.bounding_box() for part in ("line:not(.zero)", "circle"))
     assert line["x"] < dot["x"] < line["x"] + line["width"]

@@ -26,10 +26,10 @@ def test_the_plot_shows_the_differences_of_cells_csv_and_which_are_shown():
     assert plot
     (name, begins, (first, *_)), *others = plot.rows
     assert (name, begins, first.kind) == ("α 0", False, "worse")
-    assert first.words.startswith(f"−{-lines[0]['difference']:.2f} (−")
+    assert first.words.startswith(f"−{-lines[0]['difference']:.2f} (corrected interval −")
     axis = plot.axes[0]
     assert (first.low, first.at, first.high) == tuple(
-        axis.at(lines[0][name]) for name in ("difference low", "difference", "difference high")
+        axis.at(lines[0][name]) for name in ("corrected low", "difference", "corrected high")
     )
     kinds = [intervals[0].kind for _, _, intervals in others[:-1]]
     assert sorted(kinds) == ["", "", "", "best"]

@@ -139,6 +139,24 @@ def test_p_is_corrected_over_the_whole_table():
     assert min(one.adjusted for one in found) > 5 * min(one.p for one in found)
 
 
+@pytest.mark.parametrize("last_seeds", [(0, 1, 2), (0,)])
+def test_a_corrected_interval_excludes_0_exactly_where_the_cell_is_called_worse(last_seeds):
+    """With one seed, where its network is."""
+    told = []
+    for n in range(6):
+        simulation = Simulation(SIZES, seed=n)
+        *others, last = first(5).rows.values()
+        trials = [*((config, seed) for config in others for seed in (0, 1, 2)), *((last, seed) for seed in last_seeds)]
+        records = [simulation.trial(c, s, worse=0.03 * others.index(c) if c in others else 0.1) for c, s in trials]
+        filled = fill(first(5), records, seeds=(0, 1, 2))
+        told += gather(filled, PredictionLookup(simulation.predictions.get, {})).comparisons
+    assert all((one.value + one.corrected_reach < 0) == (one.worse or one.worse_network) for one in told)
+    assert {(one.as_networks is not None, one.worse or one.worse_network) for one in told} == {
+        (single, worse) for single in {False, len(last_seeds) == 1} for worse in (False, True)
+    }
+    assert any(one.error.p(one.value) < 0.05 and not one.worse for one in told)
+
+
 def test_a_row_that_beats_the_best_on_the_seeds_both_have_is_not_called_worse():
     simulation = Simulation((100, 200, 150, 400, 400), seed=0)
     a, b = first(2).rows.values()

@@ -62,15 +62,35 @@ def test_the_manifest_knows_sizes_and_groups_and_is_read_without_them(tmp_path: 
     }
     manifest = prepared.folder / "manifest.csv"
     assert read_manifest(manifest) == prepared.manifest
-    manifest.write_text("\n".join(line.rsplit(",", 3)[0] for line in manifest.read_text().splitlines()))
-    assert read_manifest(manifest) == tuple(replace(entry, size=None, group="") for entry in prepared.manifest)
+    assert {entry.pixels for entry in prepared.manifest} == {"40x30"}
+    manifest.write_text("\n".join(line.rsplit(",", 4)[0] for line in manifest.read_text().splitlines()))
+    assert read_manifest(manifest) == tuple(
+        replace(entry, size=None, group="", pixels="") for entry in prepared.manifest
+    )
     again = load(tmp_path, into=tmp_path / "cache", dataset=RAABIN)
     assert again.fingerprint == prepared.fingerprint
 
 
+def test_a_manifest_without_pixel_sizes_is_read_and_its_damage_noticed():
+    content = b"id,cell,split,copies,sha256,excluded,size,group,crc32\na.png,basophil,test,0,ab,,3,g,8b7e2249\n"
+    assert decode_manifest(content, where="") == (Entry("a.png", "basophil", "test", 0, "ab", "", 3, "g"),)
+    with pytest.raises(Damaged):
+        decode_manifest(content.replace(b",3,g", b",4,g"), where="")
+
+
 def test_no_damage_to_a_manifest_goes_unnoticed(tmp_path: Path):
     entries = tuple(
-        Entry(id=f"{name}.png", cell="basophil", split=split, copies=0, sha256="ab", excluded="", size=3, group=name)
+        Entry(
+            id=f"{name}.png",
+            cell="basophil",
+            split=split,
+            copies=0,
+            sha256="ab",
+            excluded="",
+            size=3,
+            group=name,
+            pixels="4x5",
+        )
         for name, split in {"a": "train", "b": "test", "c": ""}.items()
     )
     write_manifest(tmp_path / "manifest.csv", entries)
