@@ -14,6 +14,8 @@ NEEDED = 16 * 2**20
 """Bytes that a trial's W&B run, the largest thing that it puts there, takes at most."""
 NEW = 60.0
 """Seconds during which a folder may not be locked yet."""
+MARK = ".wbc-study-temporary"
+"""A file in each folder that is made here: a name alone, which others may use as well, lets nothing be deleted."""
 
 
 def require_temporary_space() -> None:
@@ -38,13 +40,15 @@ def require_temporary_space() -> None:
 def temporary_folder(what: str) -> Iterator[str]:
     """A folder that is deleted after the block, or by a later `sweep_temporary_folders` if this process is killed."""
     held = tempfile.TemporaryDirectory(prefix=f"wbc-{what}-", ignore_cleanup_errors=True)
-    with held as folder, _locked(Path(folder)):
-        yield folder
+    with held as folder:
+        Path(folder, MARK).touch()
+        with _locked(Path(folder)):
+            yield folder
 
 
 def sweep_temporary_folders() -> None:
     """Delete the folders of this user's processes that were killed: nothing holds the locks on them any more."""
-    for folder in Path(tempfile.gettempdir()).glob("wbc-*-*"):
+    for folder in (mark.parent for mark in Path(tempfile.gettempdir()).glob(f"wbc-*-*/{MARK}")):
         with suppress(OSError):  # locked, another user's, or deleted since
             if folder.stat().st_uid == os.getuid() and time.time() - folder.stat().st_mtime > NEW:
                 with _locked(folder):

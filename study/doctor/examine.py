@@ -36,7 +36,7 @@ from study.temporary import require_temporary_space
 from study.trial.leases import SILENT
 
 SKEW = SILENT / 3
-"""Seconds by which clocks may differ: leases compare the times of two nodes."""
+"""Seconds by which clocks may differ: beyond, it takes longer to see which holders of leases are alive."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,17 @@
 """Run trials on a Ray cluster, or on this machine."""
 
+import errno
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.error import TuneError
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from study.costs.cost import Cost
@@ -104,11 +108,14 @@ def launch(
     Args:
         asha: stop trials early that are worse than half of the others at the same epoch. For searches only, since a
             stopped trial fills no table.
+
+    Raises:
+        InputError: the disk of Ray's temporary folder is full.
     """
     halving = ASHAScheduler(time_attr="epoch", metric=BEST, mode="max", max_t=10_000, reduction_factor=2)
     placement = Placement(schedule, roster, costs, settings)
     callback = ScheduleCallback(schedule, progress, costs, settings, roster)
-    with temporary_folder("tune") as bookkeeping, interruptible(schedule), watched(schedule), progress:
+    with temporary_folder("tune") as bookkeeping, interruptible(schedule), watched(schedule), progress, _room():
         tune.Tuner(
             tune.with_parameters(Runner, environment=environment(settings)),
             tune_config=tune.TuneConfig(
@@ -127,6 +134,24 @@ def launch(
             ),
         ).fit()
         request(0, settings, trials=0)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Tell of Ray's temporary folder if its disk is full: Tune, which writes there, ends then and does not name it.
+
+    Raises:
+        InputError: it is full.
+    """
+    try:
+        yield
+    except (OSError, TuneError) as error:
+        if os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        raise InputError(
+            "the disk of Ray's temporary folder on this machine (/tmp/ray, or in RAY_TMPDIR) is full, and so the study "
+            "ends: make room there and launch it again. Each trial goes on from its last completed epoch"
+        ) from error
 
 
 def _require_node(*, cpus: float, gpus: float, can_join: bool) -> None:

@@ -2,7 +2,8 @@
 
 A trial's folder holds `lease-<n>.json`. The process that creates the next number first is the holder; a file is never
 taken over, so there are never two holders. The holder writes heartbeats. The next lease may be taken once this one is
-released, its process is dead (if on the same machine), or it had no heartbeat for `SILENT` seconds (if on another).
+released or its process is dead. A holder on another machine counts as dead if its last heartbeat is `SILENT` seconds
+ago, and it writes no other while it is watched: the clocks of two machines may differ.
 """
 
 import os
@@ -23,7 +24,9 @@ from wbc_model.files import sealed, unsealed
 
 UNKNOWN = "an unknown node (its lease is damaged)"
 BEAT, SILENT = 10.0, 60.0
-"""Seconds between heartbeats, and without one until a holder counts as dead: clocks must agree more closely."""
+"""Seconds between heartbeats, and without one until a holder counts as dead."""
+BEATS_WATCHED = 3
+"""How many heartbeats a holder that seems dead must miss while it is watched."""
 
 
 class Held(Exception):
@@ -50,16 +53,23 @@ class Holder:
         return Holder(platform.node(), _machine(), os.getpid(), _starts(os.getpid())[0], time.time())
 
     def alive(self) -> bool:
+        """Whether it is; of one on another machine, what the clocks tell."""
         if self.released:
             return False
-        if self.machine != _machine():
-            return time.time() - self.beat < SILENT
+        if self.elsewhere:
+            return abs(time.time() - self.beat) < SILENT
         return self.started in _starts(self.pid)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is on another machine."""
+        return self.machine != _machine()
 
     def __str__(self) -> str:
         ahead = self.beat - time.time()
-        clock = f", whose clock is {ahead:.0f} s ahead: synchronise the clocks" if ahead > SILENT / 3 else ""
-        return f"process {self.pid} on {self.node}{clock}"
+        differ = ahead > SILENT / 3 or ahead < -SILENT
+        clock = f", whose clock is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}: synchronise the clocks"
+        return f"process {self.pid} on {self.node}{clock * differ}"
 
 
 class Lease:
@@ -82,6 +92,8 @@ class Lease:
         number, holder = newest(folder)
         if holder is not None and holder.alive():
             raise Held(str(holder))
+        if holder is not None and holder.elsewhere and not holder.released:
+            _watch(folder, number, holder)
         me = Holder.me()
         try:
             create(folder / f"lease-{number + 1}.json", _content(me))
@@ -111,7 +123,7 @@ class Lease:
                 write(self.file, _content(replace(self.holder, released=True)))
 
     def _keep_beating(self) -> None:
-        last = time.time()
+        last = time.monotonic()
         while not self.ended.wait(BEAT):
             try:
                 number, holder = newest(self.file.parent)
@@ -119,13 +131,25 @@ class Lease:
                     self.taken_over_by = str(holder)
                     return
                 write(self.file, _content(replace(self.holder, beat=time.time())))
-                last = time.time()
+                last = time.monotonic()
             except OSError as error:
-                if time.time() - last > SILENT:
+                if time.monotonic() - last > SILENT:
                     self.taken_over_by = (
                         f"another process, perhaps: no heartbeat was written for {SILENT:.0f} s ({error})"
                     )
                     return
+
+
+def _watch(folder: UPath, number: int, holder: Holder) -> None:
+    """
+    Raises:
+        Held: the holder of a lease, which seemed dead, has written a heartbeat, or another has followed it.
+    """
+    deadline = time.monotonic() + BEATS_WATCHED * BEAT
+    while time.monotonic() < deadline:
+        time.sleep(BEAT / 5)
+        if (found := newest(folder)) != (number, holder):
+            raise Held(str(found[1]))
 
 
 def newest(folder: UPath) -> tuple[int, Holder | None]:

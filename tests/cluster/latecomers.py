@@ -1,4 +1,4 @@
-"""A cluster of nodes on this machine, two of which join while a study runs on the first: one fit and one not.
+"""A cluster of nodes on this machine, three of which join while a study runs on the first: only one is fit.
 
 The fit one becomes unfit as soon as two epochs have begun on it: its folder for temporary files is taken away. Then
 the costs of the study with another seed are calibrated. Prints the exit statuses and, by node, how many epochs were
@@ -26,12 +26,13 @@ def wait_for(condition: Callable[[], bool], study: subprocess.Popen[bytes]) -> N
 
 
 def main(folder: Path, *command: str) -> None:
-    logs = {name: folder / f"{name}.log" for name in ("first", "fit", "unfit")}
+    logs = {name: folder / f"{name}.log" for name in ("first", "fit", "unfit", "ahead")}
     rules = [{"network": "any", "epoch": "any", "do": "sleep"}]
-    places = {name: {"TMPDIR": str(folder / name), "WBC_FAULTS": json.dumps({"log": str(log), "rules": rules})}
-              for name, log in logs.items()}  # fmt: skip
-    (folder / "first").mkdir()
-    (folder / "fit").mkdir()
+    clocks = dict.fromkeys(logs, 0) | {"ahead": 120}
+    faults = {name: {"log": str(log), "rules": rules, "clock": clocks[name]} for name, log in logs.items()}
+    places = {name: {"TMPDIR": str(folder / name), "WBC_FAULTS": json.dumps(faults[name])} for name in logs}
+    for name in ("first", "fit", "ahead"):
+        (folder / name).mkdir()
     cluster = Cluster()
     cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1", env_vars=places["first"])
     os.environ["RAY_ADDRESS"] = cluster.address
@@ -39,6 +40,7 @@ def main(folder: Path, *command: str) -> None:
     wait_for(lambda: begun(logs["first"]) >= 1, study)
     cluster.add_node(num_cpus=1, node_ip_address="127.0.0.2", env_vars=places["fit"])
     cluster.add_node(num_cpus=1, node_ip_address="127.0.0.3", env_vars=places["unfit"])
+    cluster.add_node(num_cpus=1, node_ip_address="127.0.0.4", env_vars=places["ahead"])
     wait_for(lambda: begun(logs["fit"]) >= 2, study)
     (folder / "fit").rename(folder / "gone")
     statuses = [study.wait()]

@@ -37,4 +37,4 @@ def apart(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = ["unshare", "--mount", "--pid", "--net", "--fork", "--mount-proc", "--kill-child", "bash", "-c",
                f"set -e; cd '{ROOT}'; {script}"]  # fmt: skip
     return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False,
-                          timeout=300)  # fmt: skip
+                          timeout=600)  # fmt: skip

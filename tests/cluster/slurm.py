@@ -79,23 +79,24 @@ class Slurm:
         environment = f"{home} WBC_FAULTS='{self.cluster.faults}'"
         return self.cluster.hosts.ssh(HEAD, f"cd {ROOT} && env {environment} {command}").stdout
 
-    def submit(self, *words: str) -> str:
+    def submit(self, *words: str, size: str = f"--nodes={len(NODES)}") -> str:
         """The number of the job that `sbatch` makes of cluster/slurm.sh."""
-        site = f"--parsable --nodes={len(NODES)} --gpus-per-node=0 --cpus-per-task=1 --output={self.folder}/%j.log"
+        site = f"--parsable {size} --gpus-per-node=0 --cpus-per-task=1 --output={self.folder}/%j.log"
         return self.on_head(f"sbatch {site} cluster/slurm.sh {' '.join(words)}").strip()
 
     def printed(self, job: str) -> str:
-        log = self.folder / f"{job}.log"
+        log = self.folder / f"{self.shown(job, 'JobId')}.log"  # a job of an array has a number of its own
         return log.read_text() if log.exists() else ""
 
-    def state(self, job: str) -> str:
+    def shown(self, job: str, field: str) -> str:
+        """What Slurm says of a job."""
         words = self.on_head(f"scontrol show job {job}").split()
-        return next(word.removeprefix("JobState=") for word in words if word.startswith("JobState="))
+        return next(word.removeprefix(f"{field}=") for word in words if word.startswith(f"{field}="))
 
     def await_state(self, job: str, *states: str, seconds: float) -> str:
         """The first of these states that the job gets to."""
         deadline = time.monotonic() + seconds
-        while (state := self.state(job)) not in states:
+        while (state := self.shown(job, "JobState")) not in states:
             late = time.monotonic() > deadline
             assert not late, f"{state}: {self.printed(job)}"
             assert state not in ENDED, f"{state}: {self.printed(job)}"

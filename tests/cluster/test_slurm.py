@@ -31,6 +31,17 @@ def test_a_job_on_two_nodes_rehearses_the_study(slurm: Slurm):
     assert {record.provenance["node"] for record in place.records().values()} == {"wbct1", "wbct2"}
 
 
+def test_two_jobs_of_an_array_share_one_storage(slurm: Slurm, inputs: tuple[str, ...]):
+    place = storage_of(slurm.cluster, "slurm-array")
+    array = slurm.submit("--storage", str(place.storage), *inputs, size="--array=1-2 --nodes=1")
+    wait_for(lambda: hosts_at_work(place.storage) == set(NODES), seconds=600)  # at the same time
+    for job in (f"{array}_1", f"{array}_2"):
+        assert slurm.await_state(job, "COMPLETED", seconds=600) == "COMPLETED"
+    assert_whole(place)
+    assert done_again(place) == 0
+    assert {record.provenance["node"] for record in place.records().values()} == {"wbct1", "wbct2"}
+
+
 def test_a_cancelled_job_and_one_whose_node_is_powered_off_go_on(slurm: Slurm, inputs: tuple[str, ...]):
     place = storage_of(slurm.cluster, "slurm-off")
     words = ("--storage", str(place.storage), *inputs)

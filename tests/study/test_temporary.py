@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from study.temporary import require_temporary_space, sweep_temporary_folders, temporary_folder
+from study.temporary import MARK, require_temporary_space, sweep_temporary_folders, temporary_folder
 from wbc_model.errors import UNWRITABLE
 
 HOLD = """
@@ -44,11 +44,12 @@ def test_a_folder_is_swept_once_its_process_is_dead(here: Path):
 
 
 def test_a_folder_that_is_new_or_another_s_stays(here: Path):
-    (here / "wbc-wandb-new").mkdir()
-    (here / "other").mkdir()
-    os.utime(here / "other", (0, 0))
+    for name in ("wbc-wandb-new", "wbc-results-2024"):
+        (here / name).mkdir()
+    (here / "wbc-wandb-new" / MARK).touch()
+    os.utime(here / "wbc-results-2024", (0, 0))
     sweep_temporary_folders()
-    assert {folder.name for folder in here.iterdir()} == {"wbc-wandb-new", "other"}
+    assert {folder.name for folder in here.iterdir()} == {"wbc-wandb-new", "wbc-results-2024"}
 
 
 def test_a_folder_is_deleted_after_its_block(here: Path):

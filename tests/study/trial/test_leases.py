@@ -6,15 +6,17 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
+from threading import Timer
 
 import psutil
 import pytest
 from upath import UPath
 
-from study.storage import create
+from study.storage import create, write
 from study.trial import leases
 from study.trial.leases import Held, Holder, Lease, newest
 
@@ -50,7 +52,7 @@ def elsewhere(*, silent: float) -> Holder:
 
 
 def plant(folder: UPath, holder: Holder) -> None:
-    create(folder / "lease-0.json", json.dumps(asdict(holder)).encode())
+    write(folder / "lease-0.json", json.dumps(asdict(holder)).encode())
 
 
 def test_a_trial_has_one_holder_until_it_is_released(folder: UPath):
@@ -85,14 +87,47 @@ def test_a_number_used_again_is_not_the_holder(folder: UPath):
     Lease.take(folder).release()
 
 
-@pytest.mark.parametrize(("silent", "alive"), [(leases.SILENT - 5, True), (leases.SILENT + 5, False)])
-def test_on_another_machine_silence_tells(folder: UPath, silent: float, alive: bool):  # noqa: FBT001
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holders that seem dead are watched for a moment."""
+    monkeypatch.setattr(leases, "BEAT", 0.3)
+
+
+def test_on_another_machine_silence_tells(folder: UPath):
+    plant(folder, elsewhere(silent=leases.SILENT - 5))
+    with pytest.raises(Held, match="on node7$"):
+        Lease.take(folder)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("silent", [leases.SILENT + 5, -7200.0])
+def test_on_another_machine_no_heartbeat_while_it_is_watched_tells(folder: UPath, silent: float):
     plant(folder, elsewhere(silent=silent))
-    if alive:
-        with pytest.raises(Held, match="on node7"):
-            Lease.take(folder)
-    else:
-        Lease.take(folder).release()
+    began = time.monotonic()
+    Lease.take(folder).release()
+    assert time.monotonic() - began >= leases.BEATS_WATCHED * leases.BEAT
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("silent", "clock"), [(7200.0, "7200 s behind"), (-7200.0, "7200 s ahead")])
+def test_a_holder_whose_clock_differs_is_seen_to_live_and_told(folder: UPath, silent: float, clock: str):
+    plant(folder, elsewhere(silent=silent))
+    beat = Timer(0.2, plant, [folder, elsewhere(silent=silent)])
+    beat.start()
+    with pytest.raises(Held, match=f"on node7, whose clock is {clock}: synchronise the clocks"):
+        Lease.take(folder)
+    beat.join()
+    assert [file.name for file in folder.iterdir()] == ["lease-0.json"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_of_two_that_watch_a_dead_holder_one_gets_its_trial(folder: UPath):
+    plant(folder, elsewhere(silent=7200))
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(Lease.take, folder) for _ in range(2)]
+    taken = [one.result() for one in asked if not one.exception()]
+    assert len(taken) == 1
+    taken[0].release()
 
 
 def test_a_holder_tells_that_it_lives_and_learns_that_it_was_followed(folder: UPath, monkeypatch: pytest.MonkeyPatch):
@@ -123,6 +158,7 @@ def test_one_who_was_slow_gives_way_to_those_who_came_since(folder: UPath, monke
         Lease.take(folder)
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff"])
 def test_a_damaged_lease_holds_until_it_had_no_heartbeat_for_long(folder: UPath, content: bytes):
     """A living holder writes it again within seconds."""
@@ -159,10 +195,4 @@ def test_a_step_of_the_clock_makes_no_living_holder_dead(folder: UPath, monkeypa
 def test_the_holder_of_a_lease_of_an_older_version_is_known(folder: UPath):
     plant(folder, replace(Holder.me(), started=psutil.Process().create_time()))
     with pytest.raises(Held):
-        Lease.take(folder)
-
-
-def test_a_lease_from_the_future_is_told(folder: UPath):
-    plant(folder, elsewhere(silent=-7200))
-    with pytest.raises(Held, match="on node7, whose clock is 7200 s ahead: synchronise the clocks"):
         Lease.take(folder)

@@ -1,0 +1,41 @@
+"""Two launchers on one storage, each as on a machine of its own, one with a clock two minutes ahead."""
+
+import json
+import os
+import shlex
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from launching import FAULTS, Place, wait_for
+from namespaces import NETWORK, apart, needs_namespaces
+
+from study.trial.leases import newest
+
+pytestmark = [pytest.mark.slow, needs_namespaces]
+EPOCHS = 3
+STUDY = ("--tables", "11", "--datasets", "lisc", "--cpus", str(os.cpu_count()))
+"""Six trials, of which each launcher runs one at a time."""
+
+
+def test_no_trial_is_taken_from_a_launcher_at_work_whose_clock_differs(drawn: Path, weights: Path, tmp_path: Path):
+    place = Place(tmp_path, drawn, weights, tmp_path / "cache", epochs=EPOCHS)
+    place.always("any", "any", "sleep")
+    script = f"{NETWORK}; {shlex.join(place.command(*STUDY))}"
+    log = str(tmp_path / "epochs.log")
+    with ThreadPoolExecutor(2) as pool:
+
+        def launch(clock: int) -> Future[CompletedProcess[str]]:
+            faults = json.dumps({"log": log, "rules": place.rules, "clock": clock})
+            return pool.submit(apart, script, RAY_AUTH_MODE="disabled", PYTHONPATH=str(FAULTS), WBC_FAULTS=faults)
+
+        one = launch(0)
+        wait_for(lambda: place.begun() or one.done())
+        other = launch(120)
+    told = one.result().stderr + other.result().stderr
+    assert one.result().returncode == other.result().returncode == 0, told
+    assert place.begun().total() == len(place.begun()) == 6 * EPOCHS, told
+    assert set(map(str, place.histories().values())) == {str([(list(range(EPOCHS)), 0)])}
+    holders = [newest(place.root / "trials" / record.trial.id)[1] for record in place.records().values()]
+    assert len({holder.machine for holder in holders if holder}) == 2, "one launcher has run all trials"
