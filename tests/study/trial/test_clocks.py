@@ -14,7 +14,7 @@ from namespaces import NETWORK, apart, needs_namespaces
 from study.trial.leases import newest
 
 pytestmark = [pytest.mark.slow, needs_namespaces]
-EPOCHS = 3
+EPOCHS = 2
 STUDY = ("--tables", "11", "--datasets", "lisc", "--cpus", str(os.cpu_count()))
 """Six trials, of which each launcher runs one at a time."""
 
