@@ -25,17 +25,16 @@ def _datasets(study: Study) -> TableLayout:
     for dataset, manifest in study.manifests.items():
         counts = Counter(entry.cell for entry in manifest.entries)
         numbers = [str(counts[c]) if c in dataset.classes else DASH for c in CELLS]
-        (size, n), *others = Counter(entry.pixels for entry in manifest.entries if entry.pixels).most_common() or [
-            ("", 0)
-        ]
+        sizes = Counter(entry.pixels for entry in manifest.entries if entry.pixels)
+        size = max(sizes, key=sizes.__getitem__, default="")
         rows[dataset.title] = [*numbers, str(counts.total()), _pixel_size(size)]
-        if others:
-            other_sizes.append(f"{dataset.title} {n} of {n + sum(count for _, count in others)}")
+        if len(sizes) > 1:
+            other_sizes.append(f"{dataset.title} {sizes[size]} of {sizes.total()}")
     heads = letters(CELLS)
-    printed = {
-        line["dataset"]: [*(line[c] or DASH for c in heads), line["total"], _pixel_size(line["pixel_size"])]
-        for line in read_csv("1")
-    }
+    printed = {line["dataset"]: [*(line[c] or DASH for c in heads), line["total"]] for line in read_csv("1")}
+    for line in read_csv("1"):
+        if rows.get(line["dataset"], [DASH])[-1] != DASH:  # in older manifests it is not known
+            printed[line["dataset"]].append(_pixel_size(line["pixel_size"]))
     meaning = ", ".join(f"{letter} {cell}" for letter, cell in zip(heads, CELLS, strict=True))
     notes = [f"{meaning}.", "Pixel size: width × height of the image files, the most frequent one of each dataset."]
     notes += [f"Files of that size: {', '.join(other_sizes)}."] if other_sizes else []
@@ -108,6 +107,6 @@ def _against(columns: Sequence[str], rows: Mapping[str, Strings], printed: Mappi
         f"{name} {article}" if len(columns) == 1 else f"{name} {column} {article}"
         for name, numbers in rows.items()
         for column, number, article in zip(columns, numbers, printed[name], strict=False)
-        if number not in (article, DASH)
+        if number != article
     ]
     return f"The article has: {', '.join(differing)}." if differing else "As in the article."

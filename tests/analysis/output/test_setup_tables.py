@@ -8,12 +8,12 @@ from upath import UPath
 from analysis.load import Study
 from analysis.output.setup_tables import setting
 from analysis.runs.reading import Reading
-from analysis.tables.fill import fill
+from analysis.tables.fill import DASH, fill
 from search_spaces.paper import TABLES
 from search_spaces.rehearsal import REHEARSAL
 from search_spaces.table import configs
 from wbc_model.datasets.lisc import DATASET as LISC
-from wbc_model.preparation.manifest import Entry, fingerprint_of, write_manifest
+from wbc_model.preparation.manifest import Entry, fingerprint_of, read_manifest, write_manifest
 
 ELEVEN = next(table for table in TABLES if table.number == "11")
 
@@ -51,6 +51,15 @@ def test_the_datasets_and_sets_are_counted_from_the_manifest(lisc):
     assert "Images left out: LISC 1." in two.notes
     assert numbers(three)[1] == ["Initial learning rate", "1e-05"]
     assert three.notes == ("As in the article.",)
+
+
+def test_a_size_that_an_older_manifest_lacks_is_not_compared(lisc):
+    (manifest,) = lisc.storage.glob("data/*")
+    entries = [replace(entry, pixels="") for entry in read_manifest(manifest)]
+    write_manifest(manifest, entries)
+    one, *_ = setting(lisc)
+    assert numbers(one) == [["LISC", "54", "48", "39", "50", "52", "243", DASH]]
+    assert one.notes[-1] == "The article has: LISC B 53, LISC Total 242."
 
 
 def test_a_departure_is_told_and_a_server_has_no_manifests(lisc):
