@@ -59,8 +59,8 @@ def test_images_whose_content_was_not_fetched_are_left_out_and_counted(tmp_path:
     assert "left out                       0           0        0" in capsys.readouterr().out
 
 
-def test_a_damaged_cache_is_told(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    command = ["bccd", "--data", str(data), "--cache", str(tmp_path), "--image-size", "32", "--check"]
+def test_a_damaged_cache_is_told(drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["lisc", "--data", str(drawn), "--cache", str(tmp_path), "--image-size", "32", "--check"]
     assert main(command) == 0
     (array,) = tmp_path.glob("*/train.npy")
     array.write_bytes(array.read_bytes()[:-1] + b"\x07")
@@ -76,13 +76,13 @@ def test_data_that_would_not_do_is_told(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_without_names_what_is_there_is_prepared_and_the_others_are_named(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert main(["--data", str(data), "--cache", str(tmp_path / "cache"), "--image-size", "32"]) == 0
+    assert main(["--data", str(drawn), "--cache", str(tmp_path / "cache"), "--image-size", "32"]) == 0
     out = capsys.readouterr().out
     assert out.count("published, Table 1") == 1
     (told,) = out.split("Not prepared, because they are not in ")[1:]
-    assert [line.split(":")[0] for line in told.splitlines()[1::2]] == ["ldwbc", "lisc", "raabin"]
+    assert [line.split(":")[0] for line in told.splitlines()[1::2]] == ["ldwbc", "bccd", "raabin"]
     assert told.count("Download it from") == 3
     assert main(["--data", str(tmp_path / "cache")]) == 2
     assert capsys.readouterr().err.count("Download it from") == 4

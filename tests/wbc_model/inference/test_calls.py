@@ -27,9 +27,14 @@ CROPS = {
 
 
 @pytest.mark.parametrize(
-    ("dataset", "stain"), [*((dataset, Stain.NONE) for dataset in CROPS.values()), (LISC, Stain.MACENKO)],
-    ids=[*CROPS, "mask, stains normalised"],
-)  # fmt: skip
+    ("dataset", "stain"),
+    [
+        pytest.param(CROPS["mask"], Stain.NONE, id="mask"),
+        pytest.param(CROPS["mask"], Stain.MACENKO, id="mask, stains normalised"),
+        pytest.param(CROPS["segment"], Stain.NONE, id="segment", marks=pytest.mark.slow),
+        pytest.param(CROPS["none"], Stain.NONE, id="none"),
+    ],
+)
 def test_test_images_get_the_probabilities_that_the_trial_wrote(
     dataset: Dataset, stain: Stain, drawn: Path, tiny: TrialConfig, keep: Keep, tmp_path: Path
 ):
