@@ -1,30 +1,13 @@
 """What trials take together, if each starts in order as soon as resources are free. No torch, no ray."""
 
-from collections.abc import Callable, Iterable, Sequence
+import heapq
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from study.costs.cost import Cost
 from study.costs.model import Costs, Pool
 from study.plan import Trial
-
-
-@dataclass
-class Slot:
-    """The resources of one trial."""
-
-    pool: Pool
-    free: float
-    """Seconds since the launch at which its last trial ends."""
-
-
-class Run(NamedTuple):
-    """A trial as it would run."""
-
-    trial: Trial
-    cost: Cost
-    used: float
-    """Seconds of a GPU; of a core, without GPUs."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +23,35 @@ class Share:
         return costs.gpu_fraction(trial, pool, cpus=self.cpus) if self.gpus is None else self.gpus
 
 
-def slots(trials: Iterable[Trial], costs: Costs, share: Share) -> list[Slot]:
-    """All that can run at the same time, if each trial takes as much of a GPU as the largest."""
-    trials, found = list(trials), []
-    for pool in costs.pools:
-        largest = max((share.of(trial, costs, pool) for trial in trials), default=0)
-        found += [Slot(pool, costs.start) for _ in range(pool.concurrent(cpus=share.cpus, gpus=largest))]
-    return found
+class Use(NamedTuple):
+    """What a trial would take."""
+
+    trial: Trial
+    cost: Cost
+    seconds: float
+    """Of a GPU; of a core, without GPUs."""
 
 
-def simulated(trials: Iterable[Trial], costs: Costs, every: Sequence[Slot], share: Share) -> list[Run]:
-    """Fill the slots with the trials, in order: each takes the first that is free, of several the fastest."""
-    runs = []
+def free_from(trials: Sequence[Trial], costs: Costs, share: Share) -> list[list[float]]:
+    """For each pool, from when on it has room for each of the trials that it runs concurrently, in seconds.
+
+    All are assumed to take as much of a GPU as the largest.
+    """
+    largest = [max((share.of(trial, costs, pool) for trial in trials), default=0) for pool in costs.pools]
+    numbers = [pool.concurrent(cpus=share.cpus, gpus=gpus) for pool, gpus in zip(costs.pools, largest, strict=True)]
+    return [[costs.start] * number for number in numbers]
+
+
+def fill(free: list[list[float]], trials: Sequence[Trial], costs: Costs, share: Share) -> list[Use]:
+    """Start the trials in order, each in the pool that has room first, of several the fastest; changes `free`."""
+    uses = []
     for trial in costs.in_order(trials):
-        choices = [(slot.free, cost.seconds(trial.config), n, cost) for n, slot in enumerate(every)
-                   if (cost := costs.of(trial, slot.pool.device))]  # fmt: skip
-        free, seconds, n, cost = min(choices, key=lambda choice: choice[:2])
-        every[n].free = free + seconds
-        runs.append(Run(trial, cost, seconds * (share.of(trial, costs, every[n].pool) or share.cpus)))
-    return runs
+        known = [(n, cost) for n, pool in enumerate(costs.pools) if (cost := costs.of(trial, pool.device))]
+        n, cost = min(known, key=lambda one: (free[one[0]][0], one[1].seconds(trial.config)))
+        seconds = cost.seconds(trial.config)
+        heapq.heapreplace(free[n], free[n][0] + seconds)
+        uses.append(Use(trial, cost, seconds * (share.of(trial, costs, costs.pools[n]) or share.cpus)))
+    return uses
 
 
 def totals(
@@ -71,13 +64,13 @@ def totals(
         keeps: whether a finished trial keeps its model.
     """
     known, share = [trial for trial in trials if costs.everywhere(trial)], Share(cpus, gpus)
-    every = slots(known, costs, share)
-    runs = simulated(known, costs, every, share)
-    kept = sum(run.cost.stored + keeps(run.trial) * run.cost.weights for run in runs)
-    checkpoints = len(every) * max((run.cost.checkpoint for run in runs), default=0)
+    free = free_from(known, costs, share)
+    uses = fill(free, known, costs, share)
+    kept = sum(use.cost.stored + keeps(use.trial) * use.cost.weights for use in uses)
+    checkpoints = sum(map(len, free)) * max((use.cost.checkpoint for use in uses), default=0)
     return {
-        "hours": sum(run.used for run in runs) / 3600,
-        "wall_hours": max((slot.free for slot in every), default=0.0) / 3600 if runs else 0.0,
+        "hours": sum(use.seconds for use in uses) / 3600,
+        "wall_hours": max(map(max, free)) / 3600 if uses else 0.0,
         "stored_gb": (kept + checkpoints) / 1e9,
         "unknown": len(trials) - len(known),
     }
