@@ -1,11 +1,17 @@
 """Other mounts, processes and network than this machine's for a command: Ray can be started and stopped in them."""
 
+import json
 import os
+import shlex
 import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from launching import FAULTS
 
 ROOT = Path(__file__).parents[2]
 NETWORK = "mount -t tmpfs tmpfs /run; ip link set lo up; ip route add default dev lo; export RAY_TMPDIR=/run"
@@ -38,3 +44,11 @@ def apart(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
                f"set -e; cd '{ROOT}'; {script}"]  # fmt: skip
     return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False,
                           timeout=600)  # fmt: skip
+
+
+def cluster_apart(script: str, folder: Path, study: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """Run a script of this folder that starts nodes and studies; the JSON that it prints last, and what was told."""
+    words = [sys.executable, str(ROOT / "tests" / "cluster" / script), str(folder), *study]
+    done = apart(f"{NETWORK}; {shlex.join(words)}", RAY_AUTH_MODE="disabled", PYTHONPATH=str(FAULTS))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr

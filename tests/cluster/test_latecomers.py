@@ -1,14 +1,11 @@
 """Nodes that join a running study are examined first, and one that becomes unfit gets no more trials."""
 
-import json
 import re
-import shlex
-import sys
 from pathlib import Path
 
 import pytest
-from launching import FAULTS, Place
-from namespaces import NETWORK, ROOT, apart, needs_namespaces
+from launching import Place
+from namespaces import cluster_apart, needs_namespaces
 
 pytestmark = [pytest.mark.slow, needs_namespaces]
 
@@ -18,11 +15,7 @@ def test_only_fit_nodes_get_trials_whenever_they_join_and_all_trials_finish_once
 ):
     place = Place(tmp_path, drawn, weights, tmp_path / "cache", epochs=2)
     study = place.command("--tables", "11", "--datasets", "lisc")
-    words = [sys.executable, str(ROOT / "tests" / "cluster" / "latecomers.py"), str(tmp_path), *study]
-    done = apart(f"{NETWORK}; {shlex.join(words)}", RAY_AUTH_MODE="disabled", PYTHONPATH=str(FAULTS))
-    told = done.stderr
-    assert done.returncode == 0, told
-    found = json.loads(done.stdout.splitlines()[-1])
+    found, told = cluster_apart("latecomers.py", tmp_path, study)
     assert found["statuses"] == [0, 0], told
     assert "(127.0.0.2) has joined, and gets trials\n" in told
     assert "(127.0.0.3) has joined, but is unfit and gets no trial: temporary files: " in told

@@ -1,13 +1,11 @@
 """A cluster with two kinds of device: each is measured, and trials go where they are the fastest."""
 
 import json
-import shlex
-import sys
 from pathlib import Path
 
 import pytest
-from launching import FAULTS, Place
-from namespaces import NETWORK, ROOT, apart, needs_namespaces
+from launching import Place
+from namespaces import cluster_apart, needs_namespaces
 
 pytestmark = [pytest.mark.slow, needs_namespaces]
 
@@ -15,11 +13,7 @@ pytestmark = [pytest.mark.slow, needs_namespaces]
 def test_both_kinds_are_calibrated_planned_and_used(drawn: Path, weights: Path, tmp_path: Path):
     place = Place(tmp_path, drawn, weights, tmp_path / "cache", epochs=1)
     study = place.command("--tables", "11", "--datasets", "lisc")
-    words = [sys.executable, str(ROOT / "tests" / "cluster" / "two_kinds.py"), str(tmp_path), *study]
-    done = apart(f"{NETWORK}; {shlex.join(words)}", RAY_AUTH_MODE="disabled", PYTHONPATH=str(FAULTS))
-    told = done.stderr
-    assert done.returncode == 0, told
-    found = json.loads(done.stdout.splitlines()[-1])
+    found, told = cluster_apart("two_kinds.py", tmp_path, study)
     assert found["statuses"] == [0, 0], told
     for kind in ("H100", "L4"):
         assert f"on {kind}: " in told
