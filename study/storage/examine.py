@@ -30,13 +30,15 @@ from study.storage.paths import is_draft, is_local, is_set_aside, listed, read_b
 from study.storage.plans import PLAN, read_plan
 from study.storage.revisions import read_revisions
 from study.storage.trials import TRIAL_ID, Storage, TrialFiles
-from study.trial.leases import SILENT, is_abandoned
+from study.trial.leases import is_damaged
 from wbc_model.errors import Damaged, decoding
 from wbc_model.files import check_zip, unsealed
 from wbc_model.inference.model_info import FILE as MODEL
 
 ALONE = ("predictions", "gradcam")
 """How the names of files begin that a record of an older version does not list."""
+LEFT = 3600.0
+"""Seconds without a write after which a file was left by a killed process: clocks of machines differ by less."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,18 @@ def _fault(look: Callable[[], object], mend: Callable[[], Mended]) -> Iterator[F
 def _leftovers(root: Path) -> Iterator[Fault]:
     """Drafts and folders that killed processes left."""
     for file in root.rglob(".*"):
-        if is_draft(file.name) and file.is_file() and time.time() - file.stat().st_mtime > SILENT:
+        if is_draft(file.name) and file.is_file() and _is_left(file):
             yield Fault(f"{file} was never completed", partial(remove, file))
     for folder in (*root.glob("trials/*"), *root.glob("wandb/*")):
         if folder.is_dir() and not any(each.is_file() for each in folder.rglob("*")):
             yield Fault(f"{folder} is empty", partial(remove, folder))
+
+
+def _is_left(file: Path | UPath) -> bool:
+    try:
+        return time.time() - file.stat().st_mtime > LEFT
+    except FileNotFoundError:  # complete, or deleted, since it was listed
+        return False
 
 
 def _of_the_study(storage: Storage) -> Iterator[Fault]:
@@ -159,7 +168,7 @@ def _unfinished(files: TrialFiles) -> Iterator[Fault]:
     yield from _fault(partial(_check_archive, checkpoint), partial(keep, checkpoint, "the trial starts anew"))
     yield from _fault(files.read_failure, partial(remove, error))
     for lease in listed(files.folder, "lease-*.json"):
-        if is_abandoned(lease):
+        if is_damaged(lease) and _is_left(lease):
             yield Fault(f"{lease} is damaged: its holder is unknown, and silent", partial(remove, lease))
 
 

@@ -1,7 +1,8 @@
 """How damaged files are mended: restored from W&B's copy or from other files, or else set aside."""
 
-import shutil
+import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,9 +80,11 @@ def keep(file: UPath, instead: str, *, whole: bool = True) -> Mended:
 
 
 def remove(path: Path | UPath) -> Mended:
-    """Remove a file, or a local folder without files."""
+    """Remove a file, or a local folder without files; if a running trial writes one now, it stays."""
     if path.is_dir():
-        shutil.rmtree(str(path))
+        for folder, _, _ in os.walk(path, topdown=False):
+            with suppress(OSError):
+                os.rmdir(folder)
     else:
         delete(UPath(path))
     return Mended("it is removed")

@@ -172,10 +172,9 @@ def _read(file: UPath) -> Holder:
         return Holder(UNKNOWN, "", 0, 0, file.stat().st_mtime)
 
 
-def is_abandoned(lease: UPath) -> bool:
-    """Whether a lease is damaged, and no living holder has written it again."""
-    holder = _read(lease)
-    return holder.node == UNKNOWN and not holder.alive()
+def is_damaged(lease: UPath) -> bool:
+    """Whether it does not tell its holder, and no living one has written it again."""
+    return _read(lease).node == UNKNOWN
 
 
 def _content(holder: Holder) -> bytes:
