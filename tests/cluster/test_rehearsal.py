@@ -3,19 +3,33 @@
 import subprocess
 import time
 from pathlib import Path
+from statistics import median
 
 import pytest
-from clusters import HEAD, Cluster, output
+from clusters import HEAD, WORKERS, Cluster, output
+from far import far_apart
+from hosts import address
 from launching import wait_for
 from studies import AT_MOST, assert_whole, done_again, hosts_at_work, storage_of
 
 pytestmark = pytest.mark.cluster
 
+CONNECTS = """
+import socket, time
+for _ in range(20):
+    began = time.monotonic()
+    socket.create_connection(({address!r}, 22)).close()
+    print(time.monotonic() - began)
+"""
 
-def test_a_rehearsal_is_spread_over_the_hosts_and_ends_in_tables_on_the_head(cluster: Cluster):
-    place = storage_of(cluster, "plain")
-    submitted = cluster.submit("--rehearse", "--tables", "8", "--set", "epochs=6", "--storage", str(place.storage))
-    printed = output(submitted)
+
+def test_a_rehearsal_on_hosts_far_apart_is_spread_over_them_and_ends_in_tables_on_the_head(cluster: Cluster):
+    """200 ms between them, and one frame in 20 lost."""
+    place = storage_of(cluster, "far")
+    with far_apart(cluster.hosts, round_trip=0.2, lost=0.05):
+        assert 0.19 < median(_connects(cluster, HEAD, WORKERS[0])) < 0.3
+        submitted = cluster.submit("--rehearse", "--tables", "8", "--set", "epochs=6", "--storage", str(place.storage))
+        printed = output(submitted, seconds=600)
     assert submitted.returncode == 0, printed
     assert "3 of 3 nodes are fit" in printed
     assert_whole(place, trials=4, epochs=6)
@@ -97,3 +111,9 @@ def _worker_at_work(storage: Path, process: subprocess.Popen[str]) -> int:
 
     wait_for(look, process, seconds=240)
     return found.pop()
+
+
+def _connects(cluster: Cluster, one: int, other: int) -> list[float]:
+    """Seconds after which connections from one host to another were there."""
+    code = CONNECTS.format(address=address(other)).replace('"', '\\"')
+    return [float(line) for line in cluster.hosts.ssh(one, f'python3 -c "{code}"').stdout.split()]
