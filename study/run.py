@@ -128,7 +128,7 @@ def _calibrate(
     gpu_price: float | None,
 ) -> int:  # fmt: skip
     """Measure what the unfinished trials cost, then print the plan."""
-    from study.session import calibrated
+    from study.calibration import calibrated
 
     settings = _tracked(settings, options)
     _check_and_set_aside(trials, settings, options)
@@ -151,8 +151,7 @@ def _run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) ->
 def _check_and_set_aside(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> bool:
     """Check what trials need that are to be trained, and the records of the others; whether these leave a problem."""
     from study.reconcile import restore_records
-    from study.session import set_stale_aside
-    from study.trial.stale import compare
+    from study.trial.stale import compare, set_stale_aside
 
     finished = restore_records(settings, of={trial.id for trial in trials})
     _check_inputs(remaining(trials, finished), settings, rehearse=options.rehearse)

@@ -3,17 +3,14 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
-from study.costs.cost import Cost
-from study.costs.model import FILE, Costs, Pool
+from study.costs.model import FILE, Costs
 from study.plan import RunRecord, Trial, remaining
 from study.progress.live import BEST, Progress
 from study.provenance import no_commit
-from study.ray_backend.driver import calibrate, launch, pack, start
-from study.ray_backend.fitness import absent_lines, admitted, await_fit_node, await_node, checkups
-from study.ray_backend.nodes import pools
+from study.ray_backend.driver import launch, start
+from study.ray_backend.fitness import absent_lines, admitted, await_node, checkups
 from study.reconcile import report
 from study.scheduling.schedule import TrialQueue
 from study.scheduling.summary import summary
@@ -22,78 +19,12 @@ from study.settings import LaunchOptions, Settings
 from study.storage import Storage, check_creates_once, set_aside, write_plan
 from study.temporary import sweep_temporary_folders
 from study.trial.kept_model import without_model
-from study.trial.stale import Comparison
 from wbc_model.errors import STOPPED, InputError
-
-
-def set_stale_aside(found: Comparison, settings: Settings, *, rerun: bool) -> bool:
-    """Report stale records and what could not be compared; set the records aside if `rerun`; whether any are left."""
-    print(*found.lines(), sep="\n", end="\n" * bool(found.lines()), file=sys.stderr)
-    if rerun:
-        for name in found.stale:
-            Storage(settings.storage).trial(name).set_stale_aside()
-    elif found.stale:
-        print(f"{len(found.stale)} finished trials are stale and are kept: --rerun-stale retrains them",
-              file=sys.stderr)  # fmt: skip
-    return not (found.good or (rerun and found.complete))
-
-
-def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
-    """The costs in storage, completed by a short calibration of what is unknown on each kind of device here."""
-    costs = _costs(settings)
-    if not trials:
-        return costs
-    roster = admitted(trials, settings, costs, leave_out=True)
-    await_fit_node(roster, settings, costs)
-    costs.pools = pools(roster.fit.values())
-    for pool in costs.pools:
-        names = roster.names(pool.device)
-        alone = _measure(costs.unknown(trials, pool.device), pool, settings, costs, names)
-        if pool.gpus and settings.gpus is None:
-            _pack(max(trials, key=costs.seconds), alone, pool, settings, costs, names)
-    return costs
-
-
-def _measure(
-    unknown: Sequence[Trial], pool: Pool, settings: Settings, costs: Costs, names: Sequence[str]
-) -> list[tuple[Trial, Cost]]:
-    """Measure what trials cost on the nodes of a pool without other trials."""
-    began = time.monotonic()
-    alone: list[tuple[Trial, Cost]] = []
-    for trial, cost, seconds in calibrate(unknown, settings, names=names, gpus=min(1, pool.gpus)):
-        alone.append((trial, cost))
-        if len(alone) == 1:  # the time until the first trial began, as in a launch
-            costs.start = time.monotonic() - began - seconds
-        print(f"[{len(alone)}/{len(unknown)}] {trial.name} on {pool.device}: {cost.epoch_seconds:.3g} s per epoch, "
-              f"{cost.overhead_seconds:.3g} s overhead", file=sys.stderr, flush=True)  # fmt: skip
-        costs.learn(trial, cost, pool.device)
-        costs.write(Storage(settings.storage))
-    return alone
-
-
-def _pack(
-    longest: Trial,
-    alone: Sequence[tuple[Trial, Cost]],
-    pool: Pool,
-    settings: Settings,
-    costs: Costs,
-    names: Sequence[str],
-) -> None:
-    """Measure how many concurrent trials a GPU serves best, and scale the costs that were measured alone to that."""
-    if numbers := costs.to_measure(longest, pool, cpus=settings.cpus):
-        rates = costs.rates[pool.device] = pack(longest, settings, numbers, names=names)
-        for n, rate in rates.items():
-            print(f"{n} concurrent on {pool.device}: {rate:.3g} steps per second in total, {rate / rates[1]:.2f} x one",
-                  file=sys.stderr)  # fmt: skip
-    for trial, cost in alone:
-        slowdown = costs.slowdown(trial, pool, cpus=settings.cpus)
-        costs.learn(trial, replace(cost, epoch_seconds=cost.epoch_seconds * slowdown), pool.device)
-    costs.write(Storage(settings.storage))
 
 
 def doctor(trials: Sequence[Trial], settings: Settings) -> int:
     """Print for each node whether it is fit, and how to repair it; 0 if all are fit, else 1."""
-    costs = _costs(settings)
+    costs = connect(settings)
     await_node(settings, costs)
     found = checkups(trials, settings, costs)
     missing = absent_lines()
@@ -120,7 +51,7 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     if not to_run:
         return 0
     print(no_commit(), end="\n" * bool(no_commit()), file=sys.stderr)
-    costs = _costs(settings)
+    costs = connect(settings)
     if options.budget_hours is not None and (unknown := costs.unknown(to_run)):
         raise InputError(f"--budget needs the cost of every trial, and {len(unknown)} kinds of trials have not been "
                          f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
@@ -164,7 +95,7 @@ def run_search(search: Search, settings: Settings, options: LaunchOptions, *, as
     sweep_temporary_folders()
     print(f"search {search.name}: {len(search.known())} of {search.samples} samples drawn. Results: "
           f"{settings.storage}. W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
-    costs = _costs(settings)
+    costs = connect(settings)
     roster = admitted([search.example()], settings, costs, leave_out=options.leave_out_unfit)
     schedule = _schedule([], settings, costs, budget_hours=options.budget_hours, search=search)
     progress = Progress([], finished={}, seconds=costs.seconds, quiet=options.quiet)
@@ -175,7 +106,7 @@ def run_search(search: Search, settings: Settings, options: LaunchOptions, *, as
     return _stopped(schedule) if schedule.stopping else int(bool(missing))
 
 
-def _costs(settings: Settings) -> Costs:
+def connect(settings: Settings) -> Costs:
     """Connect to Ray; the costs in storage, for the devices that it has.
 
     Raises:

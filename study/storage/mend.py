@@ -82,9 +82,9 @@ def keep(file: UPath, instead: str, *, whole: bool = True) -> Mended:
 def remove(path: Path | UPath) -> Mended:
     """Remove a file, or a local folder without files; if a running trial writes one now, it stays."""
     if path.is_dir():
-        for folder, _, _ in os.walk(path, topdown=False):
+        for folder, _, _ in os.walk(str(path), topdown=False):
             with suppress(OSError):
-                os.rmdir(folder)
+                Path(folder).rmdir()
     else:
         delete(UPath(path))
     return Mended("it is removed")

@@ -1,5 +1,6 @@
 """Which records would not be the same again: classes, test sets, images or weights have changed. Loads torch."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -57,6 +58,18 @@ def compare(finished: Iterable[Trial], settings: Settings) -> Comparison:
         if reason := record.outdated or present.images(trial.config, made_from) or present.weights(trial, made_from):
             reasons[trial.id] = reason
     return Comparison(reasons, tuple(dict.fromkeys(present.missing.values())), present.complete)
+
+
+def set_stale_aside(found: Comparison, settings: Settings, *, rerun: bool) -> bool:
+    """Report stale records and what could not be compared; set the records aside if `rerun`; whether any are left."""
+    print(*found.lines(), sep="\n", end="\n" * bool(found.lines()), file=sys.stderr)
+    if rerun:
+        for name in found.stale:
+            Storage(settings.storage).trial(name).set_stale_aside()
+    elif found.stale:
+        print(f"{len(found.stale)} finished trials are stale and are kept: --rerun-stale retrains them",
+              file=sys.stderr)  # fmt: skip
+    return not (found.good or (rerun and found.complete))
 
 
 class _Present:

@@ -1,6 +1,7 @@
 """How often the tables are right in worlds whose truth is known: `python -m tests.simulations.rates [PART ...]`.
 
-One line per rate. All parts take hours on one core; `--tables N` sets the repetitions of a rate.
+One line per rate. All parts take hours on one core; `--tables N` sets the repetitions of a rate, and `--draws N` how
+many tables each of them draws for its p.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import numpy as np
 from analysis.commands.verify import verify
 from analysis.load import Study
 from analysis.output.frames import cell_lines
+from analysis.stats import chance, compare
 from analysis.stats.chance import ALPHA
 from analysis.stats.compare import Block, Chances
 from analysis.stats.evidence import ComparedTable, gather
@@ -203,7 +205,9 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="python -m tests.simulations.rates", description=__doc__)
     asked.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[], metavar="PART", help=", ".join(PARTS))
     asked.add_argument("--tables", type=int, default=200, help="repetitions of each rate [%(default)s]")
+    asked.add_argument("--draws", type=int, default=2000, help="draws of each table [%(default)s; in `analysis` 10000]")
     given = asked.parse_args()
+    chance.DRAWS = compare.DRAWS = given.draws
     for name in given.parts or PARTS:
         for line in PARTS[name](given.tables):
             print(line, flush=True)
