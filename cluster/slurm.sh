@@ -23,6 +23,6 @@ RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
 
 read -r head < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
-exec srun --cpus-per-task="$SLURM_CPUS_PER_TASK" \
+exec srun --export=ALL --cpus-per-task="$SLURM_CPUS_PER_TASK" \
   ray symmetric-run --address "$head:6379" --min-nodes "$SLURM_JOB_NUM_NODES" \
   --num-cpus "$SLURM_CPUS_PER_TASK" --disable-usage-stats -- python study/run.py "$@"
