@@ -20,7 +20,7 @@ from wbc_model.models import Baseline, TwoBranch
 PROPOSED = TrialConfig()
 vary = partial(replace, PROPOSED)
 
-MIXUP: Rows = {(f"{alpha:g}",): vary(mixup_alpha=alpha) for alpha in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}
+MIXUP: Rows = {(alpha,): vary(mixup_alpha=float(alpha)) for alpha in ("0", "0.2", "0.4", "0.6", "0.8", "1.0")}
 
 ATTENTION: Rows = {
     labels: vary(model=TwoBranch(attention=attention))

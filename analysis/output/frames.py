@@ -91,7 +91,7 @@ def cell_lines(compared: ComparedTable) -> list[Line]:
             line |= {"worse with one seed": cell.worse_network}
             line |= {"quote": next(quotes), "trials": " ".join(run.trial.id for run in row.runs)}
             one = against.get((row.labels, i))
-            line |= {"not tested": compared.untested.get(row.labels, "") if cell.tied and not one else ""}
+            line |= {"not tested": compared.untested.get((row.labels, i), "")}
             lines.append(line | (_compared(filled, one) if one else {}))
     return lines
 

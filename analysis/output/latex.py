@@ -7,7 +7,7 @@ from analysis.output.references import CITED, MACRO
 from analysis.tables.layout import Cells, LayoutCell, TableLayout
 from wbc_model.plain_text import printable
 
-PACKAGES = "amssymb,booktabs,graphicx,multirow"
+PACKAGES = "amssymb,booktabs,graphicx,multirow,rotating"
 
 DOCUMENT = rf"""\documentclass[a4paper]{{article}}
 \usepackage[utf8]{{inputenc}}
@@ -26,14 +26,19 @@ GENERAL = r"""\providecommand{\generalnote}[1]{\ifcsname note:\detokenize{#1}\en
 """
 """Macros that print a note under the first table that has it, and refer the other tables to the first."""
 
+MARK = r"@{\hspace{0.6em}}"
+"""Room for the marks of the last column, which would stick out beyond the rules."""
+
 TABLE = r"""\ifdefined\tablebox\else\newsavebox{\tablebox}\fi
 \begingroup
-\sbox{\tablebox}{\small\begin{tabular}{@{}%(columns)s@{}}
+\def\settable#1{\sbox{\tablebox}{#1\begin{tabular}{@{}%(columns)s%(end)s}
 \toprule
 %(body)s
 \bottomrule
-\end{tabular}}%%
-\edef\float{table\ifdim\wd\tablebox>\columnwidth *\fi}%%
+\end{tabular}}}%%
+\settable{\small}%%
+\ifdim\wd\tablebox>\textwidth\settable{\footnotesize\setlength{\tabcolsep}{2pt}}\fi
+\edef\float{\ifdim0.875\wd\tablebox>\textwidth sidewaystable*\else table\ifdim\wd\tablebox>\columnwidth *\fi\fi}%%
 \expandafter\begin\expandafter{\float}[tbp]
 \centering
 \caption{%(title)s}
@@ -48,7 +53,8 @@ TABLE = r"""\ifdefined\tablebox\else\newsavebox{\tablebox}\fi
 \expandafter\end\expandafter{\float}
 \endgroup
 """
-"""A table that is wider than a column spans the page; only one that is wider than the page is reduced."""
+"""A table that is wider than a column spans the page. One that is wider than the page has smaller type and less space;
+if it would then have to be reduced below 7 pt, it is turned."""
 
 
 def render(table: TableLayout) -> str:
@@ -66,6 +72,7 @@ def render(table: TableLayout) -> str:
             "title": escape(table.title),
             "number": table.number,
             "columns": "".join(_alignment(table, column) for column in range(width)),
+            "end": MARK if any(row.cells[-1] and row.cells[-1].mark for row in table.body) else "@{}",
             "body": body,
             "notes": "\n".join(_notes(table)),
         }

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from analysis.load import Study
 from analysis.published.numbers import read_csv
 from analysis.tables.fill import DASH
@@ -69,12 +71,17 @@ def _parameters(study: Study) -> TableLayout:
     config = study.proposed
     rows = {
         "Dropout ratio": [f"{config.dropout:g}"],
-        "Initial learning rate": [f"{config.lr:g}"],
+        "Initial learning rate": [_plain(config.lr)],
         "Batch size": [str(config.batch_size)],
         "Epoch": [str(config.epochs)],
     }
-    printed = {line["parameter"]: [f"{float(line['value']):g}"] for line in read_csv("3")}
+    printed = {line["parameter"]: [_plain(float(line["value"]))] for line in read_csv("3")}
     return _table(study, "3", "Parameters of the training", ["Value"], rows, printed, [], [], stub="Parameter")
+
+
+def _plain(value: float) -> str:
+    """As the article prints it, 0.00001 and not 1e-05."""
+    return np.format_float_positional(value, trim="-")
 
 
 def _table(

@@ -26,8 +26,8 @@ class ComparedTable:
     blocks: Sequence[Block]
     """The rows that have predictions, by their test images."""
     comparisons: Sequence[Comparison]
-    untested: Mapping[Labels, str]
-    """By row that some cell could not be tested of, the reason."""
+    untested: Mapping[tuple[Labels, int], str]
+    """By row and column of each cell that could not be tested, the reason."""
     elsewhere: Mapping[tuple[Labels, Dataset], Model]
     """Of each row on the test images of another dataset, for columns that name one."""
 
@@ -68,18 +68,18 @@ def _elsewhere(filled: Filled, calls: PredictionLookup) -> dict[tuple[Labels, Da
     return found
 
 
-def _untested(filled: Filled, of_rows: Sequence[Block], missing: Mapping[Labels, str]) -> dict[Labels, str]:
-    """By row that some cell could not be tested of, the reason."""
+def _untested(filled: Filled, of_rows: Sequence[Block], missing: Mapping[Labels, str]) -> dict[tuple[Labels, int], str]:
+    """By row and column of each cell that could not be tested, the reason."""
     found = {}
     for i in range(len(filled.table.columns)):
         for row, best in rivals(filled, i):
             homes = [next((b for b in of_rows if one.labels in b.labels), None) for one in (row, best)]
             if row.labels in missing:
-                found[row.labels] = missing[row.labels]
+                found[row.labels, i] = missing[row.labels]
             elif best.labels in missing:
-                found[row.labels] = f"the best row, {filled.describe(best)}, has {missing[best.labels]}"
+                found[row.labels, i] = f"the best row, {filled.describe(best)}, has {missing[best.labels]}"
             elif homes[0] is not homes[1]:
-                found[row.labels] = f"other test images than the best row, {filled.describe(best)}"
+                found[row.labels, i] = f"other test images than the best row, {filled.describe(best)}"
     return found
 
 

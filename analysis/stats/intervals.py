@@ -19,7 +19,7 @@ class Intervals:
     both: Ends = None
     """Over test images and seeds; with one seed, with the variance of other rows' seeds, or an assumed one."""
     seeds: Ends = None
-    """Over the seeds alone, on these test images."""
+    """Over the seeds alone, on these test images; None where their scores do not differ, or are all 0 or all 1."""
     images: Ends = None
     """Over test images alone, of these trained networks."""
     by: str = ""
@@ -40,7 +40,7 @@ def intervals(compared: ComparedTable, row: Row, column: Column) -> Intervals:
     return Intervals(
         both=error.interval(share, weight=weight),
         seeds=Error(images=0.0, seeds=error.seeds, df=error.df).interval(share, weight=weight)
-        if len(scores) > 1
+        if len(scores) > 1 and error.seeds and 0 < share < 1
         else None,
         images=model.error_as_networks(i, column.key).interval(share, weight=weight),
         by="photographs" if model.images.grouped else "images",

@@ -34,7 +34,10 @@ def signs(filled: Filled, comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 
 def remarks(
-    filled: Filled, blocks: Sequence[Block], comparisons: Sequence[Comparison], untested: Mapping[Labels, str]
+    filled: Filled,
+    blocks: Sequence[Block],
+    comparisons: Sequence[Comparison],
+    untested: Mapping[tuple[Labels, int], str],
 ) -> Iterator[str]:
     """What the table's tests rest on, rows that could not be tested, and minimum detectable differences."""
     if comparisons:
@@ -45,10 +48,21 @@ def remarks(
         yield f"With this seed SD, equally good methods differ as much as at {WORSE_NETWORK} in {often} of such tables."
     yield from _copies(filled, blocks)
     if untested:
-        named = {filled.describe(row): untested[row.labels] for row in filled.rows if row.labels in untested}
-        yield f"Not tested: {'; '.join(f'{name} ({why})' for name, why in named.items())}."
+        yield f"Not tested: {'; '.join(_reasons(filled, untested))}."
     if found := "; ".join(_detectable(filled, comparisons)):
         yield f"Minimum detectable difference at 80 % power (percentage points): {found}."
+
+
+def _reasons(filled: Filled, untested: Mapping[tuple[Labels, int], str]) -> Iterator[str]:
+    """Each row that has cells that could not be tested, with the columns of each reason if not all have one."""
+    for row in filled.rows:
+        columns: dict[str, list[str]] = defaultdict(list)
+        for (labels, i), why in untested.items():
+            if labels == row.labels:
+                columns[why].append(filled.table.columns[i].label)
+        if columns:
+            each = [f"{', '.join(some)}: {why}" if len(columns) > 1 else why for why, some in columns.items()]
+            yield f"{filled.describe(row)} ({'; '.join(each)})"
 
 
 def _scatter(filled: Filled, blocks: Sequence[Block]) -> Iterator[str]:

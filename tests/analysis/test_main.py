@@ -105,7 +105,7 @@ def test_one_run_of_the_paper_fills_its_rows_and_the_rest_is_named(tmp_path, mak
     write_run(tmp_path / "runs", make_record(PROPOSED))
     assert main(["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build")]) == 1
     printed = capsys.readouterr().out
-    assert "Table 4: 1 of 6 rows\n  missing: α 0; α 0.4; α 0.6; α 0.8; α 1\n" in printed
+    assert "Table 4: 1 of 6 rows\n  missing: α 0; α 0.4; α 0.6; α 0.8; α 1.0\n" in printed
     assert f"  to fill: study/run.py --tables 4 --storage {tmp_path / 'runs'}\n" in printed
     files = {f"table_{n}.{suffix}" for n in NUMBERS for suffix in ("tex", "csv", "md", "html")}
     files |= {f"table_3.{suffix}" for suffix in ("tex", "md", "html")}  # 1 and 2 want manifests

@@ -46,6 +46,19 @@ def test_several_seeds_have_intervals_over_seeds_too():
         assert line["high"] >= max(line["over seeds high"], line["over images high"])
 
 
+@pytest.mark.parametrize("worse", [0.1, -1.0], ids=["alike", "all right"])
+def test_seeds_that_do_not_differ_tell_no_interval_over_seeds(worse):
+    simulation = Simulation(SIZES, seed=1)
+    records = [simulation.trial(config, worse=worse) for config in BY_NUMBER["7"].rows.values()]
+    for first in tuple(records):
+        records += [again := replace(first, trial=replace(first.trial, seed=1))]
+        simulation.predictions[again.trial.id] = simulation.predictions[first.trial.id]
+    filled = fill(BY_NUMBER["7"], records, seeds=(0, 1))
+    for line in cell_lines(gather(filled, PredictionLookup(simulation.predictions.get, {}))):
+        assert isnan(line["over seeds low"])
+        assert line["over images low"] < line["over images high"]
+
+
 def test_deltas_are_from_the_proposed_row():
     evidence = of("8")
     lines = delta_lines(evidence, PROPOSED)

@@ -16,6 +16,7 @@ from analysis.tables.fill import fill
 from analysis.tables.layout import lay_out
 from search_spaces.paper import PROPOSED, TABLES
 from tests.analysis.simulated import Simulation
+from tests.analysis.type_sizes import SEVEN_POINTS, sizes_of_numbers
 
 GOLDEN = Path(__file__).parent / "golden"
 NUMBERS = ("5", "8", "10")
@@ -57,11 +58,9 @@ def test_in_two_columns_a_wide_table_spans_the_page_and_keeps_its_size(tmp_path)
     shutil.copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
     (tmp_path / "tables.tex").write_text(document(NUMBERS).replace("a4paper", "a4paper,twocolumn"), encoding="utf-8")
     assert not compile_pdf(tmp_path / "tables.tex").refused
-    told = subprocess.run(["pdftotext", "-bbox", "tables.pdf", "-"], cwd=tmp_path, capture_output=True, text=True,
-                          check=True).stdout  # fmt: skip
-    heights = [float(low) - float(high) for high, low in re.findall(r'yMin="(\S+)" .* yMax="(\S+)">\d\d\.\d\d<', told)]
-    assert len(heights) > 80
-    assert min(heights) > 7.9  # of 9 pt; 6.2 would be 7 pt
+    sizes = sizes_of_numbers(tmp_path / "tables.pdf")
+    assert len(sizes) > 80
+    assert min(sizes) > SEVEN_POINTS * 9 / 7 - 0.1
 
 
 @pytest.mark.slow

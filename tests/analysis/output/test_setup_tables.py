@@ -49,7 +49,7 @@ def test_the_datasets_and_sets_are_counted_from_the_manifest(lisc):
     assert numbers(two)[0][:2] == ["LISC", "242"]
     assert int(numbers(two)[0][5]) == 3 * int(numbers(two)[0][2])
     assert "Images left out: LISC 1." in two.notes
-    assert numbers(three)[1] == ["Initial learning rate", "1e-05"]
+    assert numbers(three)[1] == ["Initial learning rate", "0.00001"]
     assert three.notes == ("As in the article.",)
 
 

@@ -33,7 +33,7 @@ def test_the_plot_shows_the_differences_of_cells_csv_and_which_are_shown():
     )
     kinds = [intervals[0].kind for _, _, intervals in others[:-1]]
     assert sorted(kinds) == ["", "", "", "best"]
-    assert others[-1] == ("α 1", False, [None] * 4)
+    assert others[-1] == ("α 1.0", False, [None] * 4)
 
 
 def test_a_table_whose_rows_are_not_compared_has_no_plot(make_record):

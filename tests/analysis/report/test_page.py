@@ -107,7 +107,7 @@ def test_each_number_leads_to_its_runs_and_each_table_to_what_fills_it(make_reco
     assert row["missing"] == [{"seed": 1, "id": f"{PROPOSED.id}-s1", "why": "training: the loss is nan"}]
     assert row["gradcam"].startswith("data:image/jpeg;base64,")
     assert rows_of(html)[vary(mixup_alpha=0.4).id]["differs"] == {"mixup_alpha": 0.4}
-    assert "<p>Missing: α 0; α 0.2 (seed 1); α 0.4; α 0.6; α 0.8; α 1.</p>" in html
+    assert "<p>Missing: α 0; α 0.2 (seed 1); α 0.4; α 0.6; α 0.8; α 1.0.</p>" in html
     assert "<code>study/run.py --tables 4 --seeds 0 1</code>" in html
 
 

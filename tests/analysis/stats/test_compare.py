@@ -6,6 +6,7 @@ import pytest
 
 from analysis.stats.evidence import gather
 from analysis.stats.predictions import PredictionLookup
+from analysis.stats.remarks import remarks
 from analysis.tables.fill import Filled, fill
 from search_spaces.paper import TABLES
 from search_spaces.table import Table
@@ -50,6 +51,15 @@ def test_what_cannot_be_tested_is_not_shown_to_differ_and_is_named():
     filled = judged(simulation, first(2), records)
     assert [cell.tied for cell in filled.rows[1].cells] == [True] * 4
     assert "Not tested: CD SE (no predictions of seed 0)." in filled.test_notes
+
+
+def test_reasons_that_hold_for_some_columns_are_named_with_them():
+    simulation = Simulation(SIZES, seed=0)
+    filled = judged(simulation, first(2), [simulation.trial(config) for config in first(2).rows.values()])
+    lost, other = "no predictions of seed 0", "other test images than the best row, No"
+    cells = {(filled.rows[1].labels, i): lost if i < 2 else other for i in range(4)}
+    (note,) = remarks(filled, (), (), cells)
+    assert note == f"Not tested: CD SE (OA, AP: {lost}; AR, AF1: {other})."
 
 
 def test_predictions_of_another_test_are_refused():
