@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 import ray
 from ray._private.utils import get_ray_address_file, read_ray_address
+from ray.exceptions import AuthenticationError
 
 from study.provenance import ROOT
 from study.tracking.variables import set_aside
@@ -27,6 +28,7 @@ FIXED = {
 """Tune writes no logs of its own, prints no tables between our lines, and leaves Ctrl-C to us. Python's patch version
 may differ between machines."""
 ANSWER_SECONDS = 10
+TOKEN = "If it has a token: copy the ~/.ray/auth_token of its head to this machine, and set RAY_AUTH_MODE=token"
 LONGEST_TMPDIR = 38
 """Characters of a temporary folder in which Ray's sockets still have paths of at most 107."""
 
@@ -47,8 +49,10 @@ def connect() -> tuple[Mapping[str, float], bool]:
     try:
         with chdir(ROOT):  # Ray lets workers import from the current folder, where the user's modules would shadow ours
             ray.init(logging_level=logging.ERROR, log_to_driver=False)
-    except ConnectionError as error:
-        raise InputError(_gone(address)) from error
+    except ConnectionError as error:  # also if the token is another one: Ray then writes that to the terminal
+        raise InputError(f"{_gone(address)}. {TOKEN}") from error
+    except AuthenticationError as error:
+        raise InputError(f"the Ray cluster at {address} asks for a token. {TOKEN}") from error
     except Exception as error:  # Ray raises its own, RuntimeErrors, OSErrors and plain Exceptions
         raise InputError(_refused(address, " ".join(str(error).split()))) from error
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # `Progress` reports each failure, once

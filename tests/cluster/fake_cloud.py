@@ -1,6 +1,7 @@
 """In a world of its own: a cluster of a head and no worker, as in the clouds, and the study that is to run on it.
 
-Prints the exit status, the most nodes there were, and whether the head was alone again afterwards.
+Before it the doctor examines a machine, which it asks for. Prints both exit statuses, the most nodes there were, and
+whether the head was alone again afterwards.
 """
 
 import json
@@ -55,6 +56,7 @@ def main(cloud: str, *command: str) -> None:
             "RAY_OVERRIDE_NODE_ID_FOR_TESTING": FAKE_HEAD_NODE_ID, "AUTOSCALER_UPDATE_INTERVAL_S": "1"}  # fmt: skip
     subprocess.run(start, env=os.environ | head, check=True, stdout=sys.stderr)
     ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+    doctor = subprocess.run([*command, "--doctor"], stdout=sys.stderr, check=False).returncode
     study, most = subprocess.Popen(command, stdout=sys.stderr), 0
     while study.poll() is None:
         most = max(most, alive())
@@ -62,7 +64,7 @@ def main(cloud: str, *command: str) -> None:
     deadline = time.monotonic() + 60
     while alive() > 1 and time.monotonic() < deadline:
         time.sleep(0.5)
-    print(json.dumps({"status": study.returncode, "most": most, "alone": alive() == 1}))
+    print(json.dumps({"doctor": doctor, "status": study.returncode, "most": most, "alone": alive() == 1}))
 
 
 if __name__ == "__main__":

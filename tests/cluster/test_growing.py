@@ -19,6 +19,6 @@ def test_machines_come_for_trials_and_go_without(drawn: Path, weights: Path, tmp
     words = [sys.executable, str(cloud), str(ROOT / "cluster" / "gcp.yaml"), *study]
     done = apart(f"{NETWORK}; {shlex.join(words)}", RAY_AUTH_MODE="disabled", WANDB_MODE="offline")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == {"status": 0, "most": 3, "alone": True}, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {"doctor": 0, "status": 0, "most": 3, "alone": True}, done.stderr
     assert " has joined, and gets trials\n" in done.stderr
     assert len(place.records()) == 6

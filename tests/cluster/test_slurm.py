@@ -1,4 +1,4 @@
-"""`sbatch cluster/slurm.sh` with Debian's Slurm, from a home that holds another cluster's token."""
+"""`sbatch cluster/slurm.sh` with Debian's Slurm, from a home that holds another cluster's token, or none."""
 
 import pytest
 from clusters import Cluster
@@ -32,6 +32,7 @@ def test_a_job_on_two_nodes_rehearses_the_study(slurm: Slurm):
 
 
 def test_two_jobs_of_an_array_share_one_storage(slurm: Slurm, inputs: tuple[str, ...]):
+    (slurm.folder / "home" / ".ray" / "auth_token").unlink(missing_ok=True)
     place = storage_of(slurm.cluster, "slurm-array")
     array = slurm.submit("--storage", str(place.storage), *inputs, size="--array=1-2 --nodes=1")
     wait_for(lambda: hosts_at_work(place.storage) == set(NODES), seconds=600)  # at the same time

@@ -117,8 +117,8 @@ def images_as_a_sample(n: int, seeds: Sequence[int] = (10, 30)) -> Lines:
     for s in seeds:
         small = []
         for i in range(n):
-            found = table_of(World.of(LDWBC, seed=i), equal(2), seeds=s, sd=0.1).comparisons
-            small += [any(one.p < 0.05 for one in found if one.column == 0)]
+            value, error = _model(World.of(LDWBC, seed=i), equal(2), seeds=s, sd=0.1).difference(0, 1, "accuracy")
+            small += [error.p(value) < ALPHA]
         yield f"one comparison: {s} seeds: p < 5 % in {100 * np.mean(small):.1f} %"
 
 
@@ -150,15 +150,20 @@ def called_worse(world: World, errors: np.ndarray, *, seeds: int, sd: float | np
     if seeds == 1:
         table = table_of(world, errors, seeds=1, sd=sd).filled
         return np.array([list(map(worse, row.cells)) for row in table.rows])
-    images = LabelledImages(world.ids, world.truth, LDWBC.classes, world.cells)
-    names = [column.key for column in OVERALL]
-    model = Model(images, list(world.called(errors, seeds=seeds, sd=sd / 100)), names)
+    model = _model(world, errors, seeds=seeds, sd=sd)
     block = Block(tuple((str(i),) for i in range(len(errors))), model, 0, seed=len(errors))
     chances, best = Chances([block], fixed=False), model.mean.argmax(0)
     behind = model.mean < model.mean.max(0)
-    p = [[behind[i, c] and chances.adjusted(block, i, int(best[c]), name) for c, name in enumerate(names)]
+    p = [[behind[i, c] and chances.adjusted(block, i, int(best[c]), name) for c, name in enumerate(model.names)]
          for i in range(len(errors))]  # fmt: skip
     return behind & (np.array(p) < ALPHA)
+
+
+def _model(world: World, errors: np.ndarray, *, seeds: int, sd: float | np.ndarray) -> Model:
+    """The model of a table like Table 4; sd is in percentage points."""
+    images = LabelledImages(world.ids, world.truth, LDWBC.classes, world.cells)
+    called = list(world.called(errors, seeds=seeds, sd=sd / 100))
+    return Model(images, called, [column.key for column in OVERALL])
 
 
 def _shares(found: Sequence[Sequence[bool]]) -> str:

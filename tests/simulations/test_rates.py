@@ -40,6 +40,20 @@ def test_the_minimum_detectable_difference_is_found_in_most_tables():
     assert 65 <= oa <= 97
 
 
+@pytest.mark.slow
+def test_more_seeds_show_more_cells_to_be_worse_and_more_to_agree_with_the_article():
+    counts = [dict(re.findall(r"(worse|agrees) (\d+)", line)) for line in rates.article(1, (2, 5))]
+    few, many = ({name: int(n) for name, n in one.items()} for one in counts)
+    assert many["worse"] > few["worse"] > 0
+    assert many.get("agrees", 0) > few.get("agrees", 0)
+
+
+@pytest.mark.slow
+def test_one_comparison_of_many_seeds_is_rarely_significant_by_chance():
+    for often in shares(rates.images_as_a_sample(100))[1::2]:
+        assert often <= 10
+
+
 def test_of_seven_of_seven_images_the_interval_is_wilsons():
     (line,) = rates.all_right(1)
     assert line.endswith("[64.57, 100.00]")

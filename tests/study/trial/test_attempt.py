@@ -1,11 +1,16 @@
 """An attempt that has nothing to train, and one that finds a damaged record."""
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from study.plan import RunRecord, Trial
 from study.settings import Settings
 from study.storage import Storage
+from study.trial import execute
 from study.trial.attempt import ELSEWHERE, OUTCOME, attempt
+from study.trial.leases import newest
 from wbc_model.scoring.metrics import ConfusionMatrix
 
 ONE = ConfusionMatrix(("a", "b"), ((1, 0), (0, 1)))
@@ -20,6 +25,19 @@ def test_a_trial_that_another_launcher_finished_is_not_told_as_this_attempt_s(tr
     assert list(attempt(trials[0], settings)) == [{OUTCOME: ELSEWHERE}]
     assert files.record() == record
     assert not draft.exists(), "swept under the lease"
+
+
+def test_a_process_that_is_asked_to_end_releases_the_lease(trials: list[Trial], settings: Settings, monkeypatch):
+    def stopped(*_: object, **__: object) -> Iterator[dict[str, float]]:
+        yield {"epoch": 0}
+        raise SystemExit(15)  # as Ray's handler of SIGTERM does
+
+    monkeypatch.setattr(execute, "run_trial", stopped)
+    with pytest.raises(SystemExit):
+        list(attempt(trials[0], settings))
+    _, holder = newest(Storage(settings.storage).trial(trials[0].id).folder)
+    assert holder is not None
+    assert holder.released
 
 
 def test_a_damaged_record_is_set_aside_and_the_trial_runs(trials: list[Trial], settings: Settings, tmp_path: Path):
