@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from PIL import Image
 from upath import UPath
 
-from analysis.figures import architecture, catalogue, cost, curves, data, matrices, pictures, style
+from analysis.figures import architecture, catalogue, cost, curves, data, laboratory, matrices, pictures, style
 from analysis.runs.manifests import read_manifests
 from analysis.runs.reading import Reading, Run
 from analysis.tables.choose import tables_under
@@ -37,6 +38,12 @@ def tables(records=(), overrides=None):
     return {table.number: fill(table, records, overrides=overrides) for table in chosen}
 
 
+def ends_at_100(axes: Axes) -> bool:
+    """Whether a percent axis has no tick above 100, and no more room there than a line or a marker needs."""
+    low, high = axes.get_ylim()
+    return high - 100 < 0.025 * (high - low) and not any(100 < tick <= high for tick in axes.get_yticks())
+
+
 @pytest.fixture
 def styled():
     with style.styled():
@@ -53,6 +60,8 @@ def test_a_line_is_the_mean_over_seeds_and_its_band_their_range(make_record):
     (corners,) = (path.vertices for path in band.get_paths())
     assert {(x, round(y)) for x, y in corners} == {(1, 20), (2, 40), (2, 80)}
     assert validation.lines[0].get_ydata().tolist() == [10, 30]
+    perfect = [replace(run, curves=curve(0.2, *[1] * 15)) for run in runs]
+    assert all(map(ends_at_100, curves.figure_6(tables(perfect)).figure.axes))
     assert "mean over 2 seeds; bands: their range" in drawn.caption
     assert "Not shown, because finished runs are missing: Our model Raw." in drawn.caption
     assert drawn.trials == tuple(run.trial.id for run in runs)
@@ -109,6 +118,16 @@ def test_cost_is_in_the_unit_that_fits(make_record):
     assert axes.get_xlabel() == "Hours per training"
     assert axes.lines[0].get_xydata().tolist() == [[2, 100]]
     assert "on H100" in drawn.caption
+    assert ends_at_100(axes)
+
+
+@pytest.mark.usefixtures("styled")
+def test_no_axis_of_a_perfect_model_passes_100_percent(make_record, save_predictions):
+    run = make_record(PROPOSED)
+    reading = Reading({run.trial.id: Run(run, {"predictions.npz": save_predictions(run)}.get, "here")})
+    drawn = laboratory.figures(tables([run])["12"], reading)
+    assert [each.number for each in drawn] == ["reliability-12", "roc-12", "pr-12"]
+    assert all(ends_at_100(axes) for each in drawn for axes in each.figure.axes if axes.axison)
 
 
 def test_the_architecture_is_that_of_the_module():
@@ -265,6 +284,7 @@ def test_learning_curves_show_where_the_models_end(make_record):
     run = replace(make_record(PROPOSED), curves=curve(0.2, 0.5, *np.linspace(0.93, 0.99, 14)))
     drawn = curves.figure_8(tables([run]))
     assert drawn.figure.axes[0].get_ylim()[0] == 90
+    assert ends_at_100(drawn.figure.axes[0])
     assert "Axes begin at 90 %" in drawn.caption
     short = curves.figure_8(tables([replace(run, curves=run.curves[:3])]))
     assert short.figure.axes[0].get_ylim()[0] < 20
