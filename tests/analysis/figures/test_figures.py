@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.text import Annotation
 from PIL import Image
 from upath import UPath
 
@@ -145,6 +146,19 @@ def test_the_architecture_is_that_of_the_module():
     assert parts.joined[-1].shape == (5,)
     concatenated = architecture.parts_of(config.override({"model.fuse": "concat"}))
     assert (concatenated.joined[0].label, concatenated.joined[0].shape) == ("Concatenation", (128, 2, 2))
+
+
+@pytest.mark.usefixtures("styled")
+def test_the_names_of_the_branches_are_clear_of_arrows_and_boxes():
+    figure = architecture.figure_3(tables(overrides=REHEARSAL)).figure
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    arrows = [axes.transData.transform(text.xy)[0] for text in axes.texts if isinstance(text, Annotation)]
+    names = [text.get_window_extent() for text in axes.texts if text.get_text() in architecture.NAMES.values()]
+    assert len(names) == 2
+    for name in names:
+        assert not any(name.x0 - 2 < x < name.x1 + 2 for x in arrows)
+        assert not any(name.overlaps(box.get_window_extent()) for box in axes.patches)
 
 
 @pytest.mark.slow
