@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.text import Annotation
 from PIL import Image
@@ -26,6 +27,7 @@ from wbc_model.choices import CELLS
 from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.manifest import Entry, fingerprint_of, write_manifest
+from wbc_model.training.gradcam import overlay
 
 ROOT = Path(__file__).parents[3]
 
@@ -209,6 +211,19 @@ def png() -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.full((64, 96, 3), 200, np.uint8)).save(file, format="PNG")
     return file.getvalue()
+
+
+@pytest.mark.usefixtures("styled")
+def test_a_bar_has_the_colours_of_the_heat_maps(make_record):
+    run = make_record(PROPOSED)
+    reading = Reading({run.trial.id: Run(run, {"gradcam.png": png()}.get, "here")})
+    *_, bar = pictures.figure_10(tables([run]), reading).figure.axes
+    (mesh,) = (drawn for drawn in bar.collections if isinstance(drawn, QuadMesh))
+    heat = np.linspace(0, 1, 256)
+    on_black = overlay(np.zeros((1, 256, 3)), heat[None])[0]
+    np.testing.assert_allclose(0.4 * 255 * mesh.cmap(heat)[:, :3], on_black, atol=3)
+    assert bar.get_xlim() == mesh.get_clim() == (0, 1)
+    assert bar.get_xlabel().startswith("Support for the predicted class")
 
 
 def test_a_figure_that_cannot_be_drawn_is_told_and_its_old_files_go(tmp_path):
