@@ -166,7 +166,7 @@ def _branch(axes: Axes, x: float, parts: list[LayerBox], *, name: str, end: floa
     """Draw one column of boxes below the image, the last at height `end`, and a line to where the branches join."""
     *stages, project = parts
     axes.plot((0, 0, x), (-BOX / 2, -0.5 * STEP, -0.5 * STEP), color=SOFT, lw=0.7)
-    axes.text(x - HALF, -1.12 * STEP, name, ha="left", va="center", fontweight="bold", fontsize=8)
+    axes.text(x - HALF, -1.12 * STEP, name, ha="left", va="center", fontweight="bold", fontsize=7)
     above = -0.5 * STEP
     for i, stage in enumerate(stages):
         y = -(i + 1.9) * STEP

@@ -54,7 +54,7 @@ def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
         axes.set_xlabel(f"{unit.capitalize()} per training")
         axes.set_title(f"{ascii_lowercase[i]}  {dataset.title}")
         axes.tick_params(axis="both", labelsize=6.5)
-    percent_axis(panels[0], "Test accuracy")
+    percent_axis(panels, "Test accuracy")
     shared_legend(figure, panels)
     devices = sorted({run.provenance.get("device", "?") for row in rows.values() for run in row.runs})
     return Drawn(

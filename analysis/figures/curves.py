@@ -43,9 +43,9 @@ def figure_6(tables: Mapping[str, Filled]) -> Drawn:
             draw_curve(axes, row, f"{part}_accuracy", style=i, label=f"{row.labels[1]} samples")
         axes.set_title(f"{'ab'[part == 'validation']}  {part.capitalize()} set")
         axes.set_xlabel("Epoch")
-    percent_axis(panels[0], "Accuracy")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     cut = zoom(panels)
+    percent_axis(panels, "Accuracy")
     return Drawn(
         "6",
         "Effect of mixup on training and validation accuracy",
@@ -81,9 +81,9 @@ def _models(tables: Mapping[str, Filled], number: str, part: str) -> Drawn:
         best = f" (THA {_highest(row.runs, key):.2f})" if part == "validation" else ""
         draw_curve(axes, row, key, style=MODEL_STYLE[row.labels[0]], label=f"{row.labels[0]}{best}")
     axes.set_xlabel("Epoch")
-    percent_axis(axes, f"{part.capitalize()} accuracy")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     cut = zoom([axes])
+    percent_axis([axes], f"{part.capitalize()} accuracy")
     highest = " THA: the highest accuracy of any epoch, mean over seeds." if part == "validation" else ""
     return Drawn(
         number,

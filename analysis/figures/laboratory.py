@@ -6,7 +6,18 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.own import panels_of
-from analysis.figures.style import COLOURS, DASHES, MARKERS, MODEL_STYLE, SOFT, Drawn, ids, seeds_note, shared_legend
+from analysis.figures.style import (
+    COLOURS,
+    DASHES,
+    MARKERS,
+    MODEL_STYLE,
+    SOFT,
+    Drawn,
+    ids,
+    percent_axis,
+    seeds_note,
+    shared_legend,
+)
 from analysis.runs.predictions import of_record
 from analysis.runs.reading import Reading
 from analysis.stats.compare import Labels
@@ -48,7 +59,8 @@ def _reliability(filled: Filled, rows: Sequence[Row], kept: Kept) -> Drawn:
             sure, right = _bins(kept[row.labels])
             axes.plot(sure, right, label=row.labels[1], color=COLOURS[style], marker=MARKERS[style],
                       linestyle=DASHES[style % len(DASHES)])  # fmt: skip
-        axes.set(xlabel="Probability of the call (%)", ylabel="Calls that are right (%)")
+        axes.set_xlabel("Probability of the call (%)")
+        percent_axis([axes], "Calls that are right")
 
     caption = (
         f"Calls in {BINS} bins of equal width of their uncalibrated probability, all seeds together; bins of fewer "
@@ -73,8 +85,9 @@ def _roc(filled: Filled, rows: Sequence[Row], kept: Kept) -> Drawn:
 
     def draw(axes: Axes, shown: Sequence[Row]) -> None:
         _curves(axes, [one for row in shown for one in kept[row.labels]], RARE, at)
-        axes.set(xscale="log", xlabel="False-positive rate (%)", ylabel="Recall (%)")
+        axes.set(xscale="log", xlabel="False-positive rate (%)")
         axes.set_xticks((0.1, 1, 10, 100), ("0.1", "1", "10", "100"))
+        percent_axis([axes], "Recall")
 
     return _drawn("roc", "ROC curves of the proposed model", _of_classes(rows), filled, rows, draw)
 
@@ -85,7 +98,8 @@ def _precision_recall(filled: Filled, rows: Sequence[Row], kept: Kept) -> Drawn:
 
     def draw(axes: Axes, shown: Sequence[Row]) -> None:
         _curves(axes, [one for row in shown for one in kept[row.labels]], SHARES, at)
-        axes.set(xlabel="Recall (%)", ylabel="Precision (%)")
+        axes.set_xlabel("Recall (%)")
+        percent_axis([axes], "Precision")
 
     return _drawn("pr", "Precision-recall curves of the proposed model", _of_classes(rows), filled, rows, draw)
 

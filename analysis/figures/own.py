@@ -69,7 +69,7 @@ def _curves(axes: Axes, rows: Sequence[Row]) -> None:
     for row in sorted(rows, key=lambda row: MODEL_STYLE[row.labels[1]]):
         draw_curve(axes, row, "validation_accuracy", style=MODEL_STYLE[row.labels[1]], label=row.labels[1])
     axes.set_xlabel("Epoch")
-    percent_axis(axes, "Validation accuracy")
+    percent_axis([axes], "Validation accuracy")
 
 
 def _matrix(axes: Axes, rows: Sequence[Row]) -> None:

@@ -9,6 +9,9 @@ from string import ascii_lowercase
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
@@ -25,6 +28,7 @@ from wbc_model.datasets.images import read_rgb, resized
 from wbc_model.preparation.crop import crop, square
 from wbc_model.preparation.segment import BLACK, Box, find_cells, segment
 from wbc_model.synthetic.cells import draw_cell
+from wbc_model.training.gradcam import HEAT_COLOURS, OPACITY
 from wbc_model.training.mixup import mixup
 
 LAM = 0.6
@@ -115,14 +119,16 @@ def figure_10(tables: Mapping[str, Filled], reading: Reading) -> Drawn:
                 sheets[row.config.dataset] = (run.trial.id, png)
     if not sheets:
         raise CannotDraw("it shows Grad-CAM pictures of the proposed model, and no run of Table 12 has one")
-    figure = canvas(2.45 * ((len(sheets) + 1) // 2))
-    panels = np.atleast_1d(figure.subplots((len(sheets) + 1) // 2, min(2, len(sheets)))).flat
+    lines = (len(sheets) + 1) // 2
+    figure = canvas(2.45 * lines + 0.6)
+    panels = list(np.atleast_1d(figure.subplots(lines, min(2, len(sheets)))).flat)
     for axes in panels[len(sheets) :]:
         axes.axis("off")
     for i, (axes, (dataset, (_, png))) in enumerate(zip(panels, sheets.items(), strict=False)):
         picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
         _show(axes, picture, title=f"{ascii_lowercase[i]}  {dataset.title}")
         axes.spines[:].set_visible(False)
+    _heat_bar(figure, panels)
     lost = [dataset.title for dataset in DATASETS if dataset not in sheets]
     absent = f" Not shown, because pictures are missing: {', '.join(lost)}." if lost else ""
     return Drawn(
@@ -130,11 +136,18 @@ def figure_10(tables: Mapping[str, Filled], reading: Reading) -> Drawn:
         "What the proposed model looks at (Grad-CAM)",
         "Test images beside their heat maps at the output of the attention module, one row per true cell type. Left: "
         "the two most confident correct predictions; right: the two most confident errors, grey if there are fewer. "
-        "Above an image: its true type; above a heat map: the predicted type, which it explains. Red regions support "
-        f"the prediction.{absent}",
+        "Above an image: its true type; above a heat map: the predicted type, which it explains. Heat maps lie over "
+        f"their images at {OPACITY:.0%} opacity; red regions support the prediction.{absent}",
         figure,
         trials=tuple(trial_id for trial_id, _ in sheets.values()),
     )
+
+
+def _heat_bar(figure: Figure, panels: list[Axes]) -> None:
+    """Say below all panels what the colours of a heat map mean."""
+    heat = ScalarMappable(Normalize(0, 1), ListedColormap(HEAT_COLOURS / 255))
+    bar = figure.colorbar(heat, ax=panels, location="bottom", shrink=0.5, aspect=40, pad=0.02, panchor=False)
+    bar.set_label("Support for the predicted class, as a share of the largest in the image", fontsize=7.5)
 
 
 def _show(axes: Axes, picture: NDArray, *, title: str) -> None:

@@ -20,7 +20,7 @@ def draw(search: Search, importances: dict[str, float]) -> Figure:
     left.step(range(1, len(values) + 1), best, where="post", color=COLOURS[0], label="best so far")
     left.set_title(SEARCHES[search.name].title)
     left.set_xlabel("Sample")
-    percent_axis(left, "Validation accuracy")
+    percent_axis([left], "Validation accuracy")
     left.legend()
     names = list(importances)[::-1]
     right.barh(names, [100 * importances[name] for name in names], color=COLOURS[1])

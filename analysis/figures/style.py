@@ -23,6 +23,8 @@ DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1
 MARKERS = "osD^vPX*"
 MODEL_STYLE = {name: i for i, name in enumerate(sorted(MODELS, key="Our model".__ne__))}
 """Index of the colour, dashes and marker of each compared model, the same in all figures."""
+OVER = 0.02
+"""How far an axis may pass 100 %, as a share of its length: less than the step from tick to tick."""
 HEAT = "cividis"
 """A colour map of increasing lightness, readable in greyscale."""
 
@@ -138,6 +140,12 @@ def shared_legend(figure: Figure, panels: Sequence[Axes]) -> None:
     figure.legend([found[label] for label in labels], labels, loc="outside lower center", ncols=6, columnspacing=1)
 
 
-def percent_axis(axes: Axes, label: str) -> None:
-    axes.set_ylabel(f"{label} (%)")
-    axes.margins(x=0.02)
+def percent_axis(panels: Sequence[Axes], label: str) -> None:
+    """Label the first panel's y axis, and let the axis of none pass 100 % by more than a line's width.
+
+    For panels in which all is drawn: their limits no longer follow the data.
+    """
+    panels[0].set_ylabel(f"{label} (%)")
+    for axes in panels:
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom, min(top, 100 + OVER * (100 - bottom)))

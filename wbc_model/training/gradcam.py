@@ -20,6 +20,10 @@ TILE = 112
 """Side of one picture on a sheet, in pixels."""
 EACH = 2
 """Correct and wrong examples shown of each class."""
+HEAT_COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_JET)[0, :, ::-1]
+"""Of heat from 0 to 1: uint8 RGB (256, 3). Matplotlib's colour map of the same name, jet, has others."""
+OPACITY = 0.4
+"""Of a heat map that lies over its image."""
 
 
 def heat_maps(model: TwoBranchNet | BaselineNet, x: Tensor, classes: Tensor) -> Tensor:
@@ -53,8 +57,8 @@ def heat_maps(model: TwoBranchNet | BaselineNet, x: Tensor, classes: Tensor) -> 
 
 def overlay(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """A heat map (H, W) in [0, 1] over its image, uint8 RGB (H, W, 3)."""
-    colours = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_JET)[..., ::-1]
-    return (0.6 * pixels + 0.4 * colours).astype(np.uint8)
+    colours = HEAT_COLOURS[(255 * heat).astype(np.uint8)]
+    return ((1 - OPACITY) * pixels + OPACITY * colours).astype(np.uint8)
 
 
 def sheet(

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
+from matplotlib.text import Annotation
 from PIL import Image
 from upath import UPath
 
-from analysis.figures import architecture, catalogue, cost, curves, data, matrices, pictures, style
+from analysis.figures import architecture, catalogue, cost, curves, data, laboratory, matrices, pictures, style
 from analysis.runs.manifests import read_manifests
 from analysis.runs.reading import Reading, Run
 from analysis.tables.choose import tables_under
@@ -24,6 +27,7 @@ from wbc_model.choices import CELLS
 from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.manifest import Entry, fingerprint_of, write_manifest
+from wbc_model.training.gradcam import overlay
 
 ROOT = Path(__file__).parents[3]
 
@@ -35,6 +39,12 @@ def curve(*accuracies: float) -> list[dict[str, float]]:
 def tables(records=(), overrides=None):
     chosen, _ = tables_under(overrides or {})
     return {table.number: fill(table, records, overrides=overrides) for table in chosen}
+
+
+def ends_at_100(axes: Axes) -> bool:
+    """Whether a percent axis has no tick above 100, and no more room there than a line or a marker needs."""
+    low, high = axes.get_ylim()
+    return high - 100 < 0.025 * (high - low) and not any(100 < tick <= high for tick in axes.get_yticks())
 
 
 @pytest.fixture
@@ -53,6 +63,8 @@ def test_a_line_is_the_mean_over_seeds_and_its_band_their_range(make_record):
     (corners,) = (path.vertices for path in band.get_paths())
     assert {(x, round(y)) for x, y in corners} == {(1, 20), (2, 40), (2, 80)}
     assert validation.lines[0].get_ydata().tolist() == [10, 30]
+    perfect = [replace(run, curves=curve(0.2, *[1] * 15)) for run in runs]
+    assert all(map(ends_at_100, curves.figure_6(tables(perfect)).figure.axes))
     assert "mean over 2 seeds; bands: their range" in drawn.caption
     assert "Not shown, because finished runs are missing: Our model Raw." in drawn.caption
     assert drawn.trials == tuple(run.trial.id for run in runs)
@@ -109,6 +121,16 @@ def test_cost_is_in_the_unit_that_fits(make_record):
     assert axes.get_xlabel() == "Hours per training"
     assert axes.lines[0].get_xydata().tolist() == [[2, 100]]
     assert "on H100" in drawn.caption
+    assert ends_at_100(axes)
+
+
+@pytest.mark.usefixtures("styled")
+def test_no_axis_of_a_perfect_model_passes_100_percent(make_record, save_predictions):
+    run = make_record(PROPOSED)
+    reading = Reading({run.trial.id: Run(run, {"predictions.npz": save_predictions(run)}.get, "here")})
+    drawn = laboratory.figures(tables([run])["12"], reading)
+    assert [each.number for each in drawn] == ["reliability-12", "roc-12", "pr-12"]
+    assert all(ends_at_100(axes) for each in drawn for axes in each.figure.axes if axes.axison)
 
 
 def test_the_architecture_is_that_of_the_module():
@@ -126,6 +148,19 @@ def test_the_architecture_is_that_of_the_module():
     assert parts.joined[-1].shape == (5,)
     concatenated = architecture.parts_of(config.override({"model.fuse": "concat"}))
     assert (concatenated.joined[0].label, concatenated.joined[0].shape) == ("Concatenation", (128, 2, 2))
+
+
+@pytest.mark.usefixtures("styled")
+def test_the_names_of_the_branches_are_clear_of_arrows_and_boxes():
+    figure = architecture.figure_3(tables(overrides=REHEARSAL)).figure
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    arrows = [axes.transData.transform(text.xy)[0] for text in axes.texts if isinstance(text, Annotation)]
+    names = [text.get_window_extent() for text in axes.texts if text.get_text() in architecture.NAMES.values()]
+    assert len(names) == 2
+    for name in names:
+        assert not any(name.x0 - 2 < x < name.x1 + 2 for x in arrows)
+        assert not any(name.overlaps(box.get_window_extent()) for box in axes.patches)
 
 
 @pytest.mark.slow
@@ -176,6 +211,19 @@ def png() -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.full((64, 96, 3), 200, np.uint8)).save(file, format="PNG")
     return file.getvalue()
+
+
+@pytest.mark.usefixtures("styled")
+def test_a_bar_has_the_colours_of_the_heat_maps(make_record):
+    run = make_record(PROPOSED)
+    reading = Reading({run.trial.id: Run(run, {"gradcam.png": png()}.get, "here")})
+    *_, bar = pictures.figure_10(tables([run]), reading).figure.axes
+    (mesh,) = (drawn for drawn in bar.collections if isinstance(drawn, QuadMesh))
+    heat = np.linspace(0, 1, 256)
+    on_black = overlay(np.zeros((1, 256, 3)), heat[None])[0]
+    np.testing.assert_allclose(0.4 * 255 * mesh.cmap(heat)[:, :3], on_black, atol=3)
+    assert bar.get_xlim() == mesh.get_clim() == (0, 1)
+    assert bar.get_xlabel().startswith("Support for the predicted class")
 
 
 def test_a_figure_that_cannot_be_drawn_is_told_and_its_old_files_go(tmp_path):
@@ -265,6 +313,7 @@ def test_learning_curves_show_where_the_models_end(make_record):
     run = replace(make_record(PROPOSED), curves=curve(0.2, 0.5, *np.linspace(0.93, 0.99, 14)))
     drawn = curves.figure_8(tables([run]))
     assert drawn.figure.axes[0].get_ylim()[0] == 90
+    assert ends_at_100(drawn.figure.axes[0])
     assert "Axes begin at 90 %" in drawn.caption
     short = curves.figure_8(tables([replace(run, curves=run.curves[:3])]))
     assert short.figure.axes[0].get_ylim()[0] < 20
