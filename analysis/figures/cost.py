@@ -69,13 +69,10 @@ def figure_cost(tables: Mapping[str, Filled]) -> Drawn:
 
 def ticks(low: float, high: float) -> list[float]:
     """At most MOST round numbers between two times, for a logarithmic axis: a panel is too narrow for more."""
-    if high < 4 * low:
-        found = [MaxNLocator(MOST - 1).tick_values(low, high)]
-    else:
-        locators = [LogLocator(subs=subs) for subs in ((1, 2, 5), (1, 3), (1,))] + [LogLocator(numticks=MOST)]
-        found = [locator.tick_values(low, high) for locator in locators]
-    within = [[float(x) for x in each if low <= x <= high] for each in found]
-    return next((each for each in within if len(each) <= MOST), within[-1][:MOST])
+    logs = [LogLocator(subs=subs) for subs in ((1, 2, 5), (1, 3), (1,))] + [LogLocator(numticks=MOST)]
+    locators = [*(logs if high >= 4 * low else ()), MaxNLocator(MOST - 1)]
+    within = [[float(x) for x in one.tick_values(low, high) if low <= x <= high] for one in locators]
+    return next((each for each in within if 2 <= len(each) <= MOST), within[-1][:MOST])
 
 
 def _unit(seconds: list[float]) -> tuple[str, int]:

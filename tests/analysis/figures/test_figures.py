@@ -302,7 +302,13 @@ def test_a_notebooks_backend_and_a_users_matplotlibrc_change_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
-    [(1.5, 2.8, [1.5, 2.0, 2.5]), (0.9, 12, [1, 2, 5, 10]), (0.7, 90, [1, 3, 10, 30]), (0.05, 3000, [0.1, 10, 1000])],
+    [
+        (1.5, 2.8, [1.5, 2.0, 2.5]),
+        (10.5, 44.5, [15, 30]),
+        (0.9, 12, [1, 2, 5, 10]),
+        (0.7, 90, [1, 3, 10, 30]),
+        (0.05, 3000, [0.1, 10, 1000]),
+    ],
 )
 def test_a_time_axis_has_few_round_ticks(low, high, expected):
     np.testing.assert_allclose(cost.ticks(low, high), expected)
