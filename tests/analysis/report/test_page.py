@@ -19,7 +19,7 @@ from analysis.stats.evidence import gather
 from analysis.stats.predictions import PredictionLookup
 from analysis.tables.choose import tables_under
 from analysis.tables.fill import fill
-from search_spaces.paper import PROPOSED, vary
+from search_spaces.paper import PROPOSED, TABLES, vary
 from tests.analysis.output.test_markup import Shape
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -111,12 +111,16 @@ def test_each_number_leads_to_its_runs_and_each_table_to_what_fills_it(make_reco
     assert "<code>study/run.py --tables 4 --seeds 0 1</code>" in html
 
 
-def test_tables_that_are_not_of_runs_stand_beside():
-    tables, _ = tables_under({})
-    table = '<table id="table_1"><caption>Table 1. Images</caption></table>'
-    html = rendered([fill(tables[0], [])], Reading(), beside={"1": table})
-    assert table in html
-    assert '<a href="#table-1">Table 1</a>' in html
+def test_tables_are_in_the_order_of_the_paper_and_others_after_them():
+    beside = {n: f'<table id="table_{n}"><caption>Table {n}. Images</caption></table>' for n in ("1", "2", "3", "S1")}
+    figure = Figure("6", "Figure 6", "Effect of mixup", "Lines.", "data:,")
+    html = rendered([fill(table, []) for table in TABLES], Reading(), beside=beside, figures=[figure])
+    assert all(table in html for table in beside.values())
+    places = ["notes", *(f"table-{n}" for n in range(1, 13)), "table-S1", "figure-6"]
+    assert [section["id"] for section in Page(html).of("section")] == places
+    links = Page(re.search("<nav.*</nav>", html, re.DOTALL)[0]).of("a")
+    assert [link["href"] for link in links] == [f"#{place}" for place in places]
+    assert html.index('id="table-12"') < html.index("<h2>Other tables</h2>") < html.index('id="table-S1"')
 
 
 def test_what_was_not_read_is_told():
