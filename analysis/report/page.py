@@ -56,7 +56,7 @@ def render(
     Args:
         cells: of each table, its lines in `cells.csv`.
         left_out: by number, why a table is not among `tables`.
-        beside: by number, the HTML of the tables that show no scores (1-3, ranks).
+        beside: by number, the HTML of the tables that show no scores: 1-3, printed first, and others (ranks).
         storage: where the runs were read from; None: a server.
         links: by trial id, those to what is kept of it.
         hard: the pages of images that most trials get wrong.
@@ -64,13 +64,15 @@ def render(
     rows = {row.config.id: row for filled in tables for row in filled.rows}.values()
     runs = {run.trial.id: run for row in rows for run in row.runs}
     overrides, layouts = tables[0].overrides, [lay_out(filled) for filled in tables]
+    unscored = {number: Markup(table) for number, table in (beside or {}).items()}
     return TEMPLATES.get_template("report.html").render(
         tables=[
             (layout, one.missing, command(one, storage=storage), forest(one, lines))
             for layout, one, lines in zip(layouts, tables, cells, strict=True)
         ],
         general=dict.fromkeys(note for layout in layouts for note in layout.general),
-        beside={number: Markup(table) for number, table in (beside or {}).items()},
+        setup={number: table for number, table in unscored.items() if number.isdigit()},
+        others={number: table for number, table in unscored.items() if not number.isdigit()},
         figures=figures,
         hard=hard,
         left_out=left_out,

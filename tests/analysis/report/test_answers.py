@@ -4,38 +4,38 @@ from collections.abc import Iterator
 
 import pytest
 
+from analysis.load import Study
 from analysis.output.frames import cell_lines
+from analysis.output.markup import to_html
+from analysis.output.setup_tables import setting
 from analysis.report.answers import answers
-from analysis.runs.predictions import PredictionsOf
+from analysis.report.page import render
 from analysis.runs.reading import Reading, Run
 from analysis.stats.evidence import ComparedTable, gather
 from analysis.stats.predictions import PredictionLookup
 from analysis.tables.fill import fill
 from search_spaces.paper import TABLES
-from tests.analysis.report.test_page import rendered
+from tests.analysis.report.browser import fits, violations
 from tests.analysis.simulated import Simulation
 
-MIXUP, ATTENTION, BY_TYPE = TABLES[:3]
-
-
-def calls(simulation: Simulation) -> PredictionsOf:
-    return lambda trial, _: simulation.predictions.get(trial)
+MIXUP, ATTENTION, BY_TYPE, *_, TRANSFER_BY_TYPE = TABLES[:6]
+SHOWN = (MIXUP, ATTENTION, BY_TYPE, TRANSFER_BY_TYPE)
 
 
 @pytest.fixture(scope="module")
-def study() -> tuple[list[ComparedTable], Reading, Simulation]:
-    """Tables 4 to 6 with three seeds, but Table 4's second row with one; the first row is worse than the others."""
+def study() -> tuple[list[ComparedTable], Reading]:
+    """Tables 4-6 and 9 with three seeds, but Table 4's third row with one; its first row is worse than the others."""
     simulation = Simulation((40, 100, 60, 400, 300), seed=1)
-    configs = list(dict.fromkeys(config for table in (MIXUP, ATTENTION) for config in table.rows.values()))
+    configs = list(dict.fromkeys(config for table in SHOWN for config in table.rows.values()))
     records = [
         simulation.trial(config, seed, worse=0.15 * (config == configs[0]))
         for config in configs
         for seed in range(1 if config == configs[2] else 3)
     ]
-    filled = [fill(table, records, seeds=(0, 1, 2)) for table in (MIXUP, ATTENTION, BY_TYPE)]
-    lookup = PredictionLookup(calls(simulation), {})
+    filled = [fill(table, records, seeds=(0, 1, 2)) for table in SHOWN]
+    lookup = PredictionLookup(lambda trial, _: simulation.predictions.get(trial), {})
     reading = Reading({r.trial.id: Run(r, {}.get, "here") for r in records}, {}, [], [])
-    return [gather(one, lookup) for one in filled], reading, simulation
+    return [gather(one, lookup) for one in filled], reading
 
 
 def test_an_answer_says_what_cells_csv_has(study):
@@ -83,9 +83,12 @@ def test_an_answer_without_a_comparison_says_why(study, make_record):
 @pytest.fixture(scope="module")
 def tab(chromium, study, tmp_path_factory) -> Iterator:
     """The page in a browser, one for all tests."""
-    compared, reading, simulation = study
+    compared, reading = study
     file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(rendered([one.filled for one in compared], reading, calls(simulation)), encoding="utf-8")
+    filled = [one.filled for one in compared]
+    beside = {table.number: to_html(table) for table in setting(Study(filled, compared, reading, {}, {}, None))}
+    html = render(filled, reading, cells=[cell_lines(one) for one in compared], left_out={}, beside=beside)
+    file.write_text(html, encoding="utf-8")
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.goto(file.as_uri())
     yield page
@@ -160,3 +163,21 @@ def test_a_plot_shows_the_differences_from_the_best(tab, study):
     assert label.startswith(f"−{-line['difference']:.2f} (corrected interval −")
     line, dot = (row.locator(f"svg {part}").first.bounding_box() for part in ("line:not(.zero)", "circle"))
     assert line["x"] < dot["x"] < line["x"] + line["width"]
+
+
+@pytest.mark.slow
+def test_neither_a_plot_nor_an_answer_bars_anyone(tab):
+    number = tab.locator("#table-4 button.open").first
+    for width in (1920, 1280, 390):
+        tab.set_viewport_size({"width": width, "height": 900})
+        assert fits(tab), width
+        number.click()
+        assert fits(tab), width
+        tab.keyboard.press("Escape")
+    for scheme in ("light", "dark"):
+        tab.emulate_media(color_scheme=scheme)
+        assert violations(tab) == [], scheme
+        number.click()
+        assert violations(tab) == [], scheme
+        tab.keyboard.press("Escape")
+    tab.set_viewport_size({"width": 1280, "height": 900})

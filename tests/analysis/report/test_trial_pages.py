@@ -16,6 +16,7 @@ from analysis.report.trial_pages import NO_PICTURES
 from analysis.report.wrong_images import MOST, PROBABLE, true_classes
 from search_spaces.paper import vary
 from study.storage import Storage, manifest_file
+from tests.analysis.report.browser import fits, violations
 from tests.analysis.report.test_page import Page, png
 from wbc_model.datasets.images import read_rgb
 from wbc_model.datasets.lisc import DATASET as LISC
@@ -173,19 +174,17 @@ def test_a_page_shows_the_images_that_most_trials_get_wrong_and_what_each_calls_
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_a_page_bars_nobody_and_is_reached_from_a_number(home, chromium, width, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
     printed(home, "--seeds", "0", "1")
     tab = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     tab.goto((home / "build/report.html").as_uri())
     tab.locator("#table-11 tbody tr", has_text="Our model").locator("button.open").first.click()
     tab.get_by_role("link", name="test images wrong").first.click()
     assert tab.url.endswith(f"misclassified/{ID}.html")
-    assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert Axe().run(tab).response["violations"] == []
+    assert fits(tab)
+    assert violations(tab) == []
     tab.goto((home / "build/misclassified/dataset-lisc.html").as_uri())
     tab.get_by_text("Each model’s call").first.click()
     assert tab.get_by_text("Our model: basophil, basophil").first.is_visible()
-    assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert Axe().run(tab).response["violations"] == []
+    assert fits(tab)
+    assert violations(tab) == []
     tab.close()
