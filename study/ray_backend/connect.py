@@ -28,7 +28,6 @@ FIXED = {
 """Tune writes no logs of its own, prints no tables between our lines, and leaves Ctrl-C to us. Python's patch version
 may differ between machines."""
 ANSWER_SECONDS = 10
-TOKEN = "If it has a token: copy the ~/.ray/auth_token of its head to this machine, and set RAY_AUTH_MODE=token"
 LONGEST_TMPDIR = 38
 """Characters of a temporary folder in which Ray's sockets still have paths of at most 107."""
 
@@ -49,12 +48,8 @@ def connect() -> tuple[Mapping[str, float], bool]:
     try:
         with chdir(ROOT):  # Ray lets workers import from the current folder, where the user's modules would shadow ours
             ray.init(logging_level=logging.ERROR, log_to_driver=False)
-    except ConnectionError as error:  # also if the token is another one: Ray then writes that to the terminal
-        raise InputError(f"{_gone(address)}. {TOKEN}") from error
-    except AuthenticationError as error:
-        raise InputError(f"the Ray cluster at {address} asks for a token. {TOKEN}") from error
     except Exception as error:  # Ray raises its own, RuntimeErrors, OSErrors and plain Exceptions
-        raise InputError(_refused(address, " ".join(str(error).split()))) from error
+        raise InputError(_refused(address, error)) from error
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # `Progress` reports each failure, once
     return ray.cluster_resources(), not address
 
@@ -133,10 +128,15 @@ def _address() -> str:
     return address
 
 
-def _refused(address: str, reason: str) -> str:
+def _refused(address: str, error: Exception) -> str:
+    reason = " ".join(str(error).split())
     if not address:
         logs = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "ray", "session_latest", "logs")
         return f"Ray cannot be started on this machine: {reason}. Its logs are in {logs}"
+    if isinstance(error, ConnectionError | AuthenticationError):  # the former also where the token is another
+        return (f"the Ray cluster at {address} does not answer, or does not accept this machine's token: start it; or "
+                "copy the ~/.ray/auth_token of its head here, and set RAY_AUTH_MODE=token; or unset RAY_ADDRESS and "
+                "type `ray stop` to run here")  # fmt: skip
     return (f"the Ray cluster at {address} cannot be joined: {reason}. Run cluster/setup.sh of the same project on "
             "every machine, with Pythons of one minor version, and start the cluster again; or unset RAY_ADDRESS and "
             "type `ray stop` to run here")  # fmt: skip

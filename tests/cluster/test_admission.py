@@ -9,16 +9,18 @@ from hosts import address
 pytestmark = pytest.mark.cluster
 WORKER = WORKERS[-1]
 RAY = "~/wbc-study/.venv/bin/ray"
-JOIN = f"import ray; ray.init(address='{address(HEAD)}:6379', log_to_driver=False); print(ray.cluster_resources())"
+JOIN = "from study.ray_backend.connect import connect; print(connect())"
 
 
 def test_who_has_no_token_is_refused(cluster: Cluster):
     cluster.await_nodes(3)
     for mode, token in (("disabled", ""), ("token", "a" * 64)):
-        command = f'RAY_AUTH_MODE={mode} RAY_AUTH_TOKEN={token} ~/wbc-study/.venv/bin/python -c "{JOIN}"'
-        tried = cluster.hosts.ssh(WORKER, f"timeout 50 {command}", check=False)
+        environment = f"RAY_ADDRESS={address(HEAD)}:6379 RAY_AUTH_MODE={mode} RAY_AUTH_TOKEN={token}"
+        command = f'env {environment} timeout 50 ~/wbc-study/.venv/bin/python -c "{JOIN}"'
+        tried = cluster.hosts.ssh(WORKER, command, check=False)
         assert tried.returncode != 0, mode
         assert "CPU" not in tried.stdout
+        assert "does not accept this machine's token" in tried.stderr
 
 
 def test_the_token_is_nobody_elses_to_read(cluster: Cluster):
