@@ -128,7 +128,7 @@ def _calibrate(
     gpu_price: float | None,
 ) -> int:  # fmt: skip
     """Measure what the unfinished trials cost, then print the plan."""
-    from study.calibration import calibrated
+    from study.costs.measure import calibrated
 
     settings = _tracked(settings, options)
     _check_and_set_aside(trials, settings, options)
