@@ -12,14 +12,13 @@ import random
 import selectors
 import socket
 import struct
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from multiprocessing.connection import Connection
 
-from hosts import BRIDGE, Hosts
+from hosts import BRIDGE, Hosts, cable, run
 
 ETH_P_ALL, SOL_PACKET, PACKET_IGNORE_OUTGOING, PACKET_VNET_HDR = 3, 263, 23, 15
 TUNSETIFF, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x400454CA, 0x0002, 0x1000, 0x4000
@@ -33,9 +32,9 @@ def far_apart(hosts: Hosts, *, round_trip: float, lost: float) -> Iterator[None]
     """Between two hosts a round trip takes so many seconds, and each way this share of frames is lost."""
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe()
-    cables = [f"wbctv{host}" for host in hosts.booted]
-    each = round_trip / 4, 1 - (1 - lost) ** 0.5  # two cables each way
-    between = spawn.Process(target=pass_on, args=(cables, *each, there), daemon=True)
+    cables = [cable(host) for host in hosts.booted]
+    delay_and_lost = round_trip / 4, 1 - (1 - lost) ** 0.5  # two cables each way
+    between = spawn.Process(target=pass_on, args=(cables, *delay_and_lost, there), daemon=True)
     between.start()
     try:
         assert here.poll(20)
@@ -43,15 +42,15 @@ def far_apart(hosts: Hosts, *, round_trip: float, lost: float) -> Iterator[None]
     finally:
         between.kill()
         between.join()
-        for cable in cables:
-            _ip("link", "set", cable, "arp", "on", "master", BRIDGE)
+        for each in cables:
+            run("ip", "link", "set", each, "arp", "on", "master", BRIDGE)
 
 
 def pass_on(cables: Sequence[str], delay: float, lost: float, ready: Connection) -> None:
     """Until killed: each frame between a cable and the bridge waits for `delay` seconds, or is lost."""
     other, watched = {}, selectors.DefaultSelector()
-    for cable in cables:
-        out, into = _ends(cable)
+    for each in cables:
+        out, into = _ends(each)
         other |= {out: into, into: out}
     for end in other:
         watched.register(end, selectors.EVENT_READ)
@@ -70,18 +69,14 @@ def pass_on(cables: Sequence[str], delay: float, lost: float, ready: Connection)
             heapq.heappop(waiting)
 
 
-def _ends(cable: str) -> tuple[int, int]:
+def _ends(end: str) -> tuple[int, int]:
     """What reads and writes the frames of a cable, and those of the bridge to it."""
-    _ip("link", "set", cable, "nomaster", "arp", "off")
+    run("ip", "link", "set", end, "nomaster", "arp", "off")
     out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(ETH_P_ALL))
     for option in (PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING):
         out.setsockopt(SOL_PACKET, option, 1)
-    out.bind((cable, ETH_P_ALL))
-    into, tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK), cable.replace("v", "t")
+    out.bind((end, ETH_P_ALL))
+    into, tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK), end.replace("v", "t")
     fcntl.ioctl(into, TUNSETIFF, struct.pack("16sH22x", tap.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
-    _ip("link", "set", tap, "master", BRIDGE, "up")
+    run("ip", "link", "set", tap, "master", BRIDGE, "up")
     return out.detach(), into
-
-
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True)

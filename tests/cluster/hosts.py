@@ -56,12 +56,12 @@ class Hosts:
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         _sweep(self.n)
         self.folder.mkdir(parents=True, exist_ok=True)
-        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key))
-        _run("ssh-keygen", "-A")
-        _run("ip", "link", "add", BRIDGE, "type", "bridge")
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key))
+        run("ssh-keygen", "-A")
+        run("ip", "link", "add", BRIDGE, "type", "bridge")
         try:
-            _run("ip", "addr", "add", f"{NETWORK}.254/24", "dev", BRIDGE)
-            _run("ip", "link", "set", BRIDGE, "up")
+            run("ip", "addr", "add", f"{NETWORK}.254/24", "dev", BRIDGE)
+            run("ip", "link", "set", BRIDGE, "up")
             for host in range(1, self.n + 1):
                 self.boot(host)
         except BaseException:
@@ -85,22 +85,22 @@ class Hosts:
         return self.folder / f"h{host}"
 
     def boot(self, host: int) -> None:
-        space, inside, outside = name(host), f"wbcte{host}", f"wbctv{host}"
+        space, inside, outside = name(host), f"wbcte{host}", cable(host)
         home = self.files(host) / "root"
         for hidden in HIDDEN:
             (self.files(host) / hidden.relative_to("/")).mkdir(parents=True, exist_ok=True)
         (home / ".ssh").mkdir(mode=0o700, exist_ok=True)
         shutil.copy(self.key.with_suffix(".pub"), home / ".ssh" / "authorized_keys")
-        _run("ip", "netns", "add", space)
-        _run("ip", "link", "add", outside, "type", "veth", "peer", "name", inside,
+        run("ip", "netns", "add", space)
+        run("ip", "link", "add", outside, "type", "veth", "peer", "name", inside,
              "address", f"02:00:00:00:00:{host:02x}")  # it is the same card after a boot  # fmt: skip
-        _run("ip", "link", "set", outside, "master", BRIDGE, "up")
-        _run("ip", "link", "set", inside, "netns", space)
-        _run("ip", "-n", space, "addr", "add", f"{address(host)}/24", "dev", inside)
-        _run("ip", "-n", space, "link", "set", inside, "up")
-        _run("ip", "-n", space, "link", "set", "lo", "up")
+        run("ip", "link", "set", outside, "master", BRIDGE, "up")
+        run("ip", "link", "set", inside, "netns", space)
+        run("ip", "-n", space, "addr", "add", f"{address(host)}/24", "dev", inside)
+        run("ip", "-n", space, "link", "set", inside, "up")
+        run("ip", "-n", space, "link", "set", "lo", "up")
         # Nothing is routed, but a host without a default route does not know which of its addresses is its own.
-        _run("ip", "-n", space, "route", "add", "default", "via", f"{NETWORK}.254")
+        run("ip", "-n", space, "route", "add", "default", "via", f"{NETWORK}.254")
         shown = [path for path in ENVIRONMENT if any(path.is_relative_to(hidden) for hidden in HIDDEN)]
         script = BOOT.format(name=space, files=self.files(host), shown=_words(shown), hidden=_words(HIDDEN))
         command = ["ip", "netns", "exec", space, "unshare", "--pid", "--mount", "--uts", "--fork", "--mount-proc",
@@ -128,14 +128,19 @@ class Hosts:
 
     def cut(self, host: int) -> None:
         """Unplug it from the network."""
-        _run("ip", "link", "set", f"wbctv{host}", "down")
+        run("ip", "link", "set", cable(host), "down")
 
     def mend(self, host: int) -> None:
-        _run("ip", "link", "set", f"wbctv{host}", "up")
+        run("ip", "link", "set", cable(host), "up")
 
 
 def address(host: int) -> str:
     return f"{NETWORK}.{host}"
+
+
+def cable(host: int) -> str:
+    """Its end outside of the host."""
+    return f"wbctv{host}"
 
 
 def name(host: int) -> str:
@@ -154,12 +159,12 @@ def _sweep(n: int) -> None:
 
 def _delete_network(host: int) -> None:
     subprocess.run(["ip", "netns", "del", name(host)], check=False, stderr=subprocess.DEVNULL)
-    subprocess.run(["ip", "link", "del", f"wbctv{host}"], check=False, stderr=subprocess.DEVNULL)
+    subprocess.run(["ip", "link", "del", cable(host)], check=False, stderr=subprocess.DEVNULL)
 
 
 def _words(paths: Sequence[Path]) -> str:
     return " ".join(f"'{path}'" for path in paths)
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
     subprocess.run(command, check=True)
