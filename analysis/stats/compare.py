@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from analysis.stats.chance import ALPHA, DRAWS, Chance, freedom, normal, student
+from analysis.stats.chance import ALPHA, Chance, freedom, normal, student
 from analysis.stats.error import Error
 from analysis.stats.model import Model
 from analysis.stats.predictions import RowPredictions
@@ -99,12 +99,13 @@ class Chances:
         pairs = [(block, *pair) for block in blocks for group in block.groups for pair in combinations(group, 2)]
         found = {(*pair, name): self._deviate(*pair, name) for pair in pairs for name in pair[0].model.names}
         drawn = {pair: self.each[pair[0]].deviates(*pair[1:]) for pair in pairs}
-        largest, p, critical = np.zeros(DRAWS, np.float32), {}, {}
-        rarest = int(ALPHA * (DRAWS + 1))
+        draws = len(next(iter(drawn.values())))
+        largest, p, critical = np.zeros(draws, np.float32), {}, {}
+        rarest = int(ALPHA * (draws + 1))
         for block, i, j, name in sorted(found, key=found.__getitem__):
             one = block, i, j, name
             np.maximum(largest, drawn[block, i, j][:, block.model.names.index(name)], out=largest)
-            p[one] = float(1 + (largest >= found[one] - 1e-6).sum()) / (DRAWS + 1)
+            p[one] = float(1 + (largest >= found[one] - 1e-6).sum()) / (draws + 1)
             critical[one] = float(np.partition(largest, -rarest)[-rarest])
         ordered = list(reversed(p))
         self.critical = critical[ordered[0]]

@@ -16,7 +16,7 @@ import numpy as np
 from analysis.commands.verify import verify
 from analysis.load import Study
 from analysis.output.frames import cell_lines
-from analysis.stats import chance, compare
+from analysis.stats import chance
 from analysis.stats.chance import ALPHA
 from analysis.stats.compare import Block, Chances
 from analysis.stats.evidence import ComparedTable, gather
@@ -212,7 +212,7 @@ def main() -> None:
     asked.add_argument("--tables", type=int, default=200, help="repetitions of each rate [%(default)s]")
     asked.add_argument("--draws", type=int, default=2000, help="draws of each table [%(default)s; in `analysis` 10000]")
     given = asked.parse_args()
-    chance.DRAWS = compare.DRAWS = given.draws
+    chance.DRAWS = given.draws
     for name in given.parts or PARTS:
         for line in PARTS[name](given.tables):
             print(line, flush=True)

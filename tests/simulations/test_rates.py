@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from analysis.stats import chance, compare
+from analysis.stats import chance
 from search_spaces.paper import TABLES
 from tests.simulations import rates
 from tests.simulations.two_studies import compare as two_studies
@@ -13,7 +13,6 @@ from tests.simulations.two_studies import compare as two_studies
 @pytest.fixture(autouse=True)
 def fewer_draws(monkeypatch):
     monkeypatch.setattr(chance, "DRAWS", 500)
-    monkeypatch.setattr(compare, "DRAWS", 500)
 
 
 def shares(lines: rates.Lines) -> list[float]:
