@@ -24,7 +24,7 @@ from wbc_model.errors import STOPPED, InputError
 
 def doctor(trials: Sequence[Trial], settings: Settings) -> int:
     """Print for each node whether it is fit, and how to repair it; 0 if all are fit, else 1."""
-    costs = connect(settings)
+    costs = connected_costs(settings)
     await_node(settings, costs)
     found = checkups(trials, settings, costs)
     missing = absent_lines()
@@ -51,7 +51,7 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     if not to_run:
         return 0
     print(no_commit(), end="\n" * bool(no_commit()), file=sys.stderr)
-    costs = connect(settings)
+    costs = connected_costs(settings)
     if options.budget_hours is not None and (unknown := costs.unknown(to_run)):
         raise InputError(f"--budget needs the cost of every trial, and {len(unknown)} kinds of trials have not been "
                          f"measured here ({unknown[0].name}, ...): run --calibrate first")  # fmt: skip
@@ -95,7 +95,7 @@ def run_search(search: Search, settings: Settings, options: LaunchOptions, *, as
     sweep_temporary_folders()
     print(f"search {search.name}: {len(search.known())} of {search.samples} samples drawn. Results: "
           f"{settings.storage}. W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
-    costs = connect(settings)
+    costs = connected_costs(settings)
     roster = admitted([search.example()], settings, costs, leave_out=options.leave_out_unfit)
     schedule = _schedule([], settings, costs, budget_hours=options.budget_hours, search=search)
     progress = Progress([], finished={}, seconds=costs.seconds, quiet=options.quiet)
@@ -106,7 +106,7 @@ def run_search(search: Search, settings: Settings, options: LaunchOptions, *, as
     return _stopped(schedule) if schedule.stopping else int(bool(missing))
 
 
-def connect(settings: Settings) -> Costs:
+def connected_costs(settings: Settings) -> Costs:
     """Connect to Ray; the costs in storage, for the devices that it has.
 
     Raises:

@@ -11,14 +11,14 @@ from study.plan import Trial
 from study.ray_backend.driver import calibrate, pack
 from study.ray_backend.fitness import admitted, await_fit_node
 from study.ray_backend.nodes import pools
-from study.session import connect
+from study.session import connected_costs
 from study.settings import Settings
 from study.storage import Storage
 
 
 def calibrated(trials: Sequence[Trial], settings: Settings) -> Costs:
     """The costs in storage, completed by a short calibration of what is unknown on each kind of device here."""
-    costs = connect(settings)
+    costs = connected_costs(settings)
     if not trials:
         return costs
     roster = admitted(trials, settings, costs, leave_out=True)
