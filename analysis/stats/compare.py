@@ -7,9 +7,10 @@ from itertools import combinations
 
 import numpy as np
 
-from analysis.stats.chance import ALPHA, Chance, freedom, normal, student
+from analysis.stats.chance import ALPHA, Chance, critical, freedom, normal, student
 from analysis.stats.error import Error
 from analysis.stats.model import Model
+from analysis.stats.power import Limits, WorseRow
 from analysis.stats.predictions import RowPredictions
 from analysis.tables.fill import Filled, Row, Score
 
@@ -84,7 +85,7 @@ def blocks(filled: Filled, called: Mapping[Labels, RowPredictions]) -> list[Bloc
         images = called[group[0]].images
         if names := [key for key in keys if images.has(key)]:
             model = Model(images, [called[labels].called for labels in group], names)
-            found.append(Block(tuple(group), model, filled.table.best_within, seed=len(group)))
+            found.append(Block(tuple(group), model, filled.table.best_within, seed=len(found)))
     return found
 
 
@@ -98,20 +99,18 @@ class Chances:
         self.each = {block: block.chance(fixed=fixed) for block in blocks}
         pairs = [(block, *pair) for block in blocks for group in block.groups for pair in combinations(group, 2)]
         found = {(*pair, name): self._deviate(*pair, name) for pair in pairs for name in pair[0].model.names}
-        drawn = {pair: self.each[pair[0]].deviates(*pair[1:]) for pair in pairs}
+        self._drawn = drawn = {pair: self.each[pair[0]].deviates(*pair[1:]) for pair in pairs}
         draws = len(next(iter(drawn.values())))
-        largest, p, critical = np.zeros(draws, np.float32), {}, {}
-        rarest = int(ALPHA * (draws + 1))
+        largest, p, limits = np.zeros(draws, np.float32), {}, {}
         for block, i, j, name in sorted(found, key=found.__getitem__):
             one = block, i, j, name
             np.maximum(largest, drawn[block, i, j][:, block.model.names.index(name)], out=largest)
             p[one] = float(1 + (largest >= found[one] - 1e-6).sum()) / (draws + 1)
-            critical[one] = float(np.partition(largest, -rarest)[-rarest])
+            limits[one] = critical(largest)
         ordered = list(reversed(p))
-        self.critical = critical[ordered[0]]
         self._adjusted = dict(zip(ordered, np.maximum.accumulate([p[one] for one in ordered]), strict=True))
-        stop = next((critical[one] for one in ordered if p[one] >= ALPHA), np.nan)
-        self._critical = {one: critical[one] if self._adjusted[one] < ALPHA else stop for one in ordered}
+        stop = next((limits[one] for one in ordered if p[one] >= ALPHA), np.nan)
+        self._limits = {one: limits[one] if self._adjusted[one] < ALPHA else stop for one in ordered}
 
     def _deviate(self, block: Block, i: int, j: int, name: str) -> float:
         value, error = self.each[block].model.difference(i, j, name)
@@ -125,8 +124,8 @@ class Chances:
         """Half the width of a difference's corrected 95 % interval: by the critical value of the step that decides it,
         so that it excludes 0 exactly if the difference is significant."""
         _, error = self.each[block].model.difference(i, j, name)
-        critical = self._critical[block, min(i, j), max(i, j), name]
-        return float(student(critical, _freedom(error)) * error.sd)
+        limit = self._limits[block, min(i, j), max(i, j), name]
+        return float(student(limit, _freedom(error)) * error.sd)
 
     def detectable(self, block: Block, i: int, name: str) -> float:
         """The minimum detectable difference of a row from all others of its group, as a share."""
@@ -134,7 +133,9 @@ class Chances:
 
     @cache  # noqa: B019 -- lives as long as the comparison of one table
     def _detectable(self, block: Block, i: int) -> np.ndarray:
-        return self.each[block].detectable(i, block.group(i), critical=self.critical)
+        ours = {pair: one for pair, one in self._drawn.items() if pair[0] is block and i in pair[1:]}
+        others = [one for pair, one in self._drawn.items() if pair not in ours]
+        return WorseRow(self.each[block], i, block.group(i), Limits(list(ours.values()), others)).detectable()
 
 
 def _freedom(error: Error) -> np.ndarray:

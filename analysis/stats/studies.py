@@ -137,6 +137,6 @@ def _blocks(cells: Iterable[Cell]) -> dict[Cell, Block]:
         names = list(dict.fromkeys(cell.column.key for cell in group))
         model = StudiesModel(a.images, called, names, others=b.images)
         labels = tuple(places)
-        block = Block((*labels, *labels), model, best_within=len(labels[0]), seed=3 * n)  # Chance uses three seeds
+        block = Block((*labels, *labels), model, best_within=len(labels[0]), seed=n)
         found |= dict.fromkeys(group, block)
     return found

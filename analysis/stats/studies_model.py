@@ -49,6 +49,11 @@ class StudiesModel(Model):
         """By the pooled variance: `difference` has another rule for pairs that vary more."""
         return self.pooled(i, j)
 
+    @property
+    def prior_df(self) -> float:
+        """Infinite, as `difference` allows for pairs that vary more."""
+        return np.inf
+
     def difference(self, i: int, j: int, name: str) -> tuple[float, Error]:
         value, error = super().difference(i, j, name)
         if self.fixed or not self.df:

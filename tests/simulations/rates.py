@@ -25,9 +25,10 @@ from analysis.stats.model import Model
 from analysis.stats.predictions import PredictionLookup
 from analysis.tables.fill import Score, fill
 from search_spaces.paper import LDWBC, LISC, PROPOSED, TABLES, vary
-from search_spaces.table import OVERALL, Table
+from search_spaces.table import OVERALL, Column, Table
 from tests.simulations.two_studies import equal_studies, worse_studies
 from tests.simulations.worlds import World, article_errors, equal
+from wbc_model.datasets.dataset import Dataset
 
 SDS = (0.0, 0.35, 0.62)
 """Standard deviations of the true accuracy over seeds, in percentage points."""
@@ -103,13 +104,37 @@ def false_calls(
                 yield f"equal rows: {k} rows, {s} seeds, SD {sd}: {_shares(found)}"
 
 
-def uneven(n: int, seeds: Sequence[int] = (2, 3, 5)) -> Lines:
-    """Eight equal rows, of which some vary five times as much over seeds as the others: as `false_calls`."""
-    for s in seeds:
-        for wild in (1, 4):
-            sd = np.array([0.2] * (8 - wild) + [1.0] * wild)
-            tables = [called_worse(World.of(LDWBC, seed=i), equal(8), seeds=s, sd=sd) for i in range(n)]
-            yield f"{wild} of 8 rows vary more: {s} seeds: {_shares([[one.any(), one[:, 0].any()] for one in tables])}"
+def uneven(n: int, folds: Sequence[float] = (2, 3, 5), seeds: Sequence[int] = (2, 3, 5)) -> Lines:
+    """Equal rows of which some vary more over seeds than the others, by a factor: as `false_calls`."""
+    for fold in folds:
+        for k, wild in ((2, 1), (8, 1), (8, 4)):
+            for s in seeds:
+                sd = np.array([1 / fold] * (k - wild) + [1.0] * wild)
+                tables = [called_worse(World.of(LDWBC, seed=i), equal(k), seeds=s, sd=sd) for i in range(n)]
+                found = [[one.any(), one[:, 0].any()] for one in tables]
+                yield f"{wild} of {k} rows have {fold} times the SD: {s} seeds: {_shares(found)}"
+
+
+def several_datasets(n: int, tables: Sequence[Table] = TABLES[7:], seeds: Sequence[int] = (2, 3, 5)) -> Lines:
+    """Tables 11 and 12 with equal rows: tables in which any cell is called worse than the best of its dataset."""
+    for table in tables:
+        for s in seeds:
+            found = [_any_worse(table, seeds=s, world=i) for i in range(n)]
+            yield f"equal rows of Table {table.number}: {s} seeds: any cell {100 * np.mean(found):.1f} %"
+
+
+def _any_worse(table: Table, *, seeds: int, world: int) -> bool:
+    here: Counter[Dataset] = Counter(config.dataset for config in table.rows.values())
+    blocks = []
+    for dataset, k in here.items():
+        errors = np.maximum(article_errors()[replace(PROPOSED, dataset=dataset)], 0.005)
+        images = World.of(dataset, seed=world * len(here) + len(blocks))
+        model = _model(
+            images, np.tile(errors, (k, 1)), seeds=seeds, sd=0.35, dataset=dataset, columns=table.columns
+        )
+        blocks += [_block(len(blocks), model)]
+    chances = Chances(blocks, fixed=False)
+    return any(_worse(chances, block).any() for block in blocks)
 
 
 def images_as_a_sample(n: int, seeds: Sequence[int] = (10, 30)) -> Lines:
@@ -150,20 +175,38 @@ def called_worse(world: World, errors: np.ndarray, *, seeds: int, sd: float | np
     if seeds == 1:
         table = table_of(world, errors, seeds=1, sd=sd).filled
         return np.array([list(map(worse, row.cells)) for row in table.rows])
-    model = _model(world, errors, seeds=seeds, sd=sd)
-    block = Block(tuple((str(i),) for i in range(len(errors))), model, 0, seed=len(errors))
-    chances, best = Chances([block], fixed=False), model.mean.argmax(0)
-    behind = model.mean < model.mean.max(0)
-    p = [[behind[i, c] and chances.adjusted(block, i, int(best[c]), name) for c, name in enumerate(model.names)]
-         for i in range(len(errors))]  # fmt: skip
+    block = _block(0, _model(world, errors, seeds=seeds, sd=sd))
+    return _worse(Chances([block], fixed=False), block)
+
+
+def _block(n: int, model: Model) -> Block:
+    """The rows of a table on one dataset, the n-th of it."""
+    return Block(tuple((str(n), str(i)) for i in range(len(model.seeds))), model, best_within=1, seed=n)
+
+
+def _worse(chances: Chances, block: Block) -> np.ndarray:
+    """Which cells are called worse than the best of their column (rows, scores)."""
+    best, behind = block.model.mean.argmax(0), block.model.mean < block.model.mean.max(0)
+    p = [
+        [behind[i, c] and chances.adjusted(block, i, int(best[c]), name) for c, name in enumerate(block.model.names)]
+        for i in range(len(behind))
+    ]
     return behind & (np.array(p) < ALPHA)
 
 
-def _model(world: World, errors: np.ndarray, *, seeds: int, sd: float | np.ndarray) -> Model:
+def _model(
+    world: World,
+    errors: np.ndarray,
+    *,
+    seeds: int,
+    sd: float | np.ndarray,
+    dataset: Dataset = LDWBC,
+    columns: Sequence[Column] = OVERALL,
+) -> Model:
     """The model of a table like Table 4; sd is in percentage points."""
-    images = LabelledImages(world.ids, world.truth, LDWBC.classes, world.cells)
+    images = LabelledImages(world.ids, world.truth, dataset.classes, world.cells)
     called = list(world.called(errors, seeds=seeds, sd=sd / 100))
-    return Model(images, called, [column.key for column in OVERALL])
+    return Model(images, called, [key for column in columns if images.has(key := column.key)])
 
 
 def _shares(found: Sequence[Sequence[bool]]) -> str:
@@ -201,7 +244,7 @@ def all_right(_: int) -> Lines:
     yield f"7 of 7 right, 3 seeds: over images [{line['over images low']:.2f}, {line['over images high']:.2f}]"
 
 
-OF_TABLES = (article, all_right, false_calls, uneven, power, noted_power, images_as_a_sample)
+OF_TABLES = (article, all_right, false_calls, several_datasets, uneven, power, noted_power, images_as_a_sample)
 PARTS: dict[str, Callable[[int], Lines]] = {part.__name__: part for part in (*OF_TABLES, equal_studies, worse_studies)}
 
 
