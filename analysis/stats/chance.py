@@ -63,7 +63,7 @@ class Chance:
     def uneven(self) -> np.ndarray:
         """The true variance of each row over seeds as a multiple of the pooled one (DRAWS, rows).
 
-        From its posterior given the row's own variance, where the prior is an inverse chi^2 whose mean is 1 (Smyth 2004).
+        From its posterior given the row's own variance, after an inverse chi^2 prior whose mean is 1 (Smyth 2004).
         """
         prior, df = self.model.prior_df, self.model.seeds - 1
         if np.isinf(prior) or np.isinf(self.model.error_df):
@@ -79,13 +79,16 @@ class Chance:
 
     @cached_property
     def own(self) -> np.ndarray:
-        """The variance of each row over its seeds, as a multiple of the true pooled one (DRAWS, rows, scores); 0 for one."""
+        """The variance of each row over its seeds as a multiple of the true pooled one (DRAWS, rows, scores).
+
+        0 for one seed.
+        """
         rows, names = len(self.model.seeds), self.model.names
         if np.isinf(self.model.error_df):
             return np.zeros((DRAWS, rows, len(names)))
         df, variances = self.model.seeds - 1, np.maximum(np.diag(self._covariance), 1e-18)
-        squares = _normal(self._covariance, DRAWS * df.sum(), self.random(Drawn.VARIANCES)).reshape(DRAWS, df.sum(), -1) ** 2
-        of_rows = np.split(squares, df.cumsum()[:-1], axis=1)
+        drawn = _normal(self._covariance, DRAWS * df.sum(), self.random(Drawn.VARIANCES))
+        of_rows = np.split(drawn.reshape(DRAWS, df.sum(), -1) ** 2, df.cumsum()[:-1], axis=1)
         found = np.stack([one.sum(1) / max(n, 1) for one, n in zip(of_rows, df, strict=True)], axis=1) / variances
         return found * self.uneven[..., None]
 
@@ -138,7 +141,7 @@ def normal(t: np.ndarray, df: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(df), t, found)
 
 
-def student(z: float, df: np.ndarray) -> np.ndarray:
+def student(z: float | np.ndarray, df: np.ndarray) -> np.ndarray:
     """Student's t that is as rare as a normal deviate: the inverse of `normal`."""
     with np.errstate(invalid="ignore", over="ignore"):
         found = np.sqrt(df * np.expm1((z * (8 * df + 3) / (8 * df + 1)) ** 2 / df))

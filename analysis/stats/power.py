@@ -16,7 +16,7 @@ ROUNDS = 3
 
 
 class Limits:
-    """Critical values of one row's differences, which fall as columns show it to be worse: step-down leaves these out."""
+    """Critical values of one row's differences; step-down leaves out columns that show it to be worse."""
 
     def __init__(self, of_row: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> None:
         """Take the deviates of drawn tables, of the row's pairs and of all others, each (draws, scores)."""
@@ -38,9 +38,9 @@ class Limits:
 class WorseRow:
     """Tables drawn as by `chance`, but with row i worse than all others of its group, which are equally good.
 
-    The true variance over seeds is drawn too, given its estimate here (the predictive power of Spiegelhalter, Freedman &
-    Blackburn 1986): as each table estimates it anew, by this estimate alone fewer would show it. A worse row errs on more
-    units, and so varies more over images than the equal rows that it is computed from.
+    The true variance over seeds is drawn too, given its estimate here (the predictive power of Spiegelhalter, Freedman
+    & Blackburn 1986): as each table estimates it anew, by this estimate alone fewer would show it. A worse row errs on
+    more units, and so varies more over images than the equal rows that it is computed from.
     """
 
     chance: Chance
@@ -81,7 +81,7 @@ class WorseRow:
         return self.chance.over_images + self.chance.over_seeds * np.sqrt(1 / self.chance.ratio[::-1])[:, None]
 
     def _variances(self, j: int, far: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Variances of the difference from row j, over images and over seeds, as tables estimate them (draws, scores)."""
+        """Variances of the difference from row j over images and seeds as tables estimate them (draws, scores)."""
         chance, model, i = self.chance, self.chance.model, self.i
         n, df = model.seeds, model.df
         apart = far * (1 - model.kept[i]) / model.weight * n[i] / (n[i] - 1)  # over seeds, which err on other images
@@ -118,10 +118,9 @@ class WorseRow:
         for c in range(deviates.shape[1]):
             others = deviates.copy()
             others[:, c] = -np.inf
-            shown = np.zeros(deviates.shape, bool)
-            for _ in range(deviates.shape[1]):
-                limit = self.limits.after(shown)
-                shown = others >= limit[:, None]
+            limit = self.limits.after(np.zeros(deviates.shape, bool))
+            for _ in range(deviates.shape[1] - 1):
+                limit = self.limits.after(others >= limit[:, None])
             found[:, c] = limit
         return found
 
