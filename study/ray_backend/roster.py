@@ -28,6 +28,16 @@ class Change:
         return f"{self.node} {self.what}"
 
 
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """Nodes that are being examined."""
+
+    joined: Collection[str]
+    """Ids of those that have joined or were unfit."""
+    suspects: Collection[str]
+    steps: Generator[None, None, list[Checkup]]
+
+
 class Roster:
     """The nodes that get trials. It is asked to `look` again and again, and told how trials end.
 
@@ -57,8 +67,7 @@ class Roster:
         """Nodes on which trials have failed, and which have not been examined since."""
         self.nodes, self.room, self.examine = nodes, room, examine
         self.blame = Blame()
-        self.due: set[str] = set()
-        self.underway: Generator[None, None, list[Checkup]] | None = None
+        self.underway: list[Examination] = []
         self.next_look = 0.0
 
     def names(self, device: str) -> list[str]:
@@ -87,33 +96,42 @@ class Roster:
 
     def look(self) -> list[Change]:
         """Notice nodes that have joined, and examine them and the suspects, which takes several calls."""
-        if self.underway is not None:
+        changes = []
+        for one in tuple(self.underway):
             try:
-                next(self.underway)
+                next(one.steps)
             except StopIteration as end:
-                self.underway = None
-                return self._verdicts(end.value)
-        elif time.monotonic() >= self.next_look:
+                self.underway.remove(one)
+                changes += self._verdicts(one, end.value)
+        if time.monotonic() >= self.next_look:
             self.next_look = time.monotonic() + LOOK
             every = {node.id: node for node in self.nodes()}
             self.fit = {name: node for name, node in self.fit.items() if name in every}
             self.blamed = {name: node for name, node in self.blamed.items() if name in every}
             self.suspects &= self.fit.keys() | self.blamed.keys()
             self._examine(every)
-            return self._judged()
-        return []
+            changes += self._judged()
+        return changes
 
     def _examine(self, every: dict[str, Node]) -> None:
-        """Begin to examine nodes that have joined or were unfit, and suspects together with another node."""
+        """Begin to examine nodes that have joined or were unfit, and suspects together with another node.
+
+        Each of the two alone, as a node that has joined may first copy data for minutes.
+        """
         now = time.monotonic()
         outside = [name for name, node in every.items() if name not in self.fit | self.blamed and self.room(node)]
-        self.due = {name for name in outside if now >= self.unfit.get(name, now)}
-        if self.due or self.suspects:
-            another = [name for name in self.fit if name not in self.suspects][:1]
-            asked = [*self.due, *self.suspects, *another]
-            self.underway = self.examine([every[name] for name in asked], [every[name] for name in self.due])
+        asked = {name for one in self.underway for name in (*one.joined, *one.suspects)}
+        if joined := {name for name in outside if now >= self.unfit.get(name, now)} - asked:
+            self._begin(every, joined, ())
+        if suspects := self.suspects - asked:
+            self._begin(every, (), suspects)
 
-    def _verdicts(self, found: Sequence[Checkup]) -> list[Change]:
+    def _begin(self, every: dict[str, Node], joined: Collection[str], suspects: Collection[str]) -> None:
+        another = [name for name in self.fit if name not in self.suspects][:1]
+        asked = [every[name] for name in (*joined, *suspects, *another)]
+        self.underway.append(Examination(joined, suspects, self.examine(asked, [every[name] for name in joined])))
+
+    def _verdicts(self, one: Examination, found: Sequence[Checkup]) -> list[Change]:
         """What an examination changes. If no node is fit any more, something else is wrong, such as the storage."""
         alive = {node.id for node in self.nodes()}
         some_fit = any(checkup.fit for checkup in found if checkup.node.id in self.fit)
@@ -121,11 +139,11 @@ class Roster:
         for checkup in found:
             if (name := checkup.node.id) not in alive:
                 continue
-            if name in self.due:
+            if name in one.joined:
                 changes += self._admit(checkup)
-            elif name in self.suspects and some_fit and not checkup.fit:
+            elif name in one.suspects and some_fit and not checkup.fit:
                 changes += self._drop(checkup)
-        self.suspects -= {checkup.node.id for checkup in found}
+        self.suspects -= set(one.suspects)
         return changes
 
     def _admit(self, checkup: Checkup) -> list[Change]:

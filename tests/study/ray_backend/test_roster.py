@@ -33,10 +33,14 @@ class Cluster:
     alive: list[Node]
     ill: dict[str, Finding] = field(default_factory=dict)
     asked: list[list[str]] = field(default_factory=list)
+    copying: set[str] = field(default_factory=set)
+    """Nodes that copy data, without which they are not examined."""
 
     def examine(self, some: Sequence[Node], idle: Collection[Node]) -> Generator[None, None, list[Checkup]]:  # noqa: ARG002
         self.asked.append([each.id for each in some])
         yield
+        while self.copying & {each.id for each in some}:
+            yield
         return [Checkup(each, [self.ill[each.id]] if each.id in self.ill else []) for each in some]
 
     def roster(self, *, unfit: Sequence[Node] = ()) -> Roster:
@@ -103,6 +107,22 @@ def test_a_node_on_which_a_trial_fails_is_examined_and_gets_no_more_if_it_is_unf
     ]
     assert roster.names("GPU") == ["a"]
     assert not roster.suspects
+
+
+def test_while_a_node_that_joins_copies_data_the_others_are_examined():
+    cluster = Cluster([node("a"), node("b")])
+    roster = cluster.roster()
+    cluster.alive.append(node("c"))
+    cluster.copying.add("c")
+    assert looked(roster) == []
+    cluster.alive.append(node("d"))
+    cluster.ill["b"] = FULL
+    roster.failed("t", FAILED, "b")
+    assert {each.split()[0] for each in looked(roster)} == {"host-b", "host-d"}
+    assert roster.names("GPU") == ["a", "d"]
+    cluster.copying.clear()
+    assert looked(roster) == ["host-c (10.0.0.1) has joined, and gets trials"]
+    assert sum("c" in asked for asked in cluster.asked) == 1
 
 
 def test_what_every_node_finds_is_no_nodes_fault():
