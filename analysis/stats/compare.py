@@ -73,6 +73,10 @@ class Block:
     def chance(self, *, fixed: bool) -> Chance:
         return Chance(replace(self.model, fixed=fixed), self.groups, seed=self.seed)
 
+    def chance_alike(self) -> Chance:
+        """Of tables whose rows vary alike over seeds."""
+        return Chance(replace(self.model, prior_df=np.inf), self.groups, seed=self.seed)
+
 
 def blocks(filled: Filled, called: Mapping[Labels, RowPredictions]) -> list[Block]:
     """The rows that have predictions, by their test images."""
@@ -110,6 +114,7 @@ class Chances:
         ordered = list(reversed(p))
         self._adjusted = dict(zip(ordered, np.maximum.accumulate([p[one] for one in ordered]), strict=True))
         stop = next((limits[one] for one in ordered if p[one] >= ALPHA), np.nan)
+        self._detected, self._alike = cache(self._detectable), cache(Block.chance_alike)
         self._limits = {one: limits[one] if self._adjusted[one] < ALPHA else stop for one in ordered}
 
     def _deviate(self, block: Block, i: int, j: int, name: str) -> float:
@@ -129,14 +134,12 @@ class Chances:
 
     def detectable(self, block: Block, i: int, name: str) -> float:
         """The minimum detectable difference of a row from all others of its group, as a share."""
-        return float(self._detectable(block, i)[block.model.names.index(name)])
+        return float(self._detected(block, i)[block.model.names.index(name)])
 
-    @cache  # noqa: B019 -- lives as long as the comparison of one table
     def _detectable(self, block: Block, i: int) -> np.ndarray:
         ours = {pair: one for pair, one in self._drawn.items() if pair[0] is block and i in pair[1:]}
         others = [one for pair, one in self._drawn.items() if pair not in ours]
-        return WorseRow(self.each[block], i, block.group(i), Limits(list(ours.values()), others)).detectable()
-
+        return WorseRow(self._alike(block), i, block.group(i), Limits(list(ours.values()), others)).detectable()
 
 def _freedom(error: Error) -> np.ndarray:
     return freedom(np.array(error.images), np.array(error.seeds), error.df)

@@ -35,6 +35,8 @@ class Model:
     """The scores."""
     fixed: bool = False
     """Whether the question is of these trained networks alone: then only the images vary."""
+    prior_df: float = PRIOR_DF
+    """Degrees of freedom of the distribution of variances over seeds among rows; infinite: all are equal."""
 
     @cached_property
     def seeds(self) -> np.ndarray:
@@ -133,11 +135,6 @@ class Model:
         """The variance of each row's scores over its seeds (rows, scores); 0 for one seed, or if only images vary."""
         counted = 0.0 if self.fixed else 1.0
         return np.array([counted * ((one - one.mean(0)) ** 2).sum(0) / max(len(one) - 1, 1) for one in self._each])
-
-    @property
-    def prior_df(self) -> float:
-        """Degrees of freedom of the distribution of variances over seeds among rows; infinite: all are equal."""
-        return PRIOR_DF
 
     @cached_property
     def relative_scatter(self) -> np.ndarray:

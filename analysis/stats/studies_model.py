@@ -19,6 +19,8 @@ class StudiesModel(Model):
     """
 
     others: LabelledImages | None = None
+    prior_df: float = np.inf
+    """`difference` allows for pairs that vary more."""
 
     @cached_property
     def tests(self) -> list[LabelledImages]:
@@ -48,11 +50,6 @@ class StudiesModel(Model):
     def over_seeds(self, i: int, j: int, *, own: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:  # noqa: ARG002
         """By the pooled variance: `difference` has another rule for pairs that vary more."""
         return self.pooled(i, j)
-
-    @property
-    def prior_df(self) -> float:
-        """Infinite, as `difference` allows for pairs that vary more."""
-        return np.inf
 
     def difference(self, i: int, j: int, name: str) -> tuple[float, Error]:
         value, error = super().difference(i, j, name)
