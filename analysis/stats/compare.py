@@ -141,6 +141,7 @@ class Chances:
         others = [one for pair, one in self._drawn.items() if pair not in ours]
         return WorseRow(self._alike(block), i, block.group(i), Limits(list(ours.values()), others)).detectable()
 
+
 def _freedom(error: Error) -> np.ndarray:
     return freedom(np.array(error.images), np.array(error.seeds), error.df)
 

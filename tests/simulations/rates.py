@@ -129,9 +129,7 @@ def _any_worse(table: Table, *, seeds: int, world: int) -> bool:
     for dataset, k in here.items():
         errors = np.maximum(article_errors()[replace(PROPOSED, dataset=dataset)], 0.005)
         images = World.of(dataset, seed=world * len(here) + len(blocks))
-        model = _model(
-            images, np.tile(errors, (k, 1)), seeds=seeds, sd=0.35, dataset=dataset, columns=table.columns
-        )
+        model = _model(images, np.tile(errors, (k, 1)), seeds=seeds, sd=0.35, dataset=dataset, columns=table.columns)
         blocks += [_block(len(blocks), model)]
     chances = Chances(blocks, fixed=False)
     return any(_worse(chances, block).any() for block in blocks)
