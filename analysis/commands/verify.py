@@ -32,9 +32,10 @@ not judged      the row has runs, but their predictions are missing, so that the
 not run         the row has no run
 
 Both numbers vary with the test images and with the seeds; the printed one is of one seed. The seeds' variance is that
-of the table's rows, or assumed where no row has two seeds ({100 * ASSUMED_SD:g} points, with which the interval of a
-difference reaches beyond {MARGIN:g} point: one seed cannot show that a cell agrees). The images' variance is that of
-the printed share, or for AP, AR and AF1 that of the measured row. On BCCD, the photographed cells are what counts.
+of the table's rows, or assumed where no row has two seeds ({100 * ASSUMED_SD:g} points for OA, more where a score errs
+more, with which the interval of a difference reaches beyond {MARGIN:g} point: one seed cannot show that a cell agrees).
+The images' variance is that of the printed share, or for AP, AR and AF1 that of the measured row. On BCCD, the
+photographed cells are what counts.
 
 exit status: 0 all cells agree or are too imprecise to tell, 1 some are not, 2 nothing could be compared
 """

@@ -148,7 +148,7 @@ def _freedom(error: Error) -> np.ndarray:
 
 def compare(filled: Filled, blocks: Sequence[Block]) -> list[Comparison]:
     """Compare each cell with the best of its column and group, if both rows were tested on the same images."""
-    pairs = [(i, row, best) for i in range(len(filled.table.columns)) for row, best in rivals(filled, i)]
+    pairs = [(i, row, best) for i in range(len(filled.table.columns)) for row, best in rivals(filled, i, blocks)]
     shared = [(i, row, best, block) for i, row, best in pairs for block in blocks if _both(block, row, best)]
     if not shared:
         return []
@@ -181,16 +181,20 @@ def _compared(
     )
 
 
-def rivals(filled: Filled, column: int) -> Iterator[tuple[Row, Row]]:
-    """Each row whose number is not the best of its group, paired with the first row whose number is."""
-    best: dict[Labels, Row] = {}
+def rivals(filled: Filled, column: int, blocks: Sequence[Block] = ()) -> Iterator[tuple[Row, Row]]:
+    """Each row whose number is not the best of its group, paired with a row whose number is.
+
+    With one of its own block, if there is one.
+    """
+    best: dict[Labels, list[Row]] = {}
     for row in filled.rows:
         if row.cells[column].best:
-            best.setdefault(row.labels[: filled.table.best_within], row)
+            best.setdefault(row.labels[: filled.table.best_within], []).append(row)
     for row in filled.rows:
-        group = row.labels[: filled.table.best_within]
-        if group in best and row.cells[column].mean is not None and not row.cells[column].best:
-            yield row, best[group]
+        first = best.get(row.labels[: filled.table.best_within], [])
+        if first and row.cells[column].mean is not None and not row.cells[column].best:
+            comparable = (one for one in first if any(_both(block, row, one) for block in blocks))
+            yield row, next(comparable, first[0])
 
 
 def mark(filled: Filled, comparisons: Sequence[Comparison]) -> Filled:

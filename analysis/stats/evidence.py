@@ -72,7 +72,7 @@ def _untested(filled: Filled, of_rows: Sequence[Block], missing: Mapping[Labels,
     """By row and column of each cell that could not be tested, the reason."""
     found = {}
     for i in range(len(filled.table.columns)):
-        for row, best in rivals(filled, i):
+        for row, best in rivals(filled, i, of_rows):
             homes = [next((b for b in of_rows if one.labels in b.labels), None) for one in (row, best)]
             if row.labels in missing:
                 found[row.labels, i] = missing[row.labels]

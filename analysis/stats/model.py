@@ -15,7 +15,7 @@ from analysis.stats.images import LabelledImages
 from wbc_model.scoring.scores import scores
 
 ASSUMED_SD = 0.005
-"""Standard deviation over seeds that is assumed for every score where no row has two seeds."""
+"""Standard deviation over seeds that is assumed for OA where no row has two seeds; see `Model.assumed_sds`."""
 
 PRIOR_DF = 6.0
 """How much alike the variances over seeds of a table's rows are taken to be, as degrees of freedom of an inverse chi^2.
@@ -83,9 +83,19 @@ class Model:
     def scatter(self) -> np.ndarray:
         """Covariance of the scores over seeds on these test images, pooled over the rows (scores, scores)."""
         if self.fixed or not self.df:
-            return np.eye(len(self.names)) * (0.0 if self.fixed else ASSUMED_SD**2)
+            return np.diag(self.assumed_sds**2) * (not self.fixed)
         apart = np.concatenate([one - one.mean(0) for one in self._each])
         return apart.T @ apart / self.df
+
+    @cached_property
+    def assumed_sds(self) -> np.ndarray:
+        """Standard deviations over seeds of the scores where no row has two seeds (scores,).
+
+        Where a score errs more than OA, as those of rare classes do, it is taken to vary more in proportion.
+        """
+        tested = zip(self.tests, self.called, strict=True)
+        wrong = float(np.mean([(called != images.truth).mean() for images, called in tested]))
+        return ASSUMED_SD * np.maximum((1 - self.mean.mean(0)) / max(wrong, ASSUMED_SD), 1)
 
     @cached_property
     def interaction(self) -> np.ndarray:

@@ -7,8 +7,7 @@ from statistics import median
 import numpy as np
 
 from analysis.stats.chance import ALPHA
-from analysis.stats.compare import Block, Comparison, Labels
-from analysis.stats.model import ASSUMED_SD
+from analysis.stats.compare import Block, Comparison, Labels, rivals
 from analysis.tables.fill import TIED, WORSE_NETWORK, Filled
 from wbc_model.datasets.dataset import Dataset
 
@@ -25,7 +24,7 @@ def signs(filled: Filled, comparisons: Sequence[Comparison]) -> Iterator[str]:
     if any(one.as_networks is not None for one in comparisons):
         yield "One seed shows no method to be worse."
     if any(one.worse for one in comparisons):
-        yield "A number without a mark is worse than the best of its column."
+        yield "A number without a mark is worse than the bold one of its dataset and column."
     if comparisons:
         yield (
             "Differences are tested over images (paired) and seeds together. p is corrected for all pairs of rows and "
@@ -54,29 +53,29 @@ def remarks(
 
 
 def _reasons(filled: Filled, untested: Mapping[tuple[Labels, int], str]) -> Iterator[str]:
-    """Each row that has cells that could not be tested, with the columns of each reason if not all have one."""
+    """Each row that has cells that could not be tested, with the columns of each reason if it is not that of all."""
+    behind = [{row.labels for row, _ in rivals(filled, i)} for i in range(len(filled.table.columns))]
     for row in filled.rows:
         columns: dict[str, list[str]] = defaultdict(list)
         for (labels, i), why in untested.items():
             if labels == row.labels:
                 columns[why].append(filled.table.columns[i].label)
         if columns:
-            each = [f"{', '.join(some)}: {why}" if len(columns) > 1 else why for why, some in columns.items()]
+            every = sum(row.labels in rows for rows in behind)
+            each = [why if len(some) == every else f"{', '.join(some)}: {why}" for why, some in columns.items()]
             yield f"{filled.describe(row)} ({'; '.join(each)})"
 
 
 def _scatter(filled: Filled, blocks: Sequence[Block]) -> Iterator[str]:
     """The standard deviation over seeds of each score, by dataset."""
     labels = {column.key: column.label for column in filled.table.columns}
-    assumed = [block for block in blocks if not block.model.df]
     for block in blocks:
-        if block not in assumed:
-            sds = 100 * np.sqrt(np.diag(block.model.scatter))
-            each = ", ".join(f"{labels[name]} {sd:.2f}" for name, sd in zip(block.model.names, sds, strict=True))
-            yield f"{_dataset(filled, block).title} {each} (pooled over its rows, {block.model.df} df)"
-    if assumed:
-        where = ", ".join(dict.fromkeys(_dataset(filled, block).title for block in assumed))
-        yield f"{where} {100 * ASSUMED_SD:g} (assumed: no row has two seeds)"
+        where, sds = _dataset(filled, block).title, 100 * np.sqrt(np.diag(block.model.scatter))
+        if sum(_dataset(filled, other).title == where for other in blocks) > 1:
+            where += f" ({', '.join(filled.describe(row) for row in filled.rows if row.labels in block.labels)})"
+        each = ", ".join(f"{labels[name]} {sd:.2f}" for name, sd in zip(block.model.names, sds, strict=True))
+        source = f"pooled over its rows, {block.model.df} df" if block.model.df else "assumed: no row has two seeds"
+        yield f"{where} {each} ({source})"
 
 
 def _dataset(filled: Filled, block: Block) -> Dataset:

@@ -34,6 +34,11 @@ def test_drawn_rows_vary_over_seeds_as_their_own_seeds_did_and_with_one_seed_as_
     assert single == pytest.approx(1, rel=0.05)
 
 
+def test_with_one_seed_scores_that_err_more_than_oa_are_assumed_to_vary_more():
+    here = Model(IMAGES, [row(20), row(20)], ["accuracy", f"recall/{CELLS[0]}", f"recall/{CELLS[-1]}"])
+    assert here.scatter == pytest.approx(np.diag([0.005, 0.005 * 5, 0.005]) ** 2)
+
+
 def test_test_sets_of_a_table_are_drawn_independently():
     one, other = (Block(tuple("abc"), model(*map(row, (5, 6, 7))), 0, seed=n).chance(fixed=True) for n in (0, 1))
     between = np.corrcoef(one.deviates(0, 1)[:, 0], other.deviates(0, 1)[:, 0])[0, 1]

@@ -89,7 +89,7 @@ def test_one_seed_shows_a_worse_network_and_no_worse_method():
     assert [str(cell.mark) for cell in filled.rows[1].cells] == ["‡"] * 4
     notes = " ".join((*filled.test_notes, *filled.sign_notes))
     assert "‡ one seed, of this row or of the best: these trained networks differ" in notes
-    assert "0.5 (assumed: no row has two seeds)" in notes
+    assert "LDWBC OA 0.50, AP 0.58, AR 0.50, AF1 0.55 (assumed: no row has two seeds)" in notes
     assert "One seed shows no method to be worse." in notes
 
 
