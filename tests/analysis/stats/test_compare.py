@@ -60,6 +60,21 @@ def test_reasons_that_hold_for_some_columns_are_named_with_them():
     cells = {(filled.rows[1].labels, i): lost if i < 2 else other for i in range(4)}
     (note,) = remarks(filled, (), (), cells)
     assert note == f"Not tested: CD SE (OA, AP: {lost}; AR, AF1: {other})."
+    (note,) = remarks(filled, (), (), {(filled.rows[1].labels, 2): lost})
+    assert note == f"Not tested: CD SE (AR: {lost})."
+
+
+def test_of_equally_good_rows_one_with_the_same_test_images_is_compared():
+    simulation = Simulation(SIZES, seed=0)
+    records = [simulation.trial(c, worse=w) for c, w in zip(first(3).rows.values(), (-1, -1, 0.3), strict=True)]
+    kept = simulation.predictions[records[0].trial.id]
+    simulation.predictions[records[0].trial.id] = replace(kept, ids=np.char.add("other/", kept.ids))
+    filled = judged(simulation, first(3), records)
+    assert [str(cell.mark) for cell in filled.rows[2].cells] == ["‡"] * 4
+    assert not any(note.startswith("Not tested") for note in filled.test_notes)
+    (scatter,) = (note for note in filled.test_notes if note.startswith("Seed SD"))
+    assert "LDWBC (No) OA" in scatter
+    assert "LDWBC (CD SE, CD ECA) OA" in scatter
 
 
 def test_predictions_of_another_test_are_refused():
