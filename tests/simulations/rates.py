@@ -9,23 +9,21 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from math import hypot
 
 import numpy as np
 
 from analysis.commands.verify import verify
-from analysis.load import Study
 from analysis.output.frames import cell_lines
 from analysis.stats import chance
 from analysis.stats.chance import ALPHA
-from analysis.stats.compare import Block, Chances
+from analysis.stats.compare import Chances
 from analysis.stats.evidence import ComparedTable, gather
-from analysis.stats.images import LabelledImages
-from analysis.stats.model import Model
-from analysis.stats.predictions import PredictionLookup
-from analysis.tables.fill import Score, fill
-from search_spaces.paper import LDWBC, LISC, PROPOSED, TABLES, vary
-from search_spaces.table import OVERALL, Column, Table
+from analysis.tables.fill import fill
+from search_spaces.paper import LDWBC, LISC, PROPOSED, TABLES
+from search_spaces.table import Table
+from tests.simulations.tables import block_of, called_worse, lookup, model_of, study, table_of, worse, worse_cells
 from tests.simulations.two_studies import equal_studies, worse_studies
 from tests.simulations.worlds import World, article_errors, equal
 from wbc_model.datasets.dataset import Dataset
@@ -35,43 +33,6 @@ SDS = (0.0, 0.35, 0.62)
 BY_IMAGES = 0.17
 """SD over seeds of the proposed model's OA on LDWBC that is due to the images on which networks err."""
 Lines = Iterator[str]
-
-
-def rows(n: int) -> Table:
-    """Table 4 with n rows."""
-    configs = {(f"{i}",): vary(mixup_alpha=round(0.01 * i, 2)) for i in range(n)}
-    return replace(TABLES[0], rows=configs)
-
-
-def table_of(world: World, errors: np.ndarray, *, seeds: int, sd: float | np.ndarray) -> ComparedTable:
-    """A compared table whose rows have these error rates (rows, classes); sd is in percentage points."""
-    table = rows(len(errors))
-    called = world.called(errors, seeds=seeds, sd=sd / 100)
-    records, kept = world.records(dict(zip(table.rows.values(), called, strict=True)))
-    return gather(fill(table, records, seeds=range(seeds)), _lookup(kept, world.photographs))
-
-
-def _lookup(kept: dict, photographs: dict[str, str]) -> PredictionLookup:
-    return PredictionLookup(lambda trial, _: kept.get(trial), photographs)
-
-
-def worse(cell: Score) -> bool:
-    """Whether the reader is told that the row is worse than the best of the column."""
-    return cell.mean is not None and not cell.best and not cell.tied and not cell.worse_network
-
-
-def study(*, seeds: int, world: int, sd: float = 0.35) -> Study:
-    """A study of Tables 4-12 in which every model is as good as the article says."""
-    errors, records, kept, photographs = article_errors(), [], {}, {}
-    for dataset in dict.fromkeys(config.dataset for config in errors):
-        here = World.of(dataset, seed=world)
-        configs = [config for config in errors if config.dataset == dataset]
-        called = here.called(np.array([errors[config] for config in configs]), seeds=5, sd=sd / 100)
-        some, calls = here.records(dict(zip(configs, called[:, :seeds], strict=True)))
-        records, kept, photographs = records + some, kept | calls, photographs | here.photographs
-    lookup = _lookup(kept, photographs)
-    compared = [gather(fill(table, records, seeds=range(seeds)), lookup) for table in TABLES]
-    return Study([one.filled for one in compared], compared, records, {}, {}, None)
 
 
 def article(n: int, seeds: Sequence[int] = (1, 2, 3, 5)) -> Lines:
@@ -104,6 +65,19 @@ def false_calls(
                 yield f"equal rows: {k} rows, {s} seeds, SD {sd}: {_shares(found)}"
 
 
+def one_seed(n: int, counts: Sequence[int] = (2, 8), sds: Sequence[float] = (0.35, 0.5, 0.62)) -> Lines:
+    """Equal rows with one seed: how often the corrected p of any cell is below 5 %, over images and the assumed SD."""
+    for k in counts:
+        for sd in sds:
+            small = []
+            for i in range(n):
+                block = block_of(0, model_of(World.of(LDWBC, seed=i), equal(k), seeds=1, sd=sd))
+                chances, pairs = Chances([block], fixed=False), combinations(range(k), 2)
+                p = [chances.adjusted(block, *pair, name) for pair in pairs for name in block.model.names]
+                small += [min(p) < ALPHA]
+            yield f"one seed, {k} equal rows, SD {sd}: corrected p < 5 % in {100 * np.mean(small):.1f} %"
+
+
 def uneven(n: int, folds: Sequence[float] = (2, 3, 5), seeds: Sequence[int] = (2, 3, 5)) -> Lines:
     """Equal rows of which some vary more over seeds than the others, by a factor: as `false_calls`."""
     for fold in folds:
@@ -129,10 +103,10 @@ def _any_worse(table: Table, *, seeds: int, world: int) -> bool:
     for dataset, k in here.items():
         errors = np.maximum(article_errors()[replace(PROPOSED, dataset=dataset)], 0.005)
         images = World.of(dataset, seed=world * len(here) + len(blocks))
-        model = _model(images, np.tile(errors, (k, 1)), seeds=seeds, sd=0.35, dataset=dataset, columns=table.columns)
-        blocks += [_block(len(blocks), model)]
+        model = model_of(images, np.tile(errors, (k, 1)), seeds=seeds, sd=0.35, dataset=dataset, columns=table.columns)
+        blocks += [block_of(len(blocks), model)]
     chances = Chances(blocks, fixed=False)
-    return any(_worse(chances, block).any() for block in blocks)
+    return any(worse_cells(chances, block).any() for block in blocks)
 
 
 def images_as_a_sample(n: int, seeds: Sequence[int] = (10, 30)) -> Lines:
@@ -140,7 +114,7 @@ def images_as_a_sample(n: int, seeds: Sequence[int] = (10, 30)) -> Lines:
     for s in seeds:
         small = []
         for i in range(n):
-            value, error = _model(World.of(LDWBC, seed=i), equal(2), seeds=s, sd=0.1).difference(0, 1, "accuracy")
+            value, error = model_of(World.of(LDWBC, seed=i), equal(2), seeds=s, sd=0.1).difference(0, 1, "accuracy")
             small += [error.p(value) < ALPHA]
         yield f"one comparison: {s} seeds: p < 5 % in {100 * np.mean(small):.1f} %"
 
@@ -166,45 +140,6 @@ def _found(points: float, *, seed: int, seeds: int, rows: int, sd: float) -> lis
     world, errors = World.of(LDWBC, seed=seed), equal(rows)
     errors[0] *= 1 + points / 100 / errors[0, world.truth].mean()
     return [(first := called_worse(world, errors, seeds=seeds, sd=sd)[0]).any(), first[0]]
-
-
-def called_worse(world: World, errors: np.ndarray, *, seeds: int, sd: float | np.ndarray) -> np.ndarray:
-    """Which cells a table calls worse than the best of their column (rows, scores); as `table_of`, without records."""
-    if seeds == 1:
-        table = table_of(world, errors, seeds=1, sd=sd).filled
-        return np.array([list(map(worse, row.cells)) for row in table.rows])
-    block = _block(0, _model(world, errors, seeds=seeds, sd=sd))
-    return _worse(Chances([block], fixed=False), block)
-
-
-def _block(n: int, model: Model) -> Block:
-    """The rows of a table on one dataset, the n-th of it."""
-    return Block(tuple((str(n), str(i)) for i in range(len(model.seeds))), model, best_within=1, seed=n)
-
-
-def _worse(chances: Chances, block: Block) -> np.ndarray:
-    """Which cells are called worse than the best of their column (rows, scores)."""
-    best, behind = block.model.mean.argmax(0), block.model.mean < block.model.mean.max(0)
-    p = [
-        [behind[i, c] and chances.adjusted(block, i, int(best[c]), name) for c, name in enumerate(block.model.names)]
-        for i in range(len(behind))
-    ]
-    return behind & (np.array(p) < ALPHA)
-
-
-def _model(
-    world: World,
-    errors: np.ndarray,
-    *,
-    seeds: int,
-    sd: float | np.ndarray,
-    dataset: Dataset = LDWBC,
-    columns: Sequence[Column] = OVERALL,
-) -> Model:
-    """The model of a table like Table 4; sd is in percentage points."""
-    images = LabelledImages(world.ids, world.truth, dataset.classes, world.cells)
-    called = list(world.called(errors, seeds=seeds, sd=sd / 100))
-    return Model(images, called, [key for column in columns if images.has(key := column.key)])
 
 
 def _shares(found: Sequence[Sequence[bool]]) -> str:
@@ -237,12 +172,22 @@ def all_right(_: int) -> Lines:
     table = replace(TABLES[8], rows={("LISC", "Our model"): replace(PROPOSED, dataset=LISC)}, number="12")
     called = np.tile(world.truth, (3, 1))
     records, kept = world.records({config: called for config in table.rows.values()})
-    one = gather(fill(table, records, seeds=range(3)), _lookup(kept, {}))
+    one = gather(fill(table, records, seeds=range(3)), lookup(kept, {}))
     line = next(line for line in cell_lines(one) if line["score"] == "N")
     yield f"7 of 7 right, 3 seeds: over images [{line['over images low']:.2f}, {line['over images high']:.2f}]"
 
 
-OF_TABLES = (article, all_right, false_calls, several_datasets, uneven, power, noted_power, images_as_a_sample)
+OF_TABLES = (
+    article,
+    all_right,
+    false_calls,
+    several_datasets,
+    one_seed,
+    uneven,
+    power,
+    noted_power,
+    images_as_a_sample,
+)
 PARTS: dict[str, Callable[[int], Lines]] = {part.__name__: part for part in (*OF_TABLES, equal_studies, worse_studies)}
 
 
