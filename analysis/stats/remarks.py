@@ -42,7 +42,7 @@ def remarks(
     if comparisons:
         yield f"Seed SD in points: {'; '.join(_scatter(filled, blocks))}."
     if marked := [one.adjusted for one in comparisons if one.worse_network]:
-        low, high = (f"{100 * end:.2g}" for end in (min(marked), max(marked)))
+        low, high = (f"{100 * end:.0f}" if end > 0.1 else f"{100 * end:.2g}" for end in (min(marked), max(marked)))
         often = f"{low} %" if low == high else f"{low} to {high} %"
         yield f"With this seed SD, equally good methods differ as much as at {WORSE_NETWORK} in {often} of such tables."
     yield from _copies(filled, blocks)

@@ -108,6 +108,15 @@ def test_one_seed_shows_a_worse_network_and_no_worse_method():
     assert "One seed shows no method to be worse." in notes
 
 
+@pytest.mark.parametrize(("often", "told"), [(0.998, "100 %"), (0.42, "42 %"), (0.0031, "0.31 %")])
+def test_how_often_equal_methods_differ_as_much_is_told_in_percent(often, told):
+    simulation = Simulation((100, 200, 150, 400, 400), seed=0)
+    records = [simulation.trial(config, worse=0.3 * i) for i, config in enumerate(first(2).rows.values())]
+    evidence = gather(fill(first(2), records), PredictionLookup(simulation.predictions.get, {}))
+    ones = [replace(one, adjusted=often) for one in evidence.comparisons]
+    assert any(f"as much as at ‡ in {told} of" in note for note in remarks(evidence.filled, (), ones, {}))
+
+
 def test_a_difference_of_one_seed_must_show_in_the_others():
     simulation = Simulation((100, 200, 150, 400, 400), seed=0)
     a, b = first(2).rows.values()
