@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from analysis.figures.own import panels_of
 from analysis.figures.style import (
+    CELL_STYLE,
     COLOURS,
     DASHES,
     MARKERS,
@@ -110,8 +111,8 @@ def _curves(axes: Axes, seeds: Sequence[Predictions], x: np.ndarray, at: Callabl
         found = [detection(one.probabilities, one.truth, label) for one in seeds]
         y = 100 * np.array([at(one) for one in found if one])
         if len(y):
-            style = label % len(COLOURS)
-            axes.plot(100 * x, y.mean(0), label=name, color=COLOURS[style], linestyle=DASHES[style % len(DASHES)])
+            style = CELL_STYLE[name]
+            axes.plot(100 * x, y.mean(0), label=name, color=COLOURS[style], linestyle=DASHES[style])
             axes.fill_between(100 * x, y.min(0), y.max(0), color=COLOURS[style], alpha=0.15, linewidth=0)
 
 

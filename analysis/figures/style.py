@@ -12,6 +12,7 @@ from analysis.tables.fill import Filled, Row
 from analysis.tables.notes import REHEARSAL_NOTE, marked
 from search_spaces.paper import MODELS
 from study.plan import RunRecord
+from wbc_model.choices import CELLS
 
 WIDTH = 6.5
 """Width of a page's text, in inches."""
@@ -23,6 +24,8 @@ DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1
 MARKERS = "osD^vPX*"
 MODEL_STYLE = {name: i for i, name in enumerate(sorted(MODELS, key="Our model".__ne__))}
 """Index of the colour, dashes and marker of each compared model, the same in all figures."""
+CELL_STYLE = {name: i for i, name in enumerate(CELLS)}
+"""Index of the colour and dashes of each cell type, the same in all figures and panels."""
 OVER = 0.02
 """How far an axis may pass 100 %, as a share of its length: less than the step from tick to tick."""
 HEAT = "cividis"
@@ -134,9 +137,10 @@ def seeds_note(rows: Sequence[Row], *, band: str) -> str:
 
 
 def shared_legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """One legend below all panels, with the lines of any of them; the compared models come in their usual order."""
+    """One legend below all panels, with the lines of any; compared models and cell types come in their usual order."""
+    order = MODEL_STYLE | CELL_STYLE
     found = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    labels = sorted(found, key=lambda label: MODEL_STYLE.get(label, 0))
+    labels = sorted(found, key=lambda label: order.get(label, 0))
     figure.legend([found[label] for label in labels], labels, loc="outside lower center", ncols=6, columnspacing=1)
 
 

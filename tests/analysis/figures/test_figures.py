@@ -24,6 +24,7 @@ from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED, vary
 from search_spaces.rehearsal import REHEARSAL
 from wbc_model.choices import CELLS
+from wbc_model.datasets.dataset import by_name
 from wbc_model.models import TwoBranch
 from wbc_model.networks.build import build
 from wbc_model.preparation.manifest import Entry, fingerprint_of, write_manifest
@@ -131,6 +132,24 @@ def test_no_axis_of_a_perfect_model_passes_100_percent(make_record, save_predict
     drawn = laboratory.figures(tables([run])["12"], reading)
     assert [each.number for each in drawn] == ["reliability-12", "roc-12", "pr-12"]
     assert all(ends_at_100(axes) for each in drawn for axes in each.figure.axes if axes.axison)
+
+
+@pytest.mark.usefixtures("styled")
+def test_a_cell_type_looks_alike_in_all_panels_whatever_classes_a_dataset_has(make_record, save_predictions):
+    runs = [make_record(replace(PROPOSED, dataset=by_name(name))) for name in ("bccd", "ldwbc")]
+    reading = Reading({run.trial.id: Run(run, {"predictions.npz": save_predictions(run)}.get, "") for run in runs})
+    for drawn in laboratory.figures(tables(runs)["12"], reading)[1:]:
+        lines = [{line.get_label(): line for line in axes.lines} for axes in drawn.figure.axes if axes.lines]
+        assert [list(each) for each in lines] == [list(CELLS), list(CELLS[1:])]
+        for name, line in lines[1].items():
+            other = lines[0][name]
+            assert (line.get_color(), line._dash_pattern) == (other.get_color(), other._dash_pattern), name
+        (legend,) = drawn.figure.legends
+        shown = dict(zip([text.get_text() for text in legend.get_texts()], legend.get_lines(), strict=True))
+        assert {name: line.get_color() for name, line in shown.items()} == {
+            name: line.get_color() for name, line in lines[0].items()
+        }
+        assert list(shown) == list(CELLS)
 
 
 def test_the_architecture_is_that_of_the_module():
