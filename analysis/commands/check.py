@@ -54,13 +54,14 @@ def _changed(kept: Mapping[str, Any], printed: Printed, given: Mapping[str, Any]
     asked = kept["arguments"] | given
     wandb = asked.get("wandb")
     reading = read(None if wandb else root_of(asked["storage"]), wandb=wandb)
-    yield from _trials(kept["trials"], reading.records)
     try:
         tables, fresh = printed(load(**asked, reading=reading), **kept["options"])
     except InputError as error:
-        yield from [f"cannot be printed any more: {error}", *_edited(kept["files"], {}, out).values()]
+        found = [f"cannot be printed any more: {error}", *_edited(kept["files"], {}, out).values()]
     else:
-        yield from _compare(kept, tables, fresh, out)
+        found = [*_compare(kept, tables, fresh, out)]
+    yield from _trials(kept["trials"], reading.records)  # to which `load` has added the models that were tested later
+    yield from found
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,12 +1,16 @@
 """The files of a study of two rows, then something is changed, and must be found and named."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from analysis.__main__ import main
-from search_spaces.paper import PROPOSED, vary
+from search_spaces.paper import DATASETS, PROPOSED, vary
+from study.evaluate.evaluation import Evaluation, write_evaluation
+from study.storage import Storage
 
 pytestmark = pytest.mark.slow  # real W&B runs
 RAW = vary(mixup_alpha=0.0)
@@ -101,6 +105,29 @@ def test_a_trial_that_is_gone_and_a_file_that_is_gone_are_named(written, capsys)
     assert f"Table 4, α 0: its trial {RAW.id}-s0 is gone" in told
     assert "table_4.md is missing" in told
     assert "Table 4, α 0, OA: 95.00 †, the runs give – in table_4.tex, " in told
+
+
+def test_a_model_that_was_tested_later_is_no_trial_that_is_gone(tmp_path, make_record, capsys):
+    record = make_record(PROPOSED, 1, provenance=MADE_FROM)
+    files = Storage(str(tmp_path / "runs")).trial(record.trial.id)
+    files.finish(replace(record, files={"model.safetensors": "m"}))
+    for dataset in DATASETS[1:]:
+        evaluation = Evaluation(
+            dataset=dataset.name, title=dataset.title, declaration=dataset.fingerprint, test_set=True,
+            images=f"images of {dataset.name}", model="m", matrix=record.test, unknown=0, trained_on=0,
+            validated_on=0, predictions="p", seconds=2.0, made={},
+        )  # fmt: skip
+        write_evaluation(files, evaluation)
+    out = tmp_path / "build"
+    words = ["--storage", str(tmp_path / "runs"), "--out", str(out), "--tables", "E6", "--no-figures"]
+    assert main(words) == 1, "rows of other datasets are missing"
+    assert "the model of trial" in (out / "table_E6.md").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert check(out, capsys) == (0, f"{out}: as the runs have it, 1 trials\n")
+    (tmp_path / "runs" / "trials" / record.trial.id / "evaluations" / "bccd.json").unlink()
+    code, told = check(out, capsys)
+    assert code == 1
+    assert re.search(r"Table E6, Trained on LDWBC: its trial \w+-s1 is gone", told)
 
 
 def test_files_of_an_older_version_are_to_be_printed_again(written, capsys):
