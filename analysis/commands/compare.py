@@ -108,7 +108,8 @@ def _tables(cells: Sequence[Cell], found: Found) -> Iterator[str]:
     for table, of_table in groupby(cells, key=lambda cell: cell.tables[0].filled.table):
         rows = {name: list(row) for name, row in groupby(of_table, key=lambda c: describe(table, c.rows[0].labels))}
         width = max(map(len, rows))
-        yield f"\nTable {table.number}: {table.title} (A in %, and B minus A in percentage points)"
+        yield ""
+        yield f"Table {table.number}: {table.title} (A in %, and B minus A in percentage points)"
         for name, row in rows.items():
             texts = (f"{cell.column.label} {_text(cell, found.get(cell))}" for cell in row)
             yield f"  {name:{width}}  {'  '.join(texts)}".rstrip()
@@ -124,7 +125,8 @@ def _summary(a: Study, b: Study, cells: Sequence[Cell], found: Found) -> Iterato
     told = ", ".join(
         f"{n} {verdict}{f' ({mark})' if (mark := MARKS[verdict]) else ''}" for verdict, n in counts.items()
     )
-    yield f"\nOf {len(cells)} cells: {told}"
+    yield ""
+    yield f"Of {len(cells)} cells: {told}"
     for name, study in zip("AB", (a, b), strict=True):
         total = sum(cell.mean is not None for one in study.tables for row in one.rows for cell in row.cells)
         if total > len(cells):

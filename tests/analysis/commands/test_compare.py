@@ -73,7 +73,11 @@ def test_a_row_that_became_worse_is_found_and_no_other(simulation, tmp_path, run
     shown = f"OA {float(line['A']):6.2f} {float(line['B']) - float(line['A']):+6.2f}*"
     (printed,) = (one for one in told.splitlines() if one.startswith("  DM SCAM"))
     assert shown in printed
-    assert "Of 12 cells: " in told
+    shown_lines = told.splitlines()
+    assert any(line.startswith("Of 12 cells: ") for line in shown_lines)
+    table = next(n for n, line in enumerate(shown_lines) if line.startswith("Table 7: "))
+    assert not shown_lines[table - 1]
+    assert "\\u000a" not in told
 
 
 def test_a_study_beside_itself_is_the_same_everywhere(simulation, tmp_path, run):
