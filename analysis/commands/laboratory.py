@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = options | {"tables": options["tables"] or ["12"]}
     study = load(**asked)
     tables, files = printed(study, slide_seed=seed)
-    write_and_print(files, out)
+    write_and_print(tables, files, out)
     with styled():
         drawn = [save_figure(one, out) for filled in study.tables for one in figures(filled, study.reading)]
     written = [*files, *(f"{name}{suffix}" for name in drawn for suffix in FIGURE_SUFFIXES)]

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = options | {"tables": options["tables"] or ["12"]}
     study = load(**asked)
     tables, files = printed(study)
-    write_and_print(files, out)
+    write_and_print(tables, files, out)
     made_from.save(study, tables, asked=asked, out=out, written=files, command="robustness")
     for problem in study.reading.problems:
         print(printable(problem))

@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 
 from analysis.load import Study
 from analysis.output.files import formats
+from analysis.output.markup import to_markdown
 from analysis.tables.fill import DASH, Filled, Row
 from analysis.tables.layout import LayoutCell, TableLayout, head, lay_out
 from analysis.tables.notes import marked, study_notes
@@ -52,10 +53,10 @@ def files_of(tables: Iterable[TableLayout]) -> dict[str, str]:
     return {name: text for table in tables for name, text in formats(table).items()}
 
 
-def write_and_print(files: Mapping[str, str], out: Path) -> None:
-    """Write files, and print those that are in Markdown."""
+def write_and_print(tables: Iterable[TableLayout], files: Mapping[str, str], out: Path) -> None:
+    """Write files, and print their tables in Markdown, without the comments that list the trials."""
     out.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8", newline="")
-        if name.endswith(".md"):
-            print(printable(text, keep="\n"))
+    for table in tables:
+        print(printable(to_markdown(replace(table, made_from=())).strip(), keep="\n"), end="\n\n")

@@ -89,6 +89,18 @@ def test_an_edited_number_a_changed_figure_and_a_lost_run_are_found_by_check(tmp
 
 
 @pytest.mark.usefixtures("lisc")
+def test_tables_are_printed_without_the_comments_that_their_files_have(tmp_path, capsys):
+    main(["laboratory", "--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--datasets", "lisc"])
+    told = capsys.readouterr().out
+    assert told.count("**Table S") == 4
+    config = TABLE.rows["LISC", "ResNet"]
+    assert f"trial {config.id}-s0" not in told
+    assert "<!--" not in told
+    for suffix in ("tex", "md", "html"):
+        assert f"trial {config.id}-s0, data " in (tmp_path / "out" / f"table_S2-12.{suffix}").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("lisc")
 def test_slides_are_drawn_by_the_seed_given(tmp_path, capsys):
     first, again, other = (printed(tmp_path, capsys, "--datasets", "lisc", "--slide-seed", seed)[1] for seed in "001")
     assert first == again != other
