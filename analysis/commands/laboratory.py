@@ -16,8 +16,8 @@ from analysis.load import Study, load
 from analysis.output import made_from
 from analysis.output.own_columns import files_of, mean_sd, own_columns, write_and_print
 from analysis.runs.predictions import of_record
+from analysis.stats.laboratory import CELLS as COUNTED
 from analysis.stats.laboratory import (
-    CELLS,
     PREVALENCE,
     Detection,
     agreement,
@@ -29,6 +29,7 @@ from analysis.stats.laboratory import (
 )
 from analysis.tables.fill import DASH, Filled, Row
 from analysis.tables.layout import TableLayout
+from wbc_model.choices import CELLS
 from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.inference.calibration import BINS, calibration_error
 from wbc_model.scoring.predictions import Predictions
@@ -114,16 +115,21 @@ def _counts(study: Study, filled: Filled, *, seed: int) -> TableLayout:
         found = agreement(np.concatenate(drawn))
         each = zip(found.bias, *found.limits, strict=True)
         told = dict(zip(classes, (f"{b:+.2f} [{low:.2f}, {high:.2f}]" for b, low, high in each), strict=True))
-        return [told.get(name, DASH) for name in PREVALENCE]
+        return [told.get(name, DASH) for name in CELLS]
 
-    assumed = ", ".join(f"{name} {100 * share:g} %" for name, share in PREVALENCE.items())
+    assumed = ", ".join(f"{name} {100 * PREVALENCE[name]:g} %" for name in CELLS)
+    images = {row.config.dataset.title: run.test.images for row in filled.rows for run in row.runs}
+    sizes = ", ".join(f"{title} {n}" for title, n in images.items())
     notes = (
         f"Bias [95 % limits of agreement] of called minus true share (Bland & Altman 1986), in percentage points of a "
-        f"slide of {CELLS} cells; {SLIDES} slides of each trial, resampled from its test images. Assumed: {assumed}; "
+        f"slide of {COUNTED} cells; {SLIDES} slides of each trial, resampled from its test images. Assumed: {assumed}; "
         "where a test set lacks a type, the others' shares are scaled to 100 %.",
+        f"The limits rest on these test images alone ({sizes}): [0.00, 0.00] says that none of them was called wrong, "
+        "not that no cell of a slide will be. The cells of a real slide are of one patient and one stain, which test "
+        "images of many do not imitate: a patient's slides may be off by more.",
     )
-    heads = [name.capitalize() for name in PREVALENCE]
-    return _table(study, filled, "S3", "Differential counts", heads, texts, notes)
+    heads = [name.capitalize() for name in CELLS]
+    return _table(study, filled, "S3", "Differential counts", heads, texts, notes, pooled=True)
 
 
 def _detections(study: Study, filled: Filled) -> list[TableLayout]:
@@ -147,16 +153,17 @@ def _of_classes(
             found = (detection(one.probabilities, one.truth, label) for label in range(len(one.classes)))
             each.append({name: 100 * score(of) for name, of in zip(one.classes, found, strict=True) if of})
         means = [fmean(scores.values()) for scores in each]
-        columns = [[scores[name] for scores in each] if name in each[0] else [] for name in PREVALENCE]
+        columns = [[scores[name] for scores in each] if name in each[0] else [] for name in CELLS]
         return [mean_sd(column, places=2) if column else DASH for column in (*columns, means)]
 
-    heads = [*(name.capitalize() for name in PREVALENCE), "Mean"]
+    heads = [*(name.capitalize() for name in CELLS), "Mean"]
     return _table(study, filled, number, title, heads, texts, (note,))
 
 
 def _table(
-    study: Study, filled: Filled, number: str, title: str, columns: Sequence[str], texts: Texts, notes: tuple[str, ...]
-) -> TableLayout:
+    study: Study, filled: Filled, number: str, title: str, columns: Sequence[str], texts: Texts, notes: tuple[str, ...],
+    *, pooled: bool = False,
+) -> TableLayout:  # fmt: skip
     """A table of what the predictions of a row's trials say; a dash in each column if one has lost its own."""
 
     def cells(row: Row) -> list[str] | None:
@@ -164,4 +171,5 @@ def _table(
         there = [one for one in kept if one]
         return texts(there) if there and len(there) == len(kept) else None
 
-    return own_columns(study, filled, number=number, title=title, columns=columns, texts=cells, notes=notes)
+    return own_columns(study, filled, number=number, title=title, columns=columns, texts=cells, notes=notes,
+                       lost="the predictions of a trial are missing", pooled=pooled)  # fmt: skip

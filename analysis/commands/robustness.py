@@ -107,7 +107,8 @@ def _table(study: Study, filled: Filled, found: dict[str, Robustness]) -> TableL
 
     heads = ["Unaltered", *(name[0].upper() + name[1:] for name in ALTERATIONS)]
     title = "Robustness to altered images"
-    return own_columns(study, filled, number="E8", title=title, columns=heads, texts=texts, notes=NOTES)
+    lost = "not all of its trials were tested on altered images"
+    return own_columns(study, filled, number="E8", title=title, columns=heads, texts=texts, notes=NOTES, lost=lost)
 
 
 def _mean(found: Robustness, name: str) -> float:

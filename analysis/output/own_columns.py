@@ -10,7 +10,7 @@ from analysis.output.files import formats
 from analysis.output.markup import to_markdown
 from analysis.tables.fill import DASH, Filled, Row
 from analysis.tables.layout import LayoutCell, TableLayout, head, lay_out
-from analysis.tables.notes import marked, study_notes
+from analysis.tables.notes import LACKS, marked, row_notes, study_notes, test_sets
 from wbc_model.plain_text import printable
 
 Texts = Callable[[Row], Sequence[str] | None]
@@ -19,22 +19,30 @@ Texts = Callable[[Row], Sequence[str] | None]
 
 def own_columns(
     study: Study, filled: Filled, *, number: str, title: str, columns: Sequence[str], texts: Texts,
-    notes: tuple[str, ...],
+    notes: tuple[str, ...], lost: str, pooled: bool = False,
 ) -> TableLayout:  # fmt: skip
-    """The rows of a table with other columns; a dash in each column of a row that has no numbers."""
-    plain = lay_out(filled)
+    """The rows of a table with other columns and the notes of its rows; dashes where a row has no numbers.
+
+    Args:
+        notes: what the columns are.
+        lost: why a row that has runs has no numbers.
+        pooled: whether a number is of all seeds together, and not a mean with an SD over seeds.
+    """
+    plain, found = lay_out(filled), {row.labels: texts(row) for row in filled.rows}
     body = [
-        replace(line, cells=(*line.cells[: plain.labels], *_cells(texts(row), len(columns))))
+        replace(line, cells=(*line.cells[: plain.labels], *_cells(found[row.labels], len(columns))))
         for line, row in zip(plain.body, filled.rows, strict=True)
     ]
+    dashes = [f"A row of dashes: {lost}."] if any(row.runs and not found[row.labels] for row in filled.rows) else []
+    lacks = [LACKS] if any(DASH in (cells or ()) for cells in found.values()) else []
     return replace(
         plain,
         number=f"{number}-{filled.table.number}",
-        title=marked(title, rehearsal=study.rehearsal),
+        title=marked(f"{title} on the {test_sets(filled)}", rehearsal=study.rehearsal),
         head=head(filled.table.heads or (filled.table.stub,), columns),
         body=tuple(body),
-        notes=notes,
-        general=tuple(study_notes(filled)),
+        notes=(*notes, *row_notes(filled, pooled=pooled), *dashes),
+        general=(*study_notes(filled), *lacks),
     )
 
 

@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from string import ascii_lowercase
 
 from analysis.runs.evaluated import EVALUATED
 from analysis.tables.command_line import command
 from analysis.tables.fill import TICK, Filled
-from search_spaces.paper import MACRO_F1
+from search_spaces.extensions import CROSS_NOTE
+from search_spaces.paper import MACRO_F1, RECALL
 from wbc_model.datasets.dataset import Dataset, is_built_in, letters
 
 REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn or small images. These numbers say nothing about the paper."
@@ -22,6 +24,10 @@ MEANINGS = {
     "TL": "transfer learning",
 }
 
+LACKS = "A dash in a row with numbers: the test set lacks this cell type."
+OF_SCORES = MACRO_F1, RECALL, CROSS_NOTE
+"""Notes of tables that say what their columns are."""
+
 
 def marked(title: str, *, rehearsal: bool) -> str:
     """A title that tells a rehearsal."""
@@ -30,11 +36,14 @@ def marked(title: str, *, rehearsal: bool) -> str:
 
 def title(filled: Filled) -> str:
     """The table's title with its test sets and its unit, marked if it is a rehearsal."""
-    table = filled.table
-    *others, last = dict.fromkeys(config.dataset.title for config in table.rows.values())
-    sets = f"{', '.join(others)} and {last} test sets" if others else f"{last} test set"
-    where = "" if any(column.on for column in table.columns) else f" on the {sets}"
-    return marked(f"{table.title}{where} (%)", rehearsal=filled.rehearsal)
+    where = "" if any(column.on for column in filled.table.columns) else f" on the {test_sets(filled)}"
+    return marked(f"{filled.table.title}{where} (%)", rehearsal=filled.rehearsal)
+
+
+def test_sets(filled: Filled) -> str:
+    """`LDWBC and LISC test sets`: those of the datasets that the rows are trained on."""
+    *others, last = dict.fromkeys(config.dataset.title for config in filled.table.rows.values())
+    return f"{', '.join(others)} and {last} test sets" if others else f"{last} test set"
 
 
 def study_notes(filled: Filled) -> list[str]:
@@ -52,16 +61,27 @@ def general_notes(filled: Filled) -> list[str]:
         lines.append("Best results in bold, by the printed numbers.")
     lines += filled.sign_notes
     if any(cell.mean is None for row in filled.rows if row.runs for cell in row.cells):
-        lines.append("A dash in a row with numbers: the test set lacks this cell type.")
+        lines.append(LACKS)
     scores = [word for column in filled.table.columns for word in column.label.split()]
     return [*lines, *(note for note in filled.table.notes if note == MACRO_F1), *_meanings(scores, MEANINGS)]
 
 
-def notes(filled: Filled) -> list[str]:
+def row_notes(filled: Filled, *, pooled: bool) -> list[str]:
+    """Those of `notes` that hold for the rows whatever their columns are: nothing on scores and statistical tests.
+
+    Args:
+        pooled: whether a number is of all seeds together, and not a mean with an SD over seeds.
+    """
+    own = tuple(note for note in filled.table.notes if note not in OF_SCORES)
+    table = replace(filled.table, columns=(), notes=own)
+    return notes(replace(filled, table=table, test_notes=()), pooled=pooled)
+
+
+def notes(filled: Filled, *, pooled: bool = False) -> list[str]:
     """Seeds, test images, statistical tests, the table's own notes, and abbreviations of its rows and cell types."""
     lines = []
     if any(row.runs for row in filled.rows):
-        lines += [_seeds(filled), _images(filled)]
+        lines += [_seeds(filled, pooled=pooled), _images(filled)]
         lines += [f"{letter}: n = {len(seeds)} ({_list(seeds)})." for letter, seeds in _others(filled).items()]
     if empty := sum(not row.runs for row in filled.rows):
         lines.append(f"{empty} of {len(filled.rows)} rows missing; to fill them: {command(filled)}")
@@ -92,10 +112,11 @@ def _devices(filled: Filled) -> list[str]:
     return [f"Resumed on another kind of device: {'; '.join(moved)}."] if moved else []
 
 
-def _seeds(filled: Filled) -> str:
+def _seeds(filled: Filled, *, pooled: bool) -> str:
     """The seeds of most rows; the other rows have footnotes."""
     usual = _usual_seeds(filled)
-    line = f"Mean ± sample SD over n = {len(usual)} seeds" if len(usual) > 1 else "One seed"
+    what = "Pooled" if pooled else "Mean ± sample SD"
+    line = f"{what} over n = {len(usual)} seeds" if len(usual) > 1 else "One seed"
     return f"{line} ({_list(usual)})."
 
 

@@ -88,6 +88,41 @@ def test_an_edited_number_a_changed_figure_and_a_lost_run_are_found_by_check(tmp
     assert "Table S2-12, LISC ResNet, Kappa: " in capsys.readouterr().out
 
 
+def test_each_table_can_be_read_alone(tmp_path, capsys):
+    """One model of two datasets, with two seeds on LISC and one on BCCD, which has no basophils."""
+    lisc, bccd = TABLE.rows["LISC", "Sharma"], TABLE.rows["BCCD", "Sharma"]
+    for config, sizes, seeds in ((lisc, (9, 10, 8, 11, 11), (0, 1)), (bccd, (20, 30, 25, 40), (1,))):
+        simulation = Simulation(sizes, seed=0)
+        for record in (simulation.trial(config, seed) for seed in seeds):
+            files = Storage(str(tmp_path / "runs")).trial(record.trial.id)
+            files.write("predictions.npz", simulation.predictions[record.trial.id].to_npz())
+            files.finish(record)
+    out = tmp_path / "out"
+    for command in ("laboratory", "robustness"):
+        main([command, "--storage", str(tmp_path / "runs"), "--out", str(out), "--datasets", "lisc", "bccd"])
+    capsys.readouterr()
+    for name in ("S2-12", "S3-12", "S4-12", "S5-12", "E8-12"):
+        text, typeset = (" ".join((out / f"table_{name}.{suffix}").read_text("utf-8").split())
+                         for suffix in ("html", "tex"))  # fmt: skip
+        assert " on the LISC and BCCD test sets</caption>" in text
+        assert "<li>a: n = 1 (1).</li>" in text
+        assert "<sup>a</sup>" in text
+        assert "LISC 9/10/8/11/11 B/M/E/N/L, 49 in all; BCCD 20/30/25/40 M/E/N/L, 115 in all." in text
+        spread = "Pooled" if name == "S3-12" else "Mean ± sample SD"
+        assert f"<li>{spread} over n = 2 seeds (0, 1).</li>" in text
+        assert "has been retracted" in text
+        assert ("A dash in a row with numbers: the test set lacks this cell type." in text) == (name[:2] in "S3S4S5")
+        assert "10 of 12 rows missing" in text
+        assert ("A row of dashes: not all of its trials were tested on altered images." in text) == (name == "E8-12")
+        assert r"a: n = 1 (1).\par" in typeset
+        if name[:2] in "S3S4S5":
+            heads = ("Basophil", "Monocyte", "Eosinophil", "Neutrophil", "Lymphocyte")
+            assert "".join(f'<th scope="col">{head}</th>' for head in heads) in text.replace("> <", "><")
+    counts = (out / "table_S3-12.html").read_text("utf-8")
+    assert "rest on these test images alone (LISC 49, BCCD 115)" in counts
+    assert "a patient&#x27;s slides may be off by more" in counts
+
+
 @pytest.mark.usefixtures("lisc")
 def test_tables_are_printed_without_the_comments_that_their_files_have(tmp_path, capsys):
     main(["laboratory", "--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--datasets", "lisc"])
