@@ -142,7 +142,8 @@ def _write(files: Mapping[str, str], out: Path) -> None:
     """Write the files, after deleting those of all tables, which may be another study's."""
     tables = (file for suffix in SUFFIXES for file in out.glob(f"table_*.{suffix}"))
     lines = (out / name for name in (*(f"{name}.csv" for name in LINES), robustness.CSV))
-    for stale in [*tables, *lines, *out.glob(f"{made_from.STEM}*.json")]:
+    kept = (out / made_from.name_of(command) for command in ("", "laboratory", "robustness"))
+    for stale in [*tables, *lines, *kept]:
         stale.unlink(missing_ok=True)
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")

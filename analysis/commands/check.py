@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.arguments import add_arguments, parse
-from analysis.commands import laboratory, robustness
+from analysis.commands import laboratory, robustness, verify
 from analysis.load import load
 from analysis.output.files import layouts, outputs
 from analysis.output.made_from import CellTexts, cell_texts, name_of
@@ -28,8 +28,11 @@ PRINTED: Mapping[str, Printed] = {
     name_of(""): lambda study: (layouts(study), outputs(study)),
     name_of("laboratory"): laboratory.printed,
     name_of("robustness"): robustness.printed,
+    name_of("verify"): verify.printed,
 }
 """What each file that records files was written with."""
+OURS = ("*.csv", "figure_*", "search_*", "table_*")
+"""Files that commands may have written without recording them: `compare.csv` is of two studies."""
 
 
 @reports_input_errors
@@ -46,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     changed = [line for name, one in kept.items() for line in _changed(one, PRINTED[name], given, out)]
     trials = {trial for one in kept.values() for trial in one["trials"]}
     print("\n".join(map(printable, dict.fromkeys(changed))) or f"{out}: as the runs have it, {len(trials)} trials")
+    recorded = {file for one in kept.values() for file in one["files"]}
+    if others := sorted({file.name for pattern in OURS for file in out.glob(pattern)} - recorded):
+        print(printable(f"Not checked, as nothing recorded what they were made from: {', '.join(others)}"))
     return 1 if changed else 0
 
 

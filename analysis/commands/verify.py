@@ -9,27 +9,35 @@ from pathlib import Path
 
 from analysis.arguments import add_arguments, parse
 from analysis.load import Study, load
+from analysis.output import made_from
 from analysis.output.frames import frame, to_csv
-from analysis.published.numbers import SOURCE, Printed, printed
+from analysis.published.numbers import SOURCE, Printed
+from analysis.published.numbers import printed as of_the_article
 from analysis.stats.error import Error
 from analysis.stats.evidence import ComparedTable, Line
 from analysis.stats.intervals import Ends
 from analysis.stats.model import ASSUMED_SD, Model
 from analysis.tables.command_line import arguments, command
 from analysis.tables.fill import Row
+from analysis.tables.layout import TableLayout
 from search_spaces.table import Column
 from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.plain_text import printable
 
 MARGIN = 1.0
 """Percentage points within which two numbers count as equal."""
-EXPLAINED = f"""\
-agrees          the 95 % interval of the difference, measured minus printed, lies within +-{MARGIN:g} point
-too imprecise   the interval holds 0 and reaches beyond {MARGIN:g} point: compatible, but it could be a real difference
-differs         the interval excludes 0, and holds differences smaller than {MARGIN:g} point
-contradicts     the whole interval is farther than {MARGIN:g} point from 0
-not judged      the row has runs, but their predictions are missing, so that there is no interval
-not run         the row has no run
+MEANINGS = {
+    "agrees": f"the 95 % interval of the difference, measured minus printed, lies within +-{MARGIN:g} point",
+    "too imprecise": f"the interval holds 0 and reaches beyond {MARGIN:g} point: compatible, but it could be a real "
+    "difference",
+    "differs": f"the interval excludes 0, and holds differences smaller than {MARGIN:g} point",
+    "contradicts": f"the whole interval is farther than {MARGIN:g} point from 0",
+    "not judged": "the row has runs, but their predictions give no interval; the reason is named with the row",
+    "not run": "the row has no run",
+}
+"""What each verdict means."""
+EXPLAINED = "\n".join(f"{verdict:14}  {meaning}" for verdict, meaning in MEANINGS.items())
+EXPLAINED += f"""
 
 Both numbers vary with the test images and with the seeds; the printed one is of one seed. The seeds' variance is that
 of the table's rows, or assumed where no row has two seeds ({100 * ASSUMED_SD:g} points for OA, more where a score errs
@@ -39,7 +47,7 @@ photographed cells are what counts.
 
 exit status: 0 all cells agree or are too imprecise to tell, 1 some are not, 2 nothing could be compared
 """
-VERDICTS = ("agrees", "too imprecise", "differs", "contradicts", "not judged", "not run")
+NAME = "verify.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +62,8 @@ class Verdict:
     """Of the 95 % interval of measured minus printed."""
     n: int
     verdict: str
+    reason: str = ""
+    """Why it is not judged."""
 
     def line(self) -> Line:
         low, high = self.ends or (nan, nan)
@@ -69,6 +79,7 @@ class Verdict:
             "difference low": low,
             "difference high": high,
             "verdict": self.verdict,
+            "reason": self.reason,
         }
 
 
@@ -78,16 +89,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse(parser(), argv)
     out: Path = options.pop("out")
     study = load(**options)
-    if study.rehearsal:
-        raise InputError("these runs are a rehearsal: their numbers say nothing about the paper's")
-    out.mkdir(parents=True, exist_ok=True)
     found = list(verify(study))
-    departs = f"measured, --set {arguments(study.overrides)}" if study.overrides else "measured"
-    text = to_csv(frame([one.line() for one in found], kind=departs))
-    (out / "verify.csv").write_text(text, encoding="utf-8")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / NAME).write_text(_csv(study, found), encoding="utf-8")
+    made_from.save(study, [], asked=options, out=out, written=[NAME], command="verify")
     print("\n".join(map(printable, _summary(study, found))))
-    print(f"Every cell with its interval: {(out / 'verify.csv').absolute()}")
-    return 0 if all(one.verdict in VERDICTS[:2] for one in found) else 1
+    print(f"Every cell with its interval: {(out / NAME).absolute()}")
+    return 0 if all(one.verdict in ("agrees", "too imprecise") for one in found) else 1
+
+
+def printed(study: Study) -> tuple[list[TableLayout], dict[str, str]]:
+    """No tables, and the text of the file that the command writes, by name.
+
+    Raises:
+        InputError: the runs are a rehearsal.
+    """
+    return [], {NAME: _csv(study, list(verify(study)))}
+
+
+def _csv(study: Study, found: Sequence[Verdict]) -> str:
+    departs = f"measured, --set {arguments(study.overrides)}" if study.overrides else "measured"
+    return to_csv(frame([one.line() for one in found], kind=departs))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -102,8 +124,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def verify(study: Study) -> Iterator[Verdict]:
-    """A verdict on every cell of the study's tables that the article prints."""
-    rows = {(row.table, row.labels): row for row in printed()}
+    """A verdict on every cell of the study's tables that the article prints.
+
+    Raises:
+        InputError: the runs are a rehearsal.
+    """
+    if study.rehearsal:
+        raise InputError("these runs are a rehearsal: their numbers say nothing about the paper's")
+    rows = {(row.table, row.labels): row for row in of_the_article()}
     for compared in study.compared:
         table = compared.filled.table
         for row in compared.filled.rows:
@@ -118,6 +146,7 @@ def _judge(source: Printed, column: Column, compared: ComparedTable, row: Row, i
     found = compared.model_of(row, column)
     measured = None if mean is None else float(mean)
     ends = None if measured is None or found is None else _difference(number, measured, *found, column.key)
+    verdict = "not run" if measured is None else _verdict(ends)
     return Verdict(
         row=source,
         score=column.label,
@@ -125,7 +154,8 @@ def _judge(source: Printed, column: Column, compared: ComparedTable, row: Row, i
         measured=measured,
         ends=ends,
         n=len(row.runs),
-        verdict="not run" if measured is None else _verdict(ends),
+        verdict=verdict,
+        reason=compared.missing[row.labels] if verdict == "not judged" else "",
     )
 
 
@@ -165,10 +195,14 @@ def _summary(study: Study, found: Sequence[Verdict]) -> Iterator[str]:
     commands = {filled.table.number: command(filled, storage=study.storage) for filled in study.tables}
     for number, cells in of_table.items():
         counts = Counter(one.verdict for one in cells)
-        verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+        verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in MEANINGS if counts[verdict])
         yield f"Table {number}: of {len(cells)} cells {verdicts}"
         for one in cells:
             if one.verdict in ("differs", "contradicts"):
                 yield f"  {one.verdict}: {one.row}, {one.score}: printed {one.printed:.2f}, measured {one.measured:.2f}"
+        unjudged = {str(one.row): one.reason for one in cells if one.verdict == "not judged"}
+        yield from (f"  not judged: {row}: {reason}" for row, reason in unjudged.items())
         if counts["not run"]:
             yield f"  to run: {commands[number]}"
+    occurred = {one.verdict for one in found}
+    yield from (f"{verdict}: {meaning}" for verdict, meaning in MEANINGS.items() if verdict in occurred)

@@ -1,7 +1,7 @@
 """A table whose cells are compared with the best of their columns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class ComparedTable:
     """By row and column of each cell that could not be tested, the reason."""
     elsewhere: Mapping[tuple[Labels, Dataset], Model]
     """Of each row on the test images of another dataset, for columns that name one."""
+    missing: Mapping[Labels, str] = field(default_factory=dict)
+    """Why each of the other rows has no predictions that could be tested."""
 
     def model_of(self, row: Row, column: Column) -> tuple[Model, int] | None:
         """The model that a cell's number is in and the index of its row there; None if predictions were not kept."""
@@ -54,7 +56,7 @@ def gather(filled: Filled, calls: PredictionLookup) -> ComparedTable:
     untested = _untested(filled, of_rows, missing)
     notes = tuple(remarks(marked, of_rows, comparisons, untested))
     marked = replace(marked, test_notes=notes, sign_notes=tuple(signs(marked, comparisons)))
-    return ComparedTable(marked, of_rows, comparisons, untested, _elsewhere(filled, calls))
+    return ComparedTable(marked, of_rows, comparisons, untested, _elsewhere(filled, calls), missing)
 
 
 def _elsewhere(filled: Filled, calls: PredictionLookup) -> dict[tuple[Labels, Dataset], Model]:

@@ -4,6 +4,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from analysis.__main__ import main
 from analysis.commands import verify
 from analysis.load import Study
 from analysis.stats.evidence import gather
@@ -11,6 +12,8 @@ from analysis.stats.predictions import PredictionLookup
 from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.rehearsal import REHEARSAL
+from study.storage import Storage
+from tests.analysis.simulated import Simulation
 from wbc_model.choices import CELLS
 from wbc_model.scoring.predictions import Predictions
 
@@ -86,6 +89,54 @@ def test_without_predictions_ap_has_no_interval_and_is_not_judged(make_record):
         "AR": "not judged",
         "AF1": "not judged",
     }
+    assert {one.line()["reason"] for one in found if one.verdict == "not judged"} == {"no predictions of seed 0"}
+    assert {one.line()["reason"] for one in found if one.verdict != "not judged"} == {""}
+
+
+@pytest.mark.slow
+def test_a_row_whose_seeds_had_other_images_is_not_judged_and_the_reason_is_told(tmp_path, capsys):
+    for seed, sizes in enumerate(((30, 40, 35, 60, 60), (30, 40, 35, 60, 61))):
+        simulation = Simulation(sizes, seed=0)
+        record = simulation.trial(PROPOSED, seed)
+        files = Storage(str(tmp_path / "runs")).trial(record.trial.id)
+        files.write("predictions.npz", simulation.predictions[record.trial.id].to_npz())
+        files.finish(record)
+    here = ["--storage", str(tmp_path / "runs"), "--out", str(tmp_path / "build"), "--tables", "4"]
+    assert verify.main(here) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert "  not judged: Table 4, α 0.2: its seeds were tested on different images" in told
+    meanings = {line.split(": ")[0] for line in told if line.split(": ")[0] in verify.MEANINGS}
+    assert meanings == {"not judged", "not run"}, "the verdicts that occurred, and no others"
+    text = (tmp_path / "build" / "verify.csv").read_text(encoding="utf-8")
+    assert text.count("not judged,its seeds were tested on different images\n") == 4
+
+
+@pytest.mark.slow
+def test_an_edited_file_is_found_by_check_also_after_printing_again(tmp_path, make_record, write_run, capsys):
+    write_run(tmp_path / "runs", make_record(PROPOSED))
+    out, here = tmp_path / "build", ["--storage", str(tmp_path / "runs"), "--tables", "4"]
+    verify.main([*here, "--out", str(out)])
+    (out / "compare.csv").write_text("of two studies", encoding="utf-8")
+    check = ["check", "--out", str(out)]
+    capsys.readouterr()
+    assert main(check) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{out}: as the runs have it, 1 trials",
+        "Not checked, as nothing recorded what they were made from: compare.csv",
+    ]
+    file = out / "verify.csv"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("97.84", "100.00", 1), encoding="utf-8")
+    for _ in range(2):
+        capsys.readouterr()
+        assert main(check) == 1
+        assert capsys.readouterr().out.startswith("verify.csv: edited since it was written; line 6 is ")
+        main([*here, "--out", str(out), "--no-figures"])
+    file.write_text(text, encoding="utf-8")
+    write_run(tmp_path / "runs", make_record(PROPOSED, 1))
+    capsys.readouterr()
+    assert main(check) == 1
+    assert "verify.csv: line 6 is " in capsys.readouterr().out
 
 
 def test_the_interval_is_of_the_difference_of_two_numbers_that_both_vary(make_record):
@@ -111,6 +162,8 @@ def test_the_command_names_what_contradicts_and_what_to_run(tmp_path, make_recor
     told = capsys.readouterr().out
     assert "Table 4: of 24 cells 1 too imprecise, 1 differs, 2 contradicts, 20 not run" in told
     assert "  contradicts: Table 4, α 0.2, OA: printed 97.84, measured 86.67" in told
+    assert "\ncontradicts: the whole interval is farther than 1 point from 0\n" in told
+    assert "\nagrees: " not in told
     assert f"  to run: study/run.py --tables 4 --storage {tmp_path / 'runs'}" in told
     lines = list(csv.DictReader((tmp_path / "build" / "verify.csv").read_text(encoding="utf-8").splitlines()))
     (line,) = (line for line in lines if line["row"] == "α 0.2" and line["score"] == "OA")
