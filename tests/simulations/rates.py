@@ -15,7 +15,9 @@ from math import hypot
 import numpy as np
 
 from analysis.commands.verify import verify
+from analysis.load import Study
 from analysis.output.frames import cell_lines
+from analysis.published.numbers import Printed, printed
 from analysis.stats import chance
 from analysis.stats.chance import ALPHA
 from analysis.stats.compare import Chances
@@ -47,6 +49,31 @@ def article(n: int, seeds: Sequence[int] = (1, 2, 3, 5)) -> Lines:
             marks.update("best" if cell.best else "worse" if worse(cell) else "not shown" for cell in cells)
             told.update(found.verdict for found in verify(one))
         yield f"study of {count} seeds: {_counts(marks, n)}; verify: {_counts(told, n)}"
+
+
+def reproduced(n: int, seeds: Sequence[int] = (1, 2, 3, 5)) -> Lines:
+    """What `verify` says where the article is one of equal networks, with one seed and test images of its own."""
+    for count in seeds:
+        told = Counter()
+        for world in range(n):
+            article = _printed(study(seeds=1, world=10_000 + world))
+            told.update(found.verdict for found in verify(study(seeds=count, world=world), article))
+        shares = ", ".join(f"{name} {100 * often / told.total():.1f} %" for name, often in sorted(told.items()))
+        yield f"an article of equal networks, {count} seeds: {shares}"
+
+
+def _printed(one: Study) -> list[Printed]:
+    """An article that prints the numbers of a study."""
+    found = {
+        (filled.table.number, row.labels): {
+            column.label: cell.mean
+            for column, cell in zip(filled.table.columns, row.cells, strict=True)
+            if cell.mean is not None
+        }
+        for filled in one.tables
+        for row in filled.rows
+    }
+    return [replace(row, numbers=found[row.table, row.labels]) for row in printed()]
 
 
 def _counts(found: Counter[str], n: int) -> str:
