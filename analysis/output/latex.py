@@ -109,11 +109,19 @@ def _engine(table: TableLayout) -> list[str]:
 
 
 def _head(table: TableLayout) -> Iterator[str]:
-    for line in table.head:
+    *above, lowest = _lowered(table.head)
+    for line in above:
         yield _line(line, heading=True)
         spans = [(i + 1, i + cell.across) for i, cell in enumerate(line) if cell and cell.across > 1]
-        if line is not table.head[-1]:
-            yield "".join(rf"\cmidrule(lr){{{first}-{last}}}" for first, last in spans)
+        yield "".join(rf"\cmidrule(lr){{{first}-{last}}}" for first, last in spans)
+    yield _line(lowest, heading=True)
+
+
+def _lowered(head: Sequence[Cells]) -> list[Cells]:
+    """The heading lines, with the heading of a column of numbers in the last one, level with the names beside it."""
+    first, last = head[0], head[-1]
+    upper = [tuple(None if cell and cell.down > 1 else cell for cell in line) for line in head[:-1]]
+    return [*upper, tuple(high if high and high.down > 1 else low for high, low in zip(first, last, strict=True))]
 
 
 def _body(table: TableLayout) -> Iterator[str]:
@@ -141,9 +149,9 @@ def _cell(cell: LayoutCell, *, heading: bool, first: bool) -> str:
     text = rf"\textbf{{{escape(cell.text)}}}" if cell.bold else escape(cell.text)
     text += rf"\methodcite{{{CITED[cell.text]}}}" if cell.text in CITED and not heading else ""
     text += rf"\rlap{{\textsuperscript{{{escape(cell.mark)}}}}}" if cell.mark else ""
-    across, up = ("c", "b") if heading else ("l", "t")
-    if cell.down > 1:
-        text = rf"\multirow[{up}]{{{cell.down}}}{{*}}{{{text}}}"
+    across = "c" if heading else "l"
+    if cell.down > 1 and not heading:
+        text = rf"\multirow[t]{{{cell.down}}}{{*}}{{{text}}}"
     return rf"\multicolumn{{{cell.across}}}{{{'@{}' if first else ''}{across}}}{{{text}}}" if cell.across > 1 else text
 
 
