@@ -26,17 +26,19 @@ GENERAL = r"""\providecommand{\generalnote}[1]{\ifcsname note:\detokenize{#1}\en
 """
 """Macros that print a note under the first table that has it, and refer the other tables to the first."""
 
-MARK = r"@{\hspace{0.6em}}"
-"""Room for the marks of the last column, which would stick out beyond the rules."""
+MARKED, MARKED_LAST = r"@{\hspace{12pt}}", r"@{\hspace{0.6em}}"
+"""The space after a column with marks: the usual one, also where other columns have less, and room for those of the
+last, which would stick out beyond the rules. Marks have no width of their own, so that numbers stay aligned."""
 
 TABLE = r"""\ifdefined\tablebox\else\newsavebox{\tablebox}\fi
 \begingroup
-\def\settable#1{\sbox{\tablebox}{#1\begin{tabular}{@{}%(columns)s%(end)s}
+\def\settable#1{\sbox{\tablebox}{#1\begin{tabular}{@{}%(columns)s}
 \toprule
 %(body)s
 \bottomrule
 \end{tabular}}}%%
 \settable{\small}%%
+\ifdim\wd\tablebox>\textwidth\settable{\footnotesize\setlength{\tabcolsep}{4pt}}\fi
 \ifdim\wd\tablebox>\textwidth\settable{\footnotesize\setlength{\tabcolsep}{2pt}}\fi
 \edef\float{\ifdim0.875\wd\tablebox>\textwidth sidewaystable*\else table\ifdim\wd\tablebox>\columnwidth *\fi\fi}%%
 \expandafter\begin\expandafter{\float}[tbp]
@@ -71,8 +73,7 @@ def render(table: TableLayout) -> str:
         % {
             "title": escape(table.title),
             "number": table.number,
-            "columns": "".join(_alignment(table, column) for column in range(width)),
-            "end": MARK if any(row.cells[-1] and row.cells[-1].mark for row in table.body) else "@{}",
+            "columns": "".join(_alignment(table, i) + _space(table, i, last=i == width - 1) for i in range(width)),
             "body": body,
             "notes": "\n".join(_notes(table)),
         }
@@ -159,3 +160,11 @@ def _alignment(table: TableLayout, column: int) -> str:
     if column >= table.labels:
         return "r"
     return "c" if column in table.centred else "l"
+
+
+def _space(table: TableLayout, column: int, *, last: bool) -> str:
+    """What stands after a column in place of the usual space; empty: the usual space."""
+    cells = [(i, cell) for row in table.body for i, cell in enumerate(row.cells) if cell and cell.mark]
+    if not any(i + cell.across - 1 == column for i, cell in cells):
+        return "@{}" if last else ""
+    return MARKED_LAST if last else MARKED

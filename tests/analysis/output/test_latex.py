@@ -12,7 +12,7 @@ from analysis.output.latex_text import ESCAPES, escape, untypesettable
 from analysis.output.pdf import Outcome, compile_pdf
 from analysis.tables.choose import tables_under
 from analysis.tables.fill import Filled, fill
-from analysis.tables.layout import TableLayout, head, lay_out, plain_rows
+from analysis.tables.layout import LayoutCell, LayoutRow, TableLayout, head, lay_out, plain_rows
 from search_spaces.extensions import EXTENSIONS
 from search_spaces.paper import PROPOSED, TABLES, vary
 from search_spaces.table import configs
@@ -222,6 +222,22 @@ def test_the_names_of_all_columns_share_a_baseline(tmp_path, number, first, last
     found = words(tmp_path / "tables.pdf")
     bottoms = {name: next(word.bottom for word in found if word.text == name) for name in (first, last)}
     assert bottoms[first] == pytest.approx(bottoms[last], abs=0.5)
+
+
+@pytest.mark.slow
+@needs_latex
+@pytest.mark.parametrize("columns", [5, 6])
+def test_a_mark_is_nearer_to_its_own_number_than_to_the_next_also_in_a_wide_table(tmp_path, columns):
+    numbers = [LayoutCell(text="100.00 ± 0.00", bold=True, mark="†")] * columns
+    row = LayoutRow(name="a", cells=(LayoutCell(text="CAM + SAM (CSAM)", mark="b"), *numbers))
+    pages(tmp_path, replace(labelled("a"), head=head([("Attention method",)], "BMENLX"[:columns]), body=(row,)))
+    found = words(tmp_path / "tables.pdf")
+    marks = [word for word in found if word.text in ("b", "†")]
+    assert len(marks) == columns + 1
+    for mark in marks[:-1]:
+        gap = min(word.left for word in found if word.text == "100.00" and word.left > mark.left) - mark.right
+        assert gap > mark.right - mark.left
+    assert min(sizes_of_numbers(tmp_path / "tables.pdf")) > SEVEN_POINTS
 
 
 def test_groups_of_attention_are_as_in_the_paper():
