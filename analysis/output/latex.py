@@ -19,12 +19,15 @@ DOCUMENT = rf"""\documentclass[a4paper]{{article}}
 \end{{document}}
 """
 
-GENERAL = r"""\providecommand{\generalnote}[1]{\ifcsname note:\detokenize{#1}\endcsname\else
-\expandafter\gdef\csname note:\detokenize{#1}\endcsname{}#1\par\fi}
-\providecommand{\othernotes}{\ifdefined\tablewithnotes See also the notes of Table~\tablewithnotes.%
-\else\xdef\tablewithnotes{\thetable}\fi}
+GENERAL = r"""\providecommand{\generalnote}[1]{\ifcsname note:\detokenize{#1}\endcsname
+\edef\noted{\csname note:\detokenize{#1}\endcsname}%
+\ifcsname seen:\noted\endcsname\else
+\expandafter\let\csname seen:\noted\endcsname\noted
+\edef\othertables{\ifdefined\othertables\othertables, \fi Table\noexpand~\noted}\fi
+\else\expandafter\xdef\csname note:\detokenize{#1}\endcsname{\thetable}#1\par\fi}
+\providecommand{\othernotes}{\ifdefined\othertables See also the notes of \othertables.\fi}
 """
-"""Macros that print a note under the first table that has it, and refer the other tables to the first."""
+"""Macros that print a note under the first table that has it, and under another name each table that has its notes."""
 
 MARKED, MARKED_LAST = r"@{\hspace{12pt}}", r"@{\hspace{0.6em}}"
 """The space after a column with marks: the usual one, also where other columns have less, and room for those of the

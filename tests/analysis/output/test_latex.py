@@ -89,13 +89,17 @@ needs_latex = pytest.mark.skipif(
 
 @pytest.mark.slow
 @needs_latex
-def test_a_general_note_is_printed_under_the_first_table_that_has_it(tmp_path):
-    signs, other = "† tied: 5 % & #1.", "‡ one seed & more."
-    outcome, text = pages(tmp_path, *(labelled("a", general=notes) for notes in ((signs,), (signs, other), (signs,))))
+def test_a_general_note_is_printed_under_the_first_table_that_has_it_which_others_name(tmp_path):
+    tied, network, worse = "† tied: 5 % & #1.", "‡ one seed & more.", "A number without a mark is worse."
+    notes = ((tied,), (tied, network), (network, tied), (worse,))
+    outcome, text = pages(tmp_path, *(labelled("a", general=some) for some in notes))
     assert outcome == Outcome("tables.pdf: all tables")
-    assert [text.count(note) for note in (signs, other)] == [1, 1]
-    assert text.index(signs) < text.index("Table 1:") < text.index(other)
-    assert text.count("See also the notes of Table 0.") == 2
+    assert [text.count(note) for note in (tied, network, worse)] == [1, 1, 1]
+    assert text.index(tied) < text.index("Table 1:") < text.index(network) < text.index("Table 2:")
+    assert re.findall("See also .*", text) == [
+        "See also the notes of Table 0.",
+        "See also the notes of Table 1, Table 0.",
+    ]
 
 
 @pytest.mark.slow
