@@ -10,6 +10,7 @@ from analysis.tables.command_line import command
 from analysis.tables.fill import TICK, Filled
 from search_spaces.extensions import CROSS_NOTE
 from search_spaces.paper import MACRO_F1, RECALL
+from study.plan import RunRecord
 from wbc_model.datasets.dataset import Dataset, is_built_in, letters
 
 REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn or small images. These numbers say nothing about the paper."
@@ -96,13 +97,16 @@ def _evaluated(filled: Filled) -> list[str]:
     runs = [run for row in filled.rows for run in row.runs if EVALUATED in run.provenance]
     if not runs:
         return []
-    named = _list(sorted({run.provenance[EVALUATED]["trial"] for run in runs}))
+    trials = sorted({run.provenance[EVALUATED]["trial"] for run in runs})
+    named = f"Not trained for this table: the models of trials {_list(trials)}"
+    others = {column.on.title for column in filled.table.columns if column.on}
     remarks = [
         f"{run.trial.config.dataset.title}'s model on {title}: {remark}."
         for run in runs
         for title, remark in run.provenance[EVALUATED]["remarks"].items()
+        if title in others
     ]
-    return [f"Not trained for this table: the models of trials {named}, tested on the other datasets later.", *remarks]
+    return [f"{named}, tested on the other datasets later." if others else f"{named}.", *remarks]
 
 
 def _devices(filled: Filled) -> list[str]:
@@ -140,10 +144,9 @@ def _usual_seeds(filled: Filled) -> tuple[int, ...]:
 
 def _images(filled: Filled) -> str:
     """How many test images of each dataset there are, and which classes a model does not know and was not tested on."""
-    tests = [(run, on) for row in filled.rows for run in row.runs for on in run.trial.config.tested]
     sizes: dict[Dataset, str] = {}
     fewer: dict[tuple[Dataset, tuple[str, ...]], dict[Dataset, str]] = defaultdict(dict)
-    for run, on in tests:
+    for run, on in _tested(filled):
         own, test = run.trial.config.dataset, run.tests[on.name]
         images = dict(zip(test.classes, map(sum, test.counts), strict=True))
         if unknown := tuple(cell for cell in on.classes if cell not in own.classes):
@@ -156,6 +159,17 @@ def _images(filled: Filled) -> str:
         for (own, unknown), left in fewer.items()
     ]
     return f"Test images: {'; '.join(sizes.values())}.{''.join(excluded)}"
+
+
+def _tested(filled: Filled) -> list[tuple[RunRecord, Dataset]]:
+    """Each run with each dataset whose test images the table has its scores on."""
+    return [
+        (run, on)
+        for row in filled.rows
+        for on in dict.fromkeys(column.on or row.config.dataset for column in filled.table.columns)
+        for run in row.runs
+        if on.name in run.tests
+    ]
 
 
 def _by_class(dataset: Dataset, images: Mapping[str, int]) -> str:

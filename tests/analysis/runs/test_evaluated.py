@@ -17,11 +17,12 @@ from study.evaluate.evaluation import Evaluation, write_evaluation
 from study.plan import Trial
 from study.storage import Storage
 from wbc_model.choices import CELLS
+from wbc_model.datasets.bccd import DATASET as BCCD
 from wbc_model.datasets.dataset import PAPER, by_name
 from wbc_model.datasets.lisc import DATASET as LISC
 from wbc_model.scoring.metrics import ConfusionMatrix
 
-(E6,) = (table for table in EXTENSIONS if table.number == "E6")
+E6, E9 = (table for table in EXTENSIONS if table.number in ("E6", "E9"))
 OWN, EVERYWHERE = vary(dataset=LISC), vary(dataset=LISC, test_on="all")
 MATRIX = ConfusionMatrix(CELLS, tuple(tuple(8 if i == j else 2 * (j == 0) for j in range(5)) for i in range(5)))
 
@@ -70,6 +71,17 @@ def test_a_model_tested_on_all_others_stands_for_the_trial_that_is_tested_on_all
         f"Not trained for this table: the models of trials {own.trial.id}, tested on the other datasets later." in told
     )
     assert "LISC's model on BCCD: test set; the model was trained on 3 and validated on 1 of them." in told
+
+
+def test_a_table_of_own_tests_tells_nothing_of_the_others(reading: Reading, make_record, tmp_path: Path):
+    added(reading, tmp_path, evaluation("ldwbc"), evaluation("bccd", trained_on=3), evaluation("raabin"))
+    own, _ = reading.records
+    trained = make_record(vary(dataset=BCCD, test_on="all"), 1, provenance={"data": "images of bccd"})
+    told = notes(fill(E9, [*reading.records, trained], seeds=(1,)))
+    assert f"Not trained for this table: the models of trials {own.trial.id}." in told
+    (images,) = [note for note in told if note.startswith("Test images")]
+    assert images == "Test images: LISC 10/10/10/10/10 B/M/E/N/L, 50 in all; BCCD 10/10/10/10 M/E/N/L, 40 in all."
+    assert not any("on BCCD" in note or "LDWBC" in note for note in told if "rows missing" not in note)
 
 
 @pytest.mark.parametrize(
