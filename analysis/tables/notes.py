@@ -11,9 +11,13 @@ from analysis.tables.fill import TICK, Filled
 from search_spaces.extensions import CROSS_NOTE
 from search_spaces.paper import MACRO_F1, RECALL
 from study.plan import RunRecord
+from wbc_model.choices import CELLS
 from wbc_model.datasets.dataset import Dataset, is_built_in, letters
 
 REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn or small images. These numbers say nothing about the paper."
+
+CELL_TYPES = dict(zip(letters(CELLS), CELLS, strict=True))
+"""The letters of the paper's cell types: B basophil."""
 
 MEANINGS = {
     "OA": "accuracy",
@@ -64,7 +68,20 @@ def general_notes(filled: Filled) -> list[str]:
     if any(cell.mean is None for row in filled.rows if row.runs for cell in row.cells):
         lines.append(LACKS)
     scores = [word for column in filled.table.columns for word in column.label.split()]
-    return [*lines, *(note for note in filled.table.notes if note == MACRO_F1), *_meanings(scores, MEANINGS)]
+    lines += [*(note for note in filled.table.notes if note == MACRO_F1), *_meanings(scores, MEANINGS)]
+    return [*lines, *(_meanings(CELL_TYPES, CELL_TYPES) if _has_cell_types(filled) else [])]
+
+
+def _has_cell_types(filled: Filled) -> bool:
+    """Whether a heading or the note on the test images has letters of the paper's cell types."""
+    named = _classes(filled).items() <= CELL_TYPES.items() and bool(_classes(filled))
+    return named or any(is_built_in(on) for _, on in _tested(filled))
+
+
+def _classes(filled: Filled) -> dict[str, str]:
+    """By heading, the classes whose recalls are columns."""
+    recalls = [column for column in filled.table.columns if column.key.startswith("recall/")]
+    return {column.label: column.key.removeprefix("recall/") for column in recalls}
 
 
 def row_notes(filled: Filled, *, pooled: bool) -> list[str]:
@@ -79,7 +96,7 @@ def row_notes(filled: Filled, *, pooled: bool) -> list[str]:
 
 
 def notes(filled: Filled, *, pooled: bool = False) -> list[str]:
-    """Seeds, test images, statistical tests, the table's own notes, and abbreviations of its rows and cell types."""
+    """Seeds, test images, statistical tests, the table's own notes, and abbreviations of its rows and classes."""
     lines = []
     if any(row.runs for row in filled.rows):
         lines += [_seeds(filled, pooled=pooled), _images(filled)]
@@ -88,8 +105,8 @@ def notes(filled: Filled, *, pooled: bool = False) -> list[str]:
         lines.append(f"{empty} of {len(filled.rows)} rows missing; to fill them: {command(filled)}")
     lines += [*filled.test_notes, *_evaluated(filled), *_devices(filled)]
     lines += [note for note in filled.table.notes if note != MACRO_F1]
-    cells = {c.label: c.key.removeprefix("recall/") for c in filled.table.columns if c.key.startswith("recall/")}
-    return [*lines, *_meanings(" ".join(filled.table.stub).split(), MEANINGS), *_meanings(cells, cells)]
+    classes = {} if _has_cell_types(filled) else _classes(filled)
+    return [*lines, *_meanings(" ".join(filled.table.stub).split(), MEANINGS), *_meanings(classes, classes)]
 
 
 def _evaluated(filled: Filled) -> list[str]:
@@ -173,7 +190,7 @@ def _tested(filled: Filled) -> list[tuple[RunRecord, Dataset]]:
 
 
 def _by_class(dataset: Dataset, images: Mapping[str, int]) -> str:
-    """`1/2 B/M` for a dataset of the paper, whose letters every reader knows; `1 band, 2 monocyte` for another."""
+    """`1/2 B/M` for a dataset of the paper, whose letters a general note tells; `1 band, 2 monocyte` for another."""
     if is_built_in(dataset):
         return f"{'/'.join(str(images[cell]) for cell in dataset.classes)} {'/'.join(letters(dataset.classes))}"
     return _list(f"{images[cell]} {cell}" for cell in dataset.classes)

@@ -207,6 +207,14 @@ def test_notes_tell_how_many_images_the_numbers_are_over(make_record):
     )
 
 
+@pytest.mark.parametrize("number", ["4", "9"])
+def test_the_letters_of_cell_types_are_explained_once_wherever_they_are_used(make_record, number):
+    tex = render(fill(BY_NUMBER[number], [make_record(PROPOSED)]))
+    assert tex.count(r"\generalnote{B basophil, M monocyte, E eosinophil, N neutrophil, L lymphocyte.}") == 1
+    assert tex.count("basophil") == 1
+    assert "basophil" not in render(fill(BY_NUMBER["4"], []))
+
+
 def test_headings_of_several_levels_are_the_papers():
     head = render(fill(BY_NUMBER["8"], [])).split("\\toprule\n")[1].split("\n\\midrule")[0].splitlines()
     assert head == [
