@@ -70,6 +70,11 @@ class Page(NamedTuple):
     images: int
     """Most trials are wrong about so many."""
 
+    @property
+    def told(self) -> str:
+        """`1 image of LISC`."""
+        return f"{self.images} image{'s' if self.images != 1 else ''} of {self.title}"
+
 
 def hard_images(tested: Sequence[tuple[str, Predictions]]) -> list[HardImage]:
     """Those that more than half of the trials get wrong, and at least `FEWEST` of them.

@@ -1,6 +1,7 @@
 import numpy as np
 
-from analysis.report.hard_images import hard_images
+from analysis.report.hard_images import Page, hard_images
+from analysis.report.templates import TEMPLATES
 from wbc_model.scoring.predictions import Predictions
 
 CLASSES = ("a", "b", "c")
@@ -36,3 +37,12 @@ def test_of_images_that_as_many_get_wrong_the_least_probable_come_first():
     surer = predicted("q", [0], [1], sure=0.9)
     tested = [("x", predicted("p", [0], [1])), ("y", predicted("p", [0], [2])), ("x", surer), ("y", surer)]
     assert [image.name for image in hard_images(tested)] == ["q", "p"]
+
+
+def test_one_image_is_not_said_to_be_several():
+    hard = {"title": "LISC", "images": [], "found": 1, "trials": 1, "pictures": {}, "rehearsal": ""}
+    page = TEMPLATES.get_template("hard.html").render(hard)
+    assert "1 test image is wrong in more than half of the trials" in page
+    assert "(1 trial on this dataset)" in page
+    assert Page("LISC", "dataset-lisc.html", 1).told == "1 image of LISC"
+    assert Page("LISC", "dataset-lisc.html", 2).told == "2 images of LISC"
