@@ -99,11 +99,22 @@ def _copies(filled: Filled, blocks: Sequence[Block]) -> Iterator[str]:
 
 
 def _detectable(filled: Filled, comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """By dataset, the median of each score's minimum detectable differences."""
-    by_dataset: dict[Dataset, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for one in comparisons:
-        if np.isfinite(one.detectable):
-            label = filled.table.columns[one.column].label
-            by_dataset[one.row.config.dataset][label].append(100 * one.detectable)
-    for dataset, scores in by_dataset.items():
-        yield f"{dataset.title} {', '.join(f'{label} {median(each):.2f}' for label, each in scores.items())}"
+    """By dataset, the median of each score's minimum detectable differences, and which scores have none and why."""
+    if all(one.as_networks is not None for one in comparisons):
+        return
+    for dataset in dict.fromkeys(row.config.dataset for row in filled.rows):
+        rows = [row for row in filled.rows if row.config.dataset == dataset]
+        labels = {row.labels for row in rows}
+        scores: dict[str, list[str]] = {"found": [], "none": [], "equal": []}
+        for i, column in enumerate(filled.table.columns):
+            every = [one.detectable for one in comparisons if one.column == i and one.row.labels in labels]
+            if finite := [100 * each for each in every if np.isfinite(each)]:
+                scores["found"].append(f"{column.label} {median(finite):.2f}")
+            elif every:
+                scores["none"].append(column.label)
+            elif all(row.cells[i].best for row in rows):
+                scores["equal"].append(column.label)
+        lacking = {"none for": scores["none"], "all rows equal in": scores["equal"]}
+        why = "; ".join(f"{words} {', '.join(some)}" for words, some in lacking.items() if some)
+        if any(scores.values()):
+            yield " ".join([dataset.title, *filter(None, [", ".join(scores["found"]), why and f"({why})"])])

@@ -1,20 +1,25 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 import pytest
 
-from analysis.stats.evidence import gather
+from analysis.stats.compare import Comparison
+from analysis.stats.evidence import ComparedTable, gather
 from analysis.stats.predictions import PredictionLookup
 from analysis.stats.remarks import remarks
 from analysis.tables.fill import Filled, fill
 from search_spaces.paper import TABLES
-from search_spaces.table import Table
+from search_spaces.table import PER_CLASS, Table
 from tests.analysis.simulated import Simulation
 from wbc_model.datasets.bccd import DATASET as BCCD
+from wbc_model.datasets.lisc import DATASET as LISC
+from wbc_model.datasets.raabin import DATASET as RAABIN
 from wbc_model.errors import InputError
 
 ATTENTION = TABLES[1]
+DATASETS = {"LISC": LISC, "Raabin": RAABIN}
 SIZES = (20, 40, 30, 110, 100)
 
 
@@ -136,6 +141,40 @@ def test_rows_without_a_common_seed_are_compared():
     evidence = gather(fill(first(2), records, seeds=range(4)), PredictionLookup(simulation.predictions.get, {}))
     assert len(evidence.comparisons) == 4
     assert all(one.worse for one in evidence.comparisons)
+
+
+def detectable(evidence: ComparedTable, comparisons: Sequence[Comparison]) -> list[str]:
+    """The datasets of the note on minimum detectable differences, in its order."""
+    told = remarks(evidence.filled, evidence.blocks, comparisons, {})
+    return [note.removesuffix(".").split("points): ")[1] for note in told if note.startswith("Minimum")]
+
+
+def test_scores_without_a_detectable_difference_are_named_in_the_order_of_the_table():
+    simulation = Simulation(SIZES, seed=0)
+    none, se = first(2).rows.values()
+    rows = {(name, n): replace(c, dataset=d) for name, d in DATASETS.items() for n, c in (("No", none), ("SE", se))}
+    table = replace(first(2), stub=("Dataset", "Attention"), heads=(), rows=rows, best_within=1)
+    shift = {(labels, s): 0.3 * (labels[1] == "SE") for labels in rows for s in (0, 1, 2)}
+    records = [simulation.trial(rows[labels], s, worse=worse) for (labels, s), worse in shift.items()]
+    evidence = gather(fill(table, records, seeds=(0, 1, 2)), PredictionLookup(simulation.predictions.get, {}))
+    assert len(evidence.comparisons) == 8
+    far = {("LISC", 0): np.inf, ("LISC", 2): np.inf, ("Raabin", 0): 0.25}
+    found = [replace(one, detectable=far.get((one.row.labels[0], one.column), 0.5)) for one in evidence.comparisons]
+    raabin = "Raabin OA 25.00, AP 50.00, AR 50.00, AF1 50.00"
+    assert detectable(evidence, found[::-1]) == [f"LISC AP 50.00, AF1 50.00 (none for OA, AR); {raabin}"]
+    no_lisc = [replace(one, detectable=np.inf) if one.row.labels[0] == "LISC" else one for one in found]
+    assert detectable(evidence, no_lisc) == [f"LISC (none for OA, AP, AR, AF1); {raabin}"]
+    assert detectable(evidence, [replace(one, as_networks=0.5) for one in found]) == []
+
+
+def test_scores_that_all_rows_share_have_no_detectable_difference():
+    simulation = Simulation(SIZES, seed=0)
+    simulation.hardness[: SIZES[0]] = -1
+    table = replace(first(2), columns=PER_CLASS)
+    records = simulation.table(table, seeds=(0, 1, 2))
+    evidence = gather(fill(table, records, seeds=(0, 1, 2)), PredictionLookup(simulation.predictions.get, {}))
+    (told,) = detectable(evidence, evidence.comparisons)
+    assert told.endswith(" (all rows equal in B, E, L)")
 
 
 def test_the_order_of_the_images_does_not_count_and_other_images_are_named():
