@@ -43,6 +43,22 @@ function neighbour(button, down, right) {
   return found;
 }
 
+const show = (cell) => cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+
+/** Scroll a cell into view, beside the fixed columns; where there is room, with the end of its line if it is the last. */
+function reveal(cell) {
+  const line = cell.closest("tr");
+  if (cell === scores(line).at(-1)) show(line.lastElementChild);
+  show(cell);
+}
+
+/** Go to the next button in a direction; beyond the last score, show the end of the line. */
+function go(button, down, right) {
+  const next = neighbour(button, down, right);
+  if (next) next.focus();
+  else if (right > 0) show(button.closest("tr").lastElementChild);
+}
+
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 for (const whole of document.querySelectorAll("table.scores")) {
@@ -54,12 +70,11 @@ for (const whole of document.querySelectorAll("table.scores")) {
     stop.tabIndex = -1;
     stop = target;
     stop.tabIndex = 0;
-    const line = target.closest("tr");
-    if (target.closest(".score") === scores(line).at(-1)) line.lastElementChild.scrollIntoView({ block: "nearest", inline: "nearest" });
+    reveal(target.closest(".score"));
   });
   whole.addEventListener("keydown", (event) => {
     if (!ARROWS[event.key] || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    neighbour(event.target, ...ARROWS[event.key])?.focus();
+    go(event.target, ...ARROWS[event.key]);
   });
 }

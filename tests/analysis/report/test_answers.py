@@ -131,6 +131,26 @@ def test_the_arrow_keys_go_from_cell_to_cell_and_the_tab_key_to_the_next_table(t
 
 
 @pytest.mark.slow
+def test_the_arrow_keys_never_go_out_of_sight(tab):
+    inside = """() => {
+        const button = document.activeElement.getBoundingClientRect();
+        const region = document.activeElement.closest(".scroll").getBoundingClientRect();
+        const fixed = [...document.activeElement.closest("tr").querySelectorAll(".fixed")].at(-1);
+        const start = fixed?.getBoundingClientRect().right ?? region.left;
+        return button.left >= start - 1 && button.right <= region.right + 1;
+    }"""
+    tab.set_viewport_size({"width": 390, "height": 900})
+    for number in ("4", "5", "6", "9"):
+        tab.locator(f"#table-{number} tbody button.open").first.focus()
+        across = tab.locator(f"#table-{number} tbody tr").first.locator("button.open").count() - 1
+        there_and_back = [*across * ["ArrowRight"], *across * ["ArrowLeft"]]
+        for key in (*there_and_back, "ArrowUp", *there_and_back):
+            tab.keyboard.press(key)
+            assert tab.evaluate(inside), (number, key, tab.evaluate("document.activeElement.innerText"))
+    tab.set_viewport_size({"width": 1280, "height": 900})
+
+
+@pytest.mark.slow
 def test_seeds_are_counted(tab):
     assert tab.locator("#table-4 td.seeds").all_inner_texts() == ["3", "3", "1", "3", "3", "3"]
 
@@ -144,7 +164,7 @@ def test_a_table_wider_than_the_page_keeps_its_labels_and_counts_the_columns_out
     tab.wait_for_function("document.querySelector('#table-5 .cue').textContent === '4 more columns →'")
     before = label.bounding_box()["x"]
     tab.locator("#table-5 button.open").first.focus()
-    for _ in range(3):
+    for _ in range(4):
         tab.keyboard.press("ArrowRight")
     tab.wait_for_function("document.querySelector('#table-5 .cue').textContent === '← scrolled to the end'")
     assert label.bounding_box()["x"] == before
