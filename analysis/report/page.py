@@ -9,7 +9,7 @@ from markupsafe import Markup
 from upath import UPath
 
 from analysis.report.answers import answers
-from analysis.report.forest import forest
+from analysis.report.forest import NOTE, forest
 from analysis.report.hard_images import Page
 from analysis.report.links import Link
 from analysis.report.templates import TEMPLATES
@@ -64,13 +64,17 @@ def render(
     rows = {row.config.id: row for filled in tables for row in filled.rows}.values()
     runs = {run.trial.id: run for row in rows for run in row.runs}
     overrides, layouts = tables[0].overrides, [lay_out(filled) for filled in tables]
+    plots = [forest(one, lines) for one, lines in zip(tables, cells, strict=True)]
     unscored = {number: Markup(table) for number, table in (beside or {}).items()}
     return TEMPLATES.get_template("report.html").render(
         tables=[
-            (layout, one.missing, command(one, storage=storage), forest(one, lines))
-            for layout, one, lines in zip(layouts, tables, cells, strict=True)
+            (layout, one.missing, command(one, storage=storage), plot)
+            for layout, one, plot in zip(layouts, tables, plots, strict=True)
         ],
-        general=dict.fromkeys(note for layout in layouts for note in layout.general),
+        general=[
+            *dict.fromkeys(note for layout in layouts for note in layout.general),
+            *([NOTE] if any(plots) else []),
+        ],
         setup={number: table for number, table in unscored.items() if number.isdigit()},
         others={number: table for number, table in unscored.items() if not number.isdigit()},
         figures=figures,

@@ -1,5 +1,6 @@
 """What a number of the page answers when it is opened, and the keys between the numbers of a table."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -181,6 +182,8 @@ def test_a_plot_shows_the_differences_from_the_best(tab, study):
     row = tab.get_by_role("region", name="Differences in Table 4").locator("tbody tr").first
     label = row.get_by_role("img").first.get_attribute("aria-label")
     assert label.startswith(f"−{-line['difference']:.2f} (corrected interval −")
+    assert tab.get_by_role("region", name=re.compile("^Differences in Table")).count() == 4
+    assert tab.inner_text("main").count("Square: the best") == tab.inner_text("#notes").count("Square: the best") == 1
     line, dot = (row.locator(f"svg {part}").first.bounding_box() for part in ("line:not(.zero)", "circle"))
     assert line["x"] < dot["x"] < line["x"] + line["width"]
 
