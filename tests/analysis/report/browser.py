@@ -16,3 +16,11 @@ def fits(tab) -> bool:
         "document.documentElement.scrollWidth <= innerWidth && "
         "[...document.querySelectorAll('dialog')].every(one => one.scrollWidth <= one.clientWidth)"
     )
+
+
+def navigable(tab) -> bool:
+    """Whether no link of the navigation is beyond an edge."""
+    return tab.evaluate(
+        "[...document.querySelectorAll('nav a')].map(one => one.getBoundingClientRect())"
+        ".every(box => box.left >= 0 && box.right <= document.querySelector('nav ul').getBoundingClientRect().right)"
+    )

@@ -21,7 +21,7 @@ from analysis.tables.choose import tables_under
 from analysis.tables.fill import fill
 from search_spaces.paper import PROPOSED, TABLES, vary
 from tests.analysis.output.test_markup import Shape
-from tests.analysis.report.browser import fits, violations
+from tests.analysis.report.browser import fits, navigable, violations
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -135,7 +135,7 @@ def test_figures_are_within_the_page():
     html = page(figures=[figure])
     assert '<img src="data:image/png;base64,cGljdHVyZQ==" alt="Effect of &lt;mixup&gt;">' in html
     assert "As &amp; it is." in html
-    assert '<a href="#figure-6">Figure 6</a>' in html
+    assert '<a href="#figure-6"><span class="unseen">Figure </span>6</a>' in html
 
 
 def test_the_best_is_bold_and_said(make_record):
@@ -239,6 +239,26 @@ def test_nothing_but_a_table_scrolls_sideways_and_nothing_bars_anyone(opened):
     opened.locator("#table-4 button.open").nth(4).click()
     assert fits(opened)
     assert violations(opened) == []
+
+
+@pytest.mark.slow
+def test_every_link_of_the_navigation_is_in_view_and_named_in_full(chromium, tmp_path):
+    figures = [Figure(str(n), f"Figure {n}", "Lines", "", data_url(png(), "image/png")) for n in range(2, 11)]
+    cost = Figure("cost", "Cost", "Lines", "", data_url(png(), "image/png"))
+    file = tmp_path / "report.html"
+    file.write_text(page(figures=[*figures, cost]), encoding="utf-8")
+    tab = chromium.new_page()
+    tab.goto(file.as_uri())
+    for width in (390, 1280, 1920):
+        tab.set_viewport_size({"width": width, "height": 900})
+        assert navigable(tab), width
+        for name in ("Notes", "Table 4", "Table 12", "Figure 10", "Cost"):
+            tab.locator("nav").get_by_role("link", name=name, exact=True).click()
+            top = tab.locator(f"section[aria-label^='{name}']").evaluate("one => one.getBoundingClientRect().top")
+            bar = tab.locator("nav").evaluate("one => one.getBoundingClientRect().bottom")
+            assert top >= max(bar, 0), (width, name)
+            tab.evaluate("scrollTo(0, 0)")
+    tab.close()
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from analysis.report.trial_pages import NO_PICTURES
 from analysis.report.wrong_images import MOST, PROBABLE, true_classes
 from search_spaces.paper import vary
 from study.storage import Storage, manifest_file
-from tests.analysis.report.browser import fits, violations
+from tests.analysis.report.browser import fits, navigable, violations
 from tests.analysis.report.test_page import Page, png
 from wbc_model.datasets.images import read_rgb
 from wbc_model.datasets.lisc import DATASET as LISC
@@ -181,6 +181,7 @@ def test_a_page_bars_nobody_and_is_reached_from_a_number(home, chromium, width, 
     tab.get_by_role("link", name="test images wrong").first.click()
     assert tab.url.endswith(f"misclassified/{ID}.html")
     assert fits(tab)
+    assert navigable(tab)
     assert violations(tab) == []
     tab.goto((home / "build/misclassified/dataset-lisc.html").as_uri())
     tab.get_by_text("Each model’s call").first.click()
