@@ -19,6 +19,7 @@ from analysis.stats.evidence import gather
 from analysis.stats.predictions import PredictionLookup
 from analysis.tables.choose import tables_under
 from analysis.tables.fill import fill
+from search_spaces.extensions import EXTENSIONS
 from search_spaces.paper import PROPOSED, TABLES, vary
 from tests.analysis.output.test_markup import Shape
 from tests.analysis.report.browser import fits, navigable, violations
@@ -258,6 +259,22 @@ def test_every_link_of_the_navigation_is_in_view_and_named_in_full(chromium, tmp
             bar = tab.locator("nav").evaluate("one => one.getBoundingClientRect().bottom")
             assert top >= max(bar, 0), (width, name)
             tab.evaluate("scrollTo(0, 0)")
+    tab.close()
+
+
+@pytest.mark.slow
+def test_a_wide_table_scrolls_only_where_the_page_is_narrower(chromium, tmp_path):
+    file = tmp_path / "report.html"
+    shown = [fill(table, []) for table in (TABLES[0], *EXTENSIONS) if table.number in ("4", "E6", "E10")]
+    file.write_text(rendered(shown, Reading()), encoding="utf-8")
+    tab = chromium.new_page()
+    tab.goto(file.as_uri())
+    region = tab.locator("#table-E10 .scroll")
+    for width, scrolls in ((1920, False), (1280, True), (390, True)):
+        tab.set_viewport_size({"width": width, "height": 900})
+        assert fits(tab), width
+        assert region.evaluate("one => one.scrollWidth > one.clientWidth") == scrolls, width
+        assert tab.locator("#table-4").bounding_box()["width"] == min(width - 32, 1120)
     tab.close()
 
 
