@@ -29,10 +29,11 @@ def _answer(line: Line, row: Row, column: Column) -> Answer:
     told = {
         "Verdict": _verdict(line),
         line["score"]: number,
-        f"95 % interval over {line['images by']} and seeds": _interval(line, ""),
+        f"95 % interval over {line['images by']} and seeds": _interval(line, "", _assumed(line)),
         f"over {line['images by']} alone": _interval(line, "over images "),
         "over seeds alone": _interval(line, "over seeds "),
         **_comparison(line),
+        "Seed SD": "assumed: no row that was tested on these images has two seeds" if line["seed SD assumed"] else "",
         "Based on": f"{test.images} test images, {_seeds(line['n'])}",
     }
     return {name: text for name, text in told.items() if text}
@@ -54,22 +55,27 @@ def _comparison(line: Line) -> Answer:
     if "difference" not in line:
         return {}
     alone, corrected = (_ends(line, name) for name in ("difference", "corrected"))
-    networks = line["p of the networks"]
+    networks, assumed = line["p of the networks"], _assumed(line)
+    variables = "two normal variables" if assumed else "a normal and a t variable (Behrens-Fisher)"
     return {
         "Best of the column": f"{line['best row']}, {_seeds(line['n of the best'])}",
-        "Difference from it": f"{points(line['difference'])} points (95 % interval {alone})",
+        "Difference from it": f"{points(line['difference'])} points (95 % interval {alone}{assumed})",
         "95 % interval, corrected": f"{corrected}, by the corrected p{'' if isnan(networks) else ' of the networks'}: "
         "it excludes 0 exactly where that is below 0.05",
-        "p": _p(line["p"]),
-        "p, corrected": f"{_p(line['p corrected'])}, for all pairs of rows and all columns (max-t, step-down)",
+        "p": f"{_p(line['p'])}{assumed}",
+        "p, corrected": f"{_p(line['p corrected'])}{assumed}, for all pairs of rows and all columns (max-t, step-down)",
         "p of the networks": "" if isnan(networks) else f"{_p(networks)}, over images alone, corrected",
-        "Test": f"{line['test']}: paired by image; the sum of a normal and a t variable (Behrens-Fisher)",
+        "Test": f"{line['test']}: paired by image; the sum of {variables}",
     }
 
 
-def _interval(line: Line, name: str) -> str:
+def _assumed(line: Line) -> str:
+    return ", with the assumed seed SD" if line["seed SD assumed"] else ""
+
+
+def _interval(line: Line, name: str, assumed: str = "") -> str:
     low, high = line[f"{name}low"], line[f"{name}high"]
-    return "" if isnan(low) else f"{low:.2f} to {high:.2f} %"
+    return "" if isnan(low) else f"{low:.2f} to {high:.2f} %{assumed}"
 
 
 def _ends(line: Line, name: str) -> str:

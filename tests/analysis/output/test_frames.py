@@ -33,6 +33,7 @@ def test_every_cell_has_its_number_its_intervals_and_its_distance_from_the_best(
         assert line["low"] < line["over images low"] < line["over images high"] < line["high"]
         assert isnan(line["over seeds low"])
         assert line["images by"] == "images"
+        assert line["seed SD assumed"]
         assert line["best"] or float(line["difference low"]) <= float(line["difference"]) <= 0.005
         assert line["best"] or line["p"] <= line["p corrected"]
         assert line["best"] or line["best row"] in ("RM SCAM", "DM SCAM", "RM DM SCAM")
@@ -42,6 +43,7 @@ def test_several_seeds_have_intervals_over_seeds_too():
     evidence = of("7", seeds=(0, 1, 2))
     for line in cell_lines(evidence):
         assert float(line["over seeds low"]) < float(line["mean"]) < float(line["over seeds high"])
+        assert not line["seed SD assumed"]
         assert line["low"] <= min(line["over seeds low"], line["over images low"])
         assert line["high"] >= max(line["over seeds high"], line["over images high"])
 

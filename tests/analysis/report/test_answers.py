@@ -81,6 +81,26 @@ def test_an_answer_without_a_comparison_says_why(study, make_record):
     assert told[2][0] == {}
 
 
+def test_an_answer_says_where_the_sd_over_seeds_is_assumed(study):
+    simulation = Simulation((40, 100, 60, 400, 300), seed=1)
+    single = gather(fill(MIXUP, simulation.table(MIXUP)), PredictionLookup(lambda t, _: simulation.predictions[t], {}))
+    lines = cell_lines(single)
+    told = [answer for row in answers(single.filled, lines) for answer in row]
+    assumed = ", with the assumed seed SD"
+    for line, answer in zip(lines, told, strict=True):
+        both = f"{line['low']:.2f} to {line['high']:.2f} %{assumed}"
+        assert answer["95 % interval over images and seeds"] == both
+        assert answer["Seed SD"].startswith("assumed: no row")
+        if not line["best"]:
+            assert answer["p"] == f"{line['p']:.2g}{assumed}"
+            assert f"{assumed}, for all pairs" in answer["p, corrected"]
+            assert answer["Difference from it"].endswith(f"{assumed})")
+            assert "assumed" not in answer["p of the networks"]
+            assert answer["Test"] == "images + seeds: paired by image; the sum of two normal variables"
+    estimated = [answer for row in answers(study[0][0].filled, cell_lines(study[0][0])) for answer in row]
+    assert not any("assumed" in text for answer in estimated for text in answer.values())
+
+
 @pytest.fixture(scope="module")
 def tab(chromium, study, tmp_path_factory) -> Iterator:
     """The page in a browser, one for all tests."""
