@@ -55,7 +55,11 @@ def test_the_approved_tables_compile(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_in_two_columns_a_wide_table_spans_the_page_and_keeps_its_size(tmp_path):
-    shutil.copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
+    for file in GOLDEN.glob("*.tex"):
+        without_notes = re.sub(
+            r"(?<=\\raggedright\n).*?(?=\\end{minipage})", "", file.read_text("utf-8"), flags=re.DOTALL
+        )
+        (tmp_path / file.name).write_text(without_notes, encoding="utf-8")  # whose numbers are in smaller type
     (tmp_path / "tables.tex").write_text(document(NUMBERS).replace("a4paper", "a4paper,twocolumn"), encoding="utf-8")
     assert not compile_pdf(tmp_path / "tables.tex").refused
     sizes = sizes_of_numbers(tmp_path / "tables.pdf")
