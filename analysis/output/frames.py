@@ -26,8 +26,14 @@ from wbc_model.plain_text import csv_cell
 
 EQ_6 = Column("macro_f1_eq6", "AF1 by Eq. (6)")
 
-FORMATS = {"p": "{:.4g}", "p corrected": "{:.4g}", "p of the networks": "{:.4g}", "hours": "{:.4f}"}
-"""Number formats by column; all other columns have two decimals."""
+FORMATS = {
+    "n of the best": "{:.0f}",
+    "p": "{:.4g}",
+    "p corrected": "{:.4g}",
+    "p of the networks": "{:.4g}",
+    "hours": "{:.4f}",
+}
+"""Formats of numbers by column; in all other columns, those that are not integers have two decimals."""
 
 
 def frame(lines: Sequence[Line], *, kind: str) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 import csv
 from dataclasses import replace
+from io import StringIO
 from math import isnan, nan
 
 import pandas as pd
@@ -127,3 +128,10 @@ def test_rows_on_another_dataset_are_compared_within_it():
 def test_text_is_no_formula_and_numbers_stay_numbers():
     found = pd.DataFrame({"a": ["=1+1", "-1", "b\n=2", "-"], "@b": [-1.5, nan, 0.25, -0.001], "n": [-3, 0, 1, 2]})
     assert to_csv(found) == "a,'@b,n\n'=1+1,-1.50,-3\n'-1,,0\nb\\u000a=2,0.25,1\n'-,-0.00,2\n"
+
+
+def test_counts_are_whole_numbers_where_some_cells_have_none():
+    found = pd.read_csv(StringIO(to_csv(frame(cell_lines(of("7", seeds=(0, 1))), kind="measured"))), dtype=str)
+    assert set(found["n"]) == {"2"}
+    assert set(found["n of the best"].dropna()) == {"2"}
+    assert found["n of the best"].isna().any()
