@@ -10,7 +10,7 @@ from analysis.output.files import formats
 from analysis.output.markup import to_markdown
 from analysis.tables.fill import DASH, Filled, Row
 from analysis.tables.layout import LayoutCell, TableLayout, head, lay_out
-from analysis.tables.notes import LACKS, marked, row_notes, study_notes, test_sets
+from analysis.tables.notes import LACKS, letter_notes, marked, row_notes, study_notes, test_sets
 from wbc_model.plain_text import printable
 
 Texts = Callable[[Row], Sequence[str] | None]
@@ -42,7 +42,7 @@ def own_columns(
         head=head(filled.table.heads or (filled.table.stub,), columns),
         body=tuple(body),
         notes=(*notes, *row_notes(filled, pooled=pooled), *dashes),
-        general=(*study_notes(filled), *lacks),
+        general=(*study_notes(filled), *lacks, *letter_notes(filled)),
     )
 
 

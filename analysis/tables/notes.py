@@ -69,11 +69,15 @@ def general_notes(filled: Filled) -> list[str]:
         lines.append(LACKS)
     scores = [word for column in filled.table.columns for word in column.label.split()]
     lines += [*(note for note in filled.table.notes if note == MACRO_F1), *_meanings(scores, MEANINGS)]
-    return [*lines, *(_meanings(CELL_TYPES, CELL_TYPES) if _has_cell_types(filled) else [])]
+    return [*lines, *letter_notes(filled)]
+
+
+def letter_notes(filled: Filled) -> list[str]:
+    """What the letters of the paper's cell types mean, if a heading or the note on the test images has them."""
+    return _meanings(CELL_TYPES, CELL_TYPES) if _has_cell_types(filled) else []
 
 
 def _has_cell_types(filled: Filled) -> bool:
-    """Whether a heading or the note on the test images has letters of the paper's cell types."""
     named = _classes(filled).items() <= CELL_TYPES.items() and bool(_classes(filled))
     return named or any(is_built_in(on) for _, on in _tested(filled))
 
@@ -179,11 +183,12 @@ def _images(filled: Filled) -> str:
 
 
 def _tested(filled: Filled) -> list[tuple[RunRecord, Dataset]]:
-    """Each run with each dataset whose test images the table has its scores on."""
+    """Each run with each dataset whose test images the table has its scores on; its own if no column says which."""
     return [
         (run, on)
         for row in filled.rows
         for on in dict.fromkeys(column.on or row.config.dataset for column in filled.table.columns)
+        or [row.config.dataset]
         for run in row.runs
         if on.name in run.tests
     ]

@@ -108,6 +108,7 @@ def test_each_table_can_be_read_alone(tmp_path, capsys):
         assert "<li>a: n = 1 (1).</li>" in text
         assert "<sup>a</sup>" in text
         assert "LISC 9/10/8/11/11 B/M/E/N/L, 49 in all; BCCD 20/30/25/40 M/E/N/L, 115 in all." in text
+        assert "<li>B basophil, M monocyte, E eosinophil, N neutrophil, L lymphocyte.</li>" in text
         spread = "Pooled" if name == "S3-12" else "Mean ± sample SD"
         assert f"<li>{spread} over n = 2 seeds (0, 1).</li>" in text
         assert "has been retracted" in text
