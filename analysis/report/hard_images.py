@@ -9,6 +9,7 @@ from typing import NamedTuple
 from analysis.load import Study
 from analysis.report.links import FOLDER
 from analysis.report.templates import TEMPLATES
+from analysis.report.trial_pages import without_pictures
 from analysis.runs.pictures import Pictures, save_picture
 from analysis.runs.predictions import of_record
 from analysis.tables.notes import REHEARSAL_NOTE
@@ -132,6 +133,7 @@ def _write(
         found=len(found),
         trials=len(tested),
         pictures={name: save_picture(content, out / FOLDER) for name, content in at.items()},
+        without=without_pictures(runs[0]) if set(shown) - set(at) else "",
         rehearsal=REHEARSAL_NOTE if config.rehearsal else "",
     )
     page = Page(dataset.title, f"{FOLDER}/dataset-{dataset.name}.html", len(found))

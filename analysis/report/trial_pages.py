@@ -51,7 +51,7 @@ def write(study: Study, *, rows: Mapping[str, Sequence[str]], pictures: Pictures
                 total=sum(cell.total for test in tests for cell in test.classes),
                 kept=kept.get(trial_id, []),
                 gradcam=_gradcam(study, trial_id, folder),
-                without=_without(run) if any(_lacks_one(test) for test in tests) else "",
+                without=without_pictures(run) if any(_lacks_one(test) for test in tests) else "",
                 rehearsal=REHEARSAL_NOTE if run.trial.config.rehearsal else "",
             )
             folder.mkdir(exist_ok=True)
@@ -72,7 +72,8 @@ def _test_sets(study: Study, run: RunRecord, pictures: Pictures, *, folder: Path
             yield TestSet(config.dataset.title, classes, addresses)
 
 
-def _without(run: RunRecord) -> str:
+def without_pictures(run: RunRecord) -> str:
+    """Why images of a run's dataset have no picture, and how to see them."""
     drawn = run.trial.config.images is ImageSource.DRAWN
     return NO_PICTURES.format(folder="which is STORAGE/data" if drawn else "the folder of the images")
 

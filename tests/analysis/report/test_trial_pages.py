@@ -171,6 +171,20 @@ def test_a_page_shows_the_images_that_most_trials_get_wrong_and_what_each_calls_
     assert check([]) == 0
 
 
+def test_a_page_of_a_dataset_says_why_it_has_no_pictures(home):
+    def of_dataset(*more: str) -> str:
+        printed(home, "--seeds", "0", "1", *more)
+        return (home / "build/misclassified/dataset-lisc.html").read_text(encoding="utf-8")
+
+    assert WITHOUT not in of_dataset()
+    shutil.rmtree(home / "cache")
+    without = of_dataset()
+    assert pictures(without) == []
+    assert WITHOUT in without
+    Page(without)
+    assert WITHOUT not in of_dataset("--data", "data")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_a_page_bars_nobody_and_is_reached_from_a_number(home, chromium, width, scheme):
