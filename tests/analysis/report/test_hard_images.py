@@ -40,7 +40,7 @@ def test_of_images_that_as_many_get_wrong_the_least_probable_come_first():
 
 
 def test_one_image_is_not_said_to_be_several():
-    hard = {"title": "LISC", "images": [], "found": 1, "trials": 1, "pictures": {}, "rehearsal": ""}
+    hard = {"title": "LISC", "images": [], "found": 1, "trials": 1, "pictures": {}, "without": "", "rehearsal": ""}
     page = TEMPLATES.get_template("hard.html").render(hard)
     assert "1 test image is wrong in more than half of the trials" in page
     assert "(1 trial on this dataset)" in page
