@@ -41,6 +41,8 @@ UNLIMITED = -1
 def start(*, cpus: float, gpus: float | None) -> list[Pool]:
     """Join the running Ray cluster, or start Ray on this machine; returns the nodes with room for a trial.
 
+    Where none has, those that have cores, as others like them may join; a head that is to run nothing has none.
+
     Args:
         cpus: cores of each trial.
         gpus: GPUs of each trial; None: as many as it turns out to need, at most one.
@@ -51,7 +53,8 @@ def start(*, cpus: float, gpus: float | None) -> list[Pool]:
     cluster, private = connect()
     gpus = min(1, cluster.get("GPU", 0)) if gpus is None else gpus
     _require_node(cpus=cpus, gpus=gpus, can_join=not private)
-    return pools(node for node in nodes() if node.cpus >= cpus and node.gpus >= gpus)
+    workers = [node for node in nodes() if node.cpus]
+    return pools([node for node in workers if node.cpus >= cpus and node.gpus >= gpus] or workers)
 
 
 def calibrate(
