@@ -206,6 +206,7 @@ def all_right(_: int) -> Lines:
 
 OF_TABLES = (
     article,
+    reproduced,
     all_right,
     false_calls,
     several_datasets,

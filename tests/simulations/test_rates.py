@@ -55,6 +55,15 @@ def test_more_seeds_show_more_cells_to_be_worse_and_more_to_agree_with_the_artic
 
 
 @pytest.mark.slow
+def test_an_exact_reproduction_rarely_differs_from_the_article():
+    assert rates.PARTS["reproduced"] is rates.reproduced
+    for line in rates.reproduced(1, seeds=(1, 2)):
+        told = dict(re.findall(r"([a-z]+) ([\d.]+) %", line))
+        assert sum(float(told.get(name, 0)) for name in ("differs", "contradicts")) <= 10
+        assert float(told["imprecise"]) > 50
+
+
+@pytest.mark.slow
 def test_one_comparison_of_many_seeds_is_rarely_significant_by_chance():
     for often in shares(rates.images_as_a_sample(100))[1::2]:
         assert often <= 10
