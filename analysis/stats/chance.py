@@ -1,7 +1,7 @@
 """What equally good rows of a table would show by chance, over all pairs of rows and all columns at once (max-t)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 from functools import cached_property
 
@@ -40,6 +40,11 @@ class Chance:
 
     def random(self, what: Drawn) -> np.random.Generator:
         return np.random.default_rng((self.seed, what))
+
+    @cached_property
+    def alike(self) -> "Chance":
+        """Of tables whose rows vary alike over seeds."""
+        return replace(self, model=replace(self.model, prior_df=np.inf))
 
     @cached_property
     def over_images(self) -> np.ndarray:
@@ -99,6 +104,16 @@ class Chance:
             return np.ones((DRAWS, len(self.model.names)))
         df = self.model.seeds - 1
         return np.maximum((self.own * df[:, None]).sum(1) / df.sum(), 1e-18)
+
+    @cached_property
+    def true(self) -> np.ndarray:
+        """The true variance over seeds as a multiple of the estimated one, drawn independently (DRAWS, scores)."""
+        return 1 / self.ratio[::-1]
+
+    @cached_property
+    def further_errors(self) -> np.ndarray:
+        """Errors of the means of further tables, with that true variance (DRAWS, rows, scores)."""
+        return self.over_images + self.over_seeds * np.sqrt(self.true)[:, None]
 
     def _estimated(self, i: int, j: int) -> np.ndarray:
         """The variance over seeds of a difference as tables estimate it (DRAWS, scores), if they pool the model's."""

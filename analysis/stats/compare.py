@@ -73,10 +73,6 @@ class Block:
     def chance(self, *, fixed: bool) -> Chance:
         return Chance(replace(self.model, fixed=fixed), self.groups, seed=self.seed)
 
-    def chance_alike(self) -> Chance:
-        """Of tables whose rows vary alike over seeds."""
-        return Chance(replace(self.model, prior_df=np.inf), self.groups, seed=self.seed)
-
 
 def blocks(filled: Filled, called: Mapping[Labels, RowPredictions]) -> list[Block]:
     """The rows that have predictions, by their test images."""
@@ -114,7 +110,7 @@ class Chances:
         ordered = list(reversed(p))
         self._adjusted = dict(zip(ordered, np.maximum.accumulate([p[one] for one in ordered]), strict=True))
         stop = next((limits[one] for one in ordered if p[one] >= ALPHA), np.nan)
-        self._detected, self._alike = cache(self._detectable), cache(Block.chance_alike)
+        self._detected = cache(self._detectable)
         self._limits = {one: limits[one] if self._adjusted[one] < ALPHA else stop for one in ordered}
 
     def _deviate(self, block: Block, i: int, j: int, name: str) -> float:
@@ -139,7 +135,8 @@ class Chances:
     def _detectable(self, block: Block, i: int) -> np.ndarray:
         ours = {pair: one for pair, one in self._drawn.items() if pair[0] is block and i in pair[1:]}
         others = [one for pair, one in self._drawn.items() if pair not in ours]
-        return WorseRow(self._alike(block), i, block.group(i), Limits(list(ours.values()), others)).detectable()
+        alike = self.each[block].alike
+        return WorseRow(alike, i, block.group(i), Limits(list(ours.values()), others)).detectable()
 
 
 def _freedom(error: Error) -> np.ndarray:
@@ -191,10 +188,10 @@ def rivals(filled: Filled, column: int, blocks: Sequence[Block] = ()) -> Iterato
         if row.cells[column].best:
             best.setdefault(row.labels[: filled.table.best_within], []).append(row)
     for row in filled.rows:
-        first = best.get(row.labels[: filled.table.best_within], [])
-        if first and row.cells[column].mean is not None and not row.cells[column].best:
-            comparable = (one for one in first if any(_both(block, row, one) for block in blocks))
-            yield row, next(comparable, first[0])
+        ones = best.get(row.labels[: filled.table.best_within], [])
+        if ones and row.cells[column].mean is not None and not row.cells[column].best:
+            comparable = (one for one in ones if any(_both(block, row, one) for block in blocks))
+            yield row, next(comparable, ones[0])
 
 
 def mark(filled: Filled, comparisons: Sequence[Comparison]) -> Filled:

@@ -73,12 +73,7 @@ class WorseRow:
     @cached_property
     def _scatter(self) -> np.ndarray:
         """The true variance over seeds (draws, scores)."""
-        return np.diag(self.chance.model.scatter) / self.chance.ratio[::-1]  # of independent draws
-
-    @cached_property
-    def _errors(self) -> np.ndarray:
-        """Errors of the means (draws, rows, scores)."""
-        return self.chance.over_images + self.chance.over_seeds * np.sqrt(1 / self.chance.ratio[::-1])[:, None]
+        return np.diag(self.chance.model.scatter) * self.chance.true
 
     def _variances(self, j: int, far: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Variances of the difference from row j over images and seeds as tables estimate them (draws, scores)."""
@@ -92,22 +87,23 @@ class WorseRow:
 
     def _just_shown(self, limits: np.ndarray) -> np.ndarray:
         """The difference that each table just shows (draws, scores), with the given deviates as limits."""
-        wanted = np.full(limits.shape, np.inf)
+        wanted, errors = np.full(limits.shape, np.inf), self.chance.further_errors
         for j in self._others:
             far = np.zeros(limits.shape)
             for _ in range(STEPS):
                 images, seeds = self._variances(j, far)
                 limit = student(limits, freedom(images, seeds, self.chance.model.error_df)) * np.sqrt(images + seeds)
-                far = np.clip(limit + self._errors[:, self.i] - self._errors[:, j] + self._noise * np.sqrt(far), 0, 1)
+                far = np.clip(limit + errors[:, self.i] - errors[:, j] + self._noise * np.sqrt(far), 0, 1)
             np.fmin(wanted, np.where(far < 1, far, np.inf), out=wanted)
         return wanted
 
     def _deviates(self, far: np.ndarray) -> np.ndarray:
         """The largest difference of each column as a normal deviate (draws, scores); 0 where `far` is infinite."""
         largest, known = np.zeros(self._noise.shape), np.where(np.isfinite(far), far, 0)
+        errors = self.chance.further_errors
         for j in self._others:
             images, seeds = self._variances(j, known)
-            lead = known - self._errors[:, self.i] + self._errors[:, j] - self._noise * np.sqrt(known)
+            lead = known - errors[:, self.i] + errors[:, j] - self._noise * np.sqrt(known)
             t = np.maximum(lead, 0) / np.sqrt(images + seeds)
             np.maximum(largest, normal(t, freedom(images, seeds, self.chance.model.error_df)), out=largest)
         return np.where(np.isfinite(far), largest, 0)
