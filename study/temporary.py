@@ -15,7 +15,7 @@ NEEDED = 16 * 2**20
 NEW = 60.0
 """Seconds during which a folder may not be locked yet."""
 MARK = ".wbc-study-temporary"
-"""A file in each folder that is made here: a name alone, which others may use as well, lets nothing be deleted."""
+"""A file beside each folder that is made here: a name alone, which others may use as well, lets nothing be deleted."""
 
 
 def require_temporary_space() -> None:
@@ -38,12 +38,13 @@ def require_temporary_space() -> None:
 
 @contextmanager
 def temporary_folder(what: str) -> Iterator[str]:
-    """A folder that is deleted after the block, or by a later `sweep_temporary_folders` if this process is killed."""
-    held = tempfile.TemporaryDirectory(prefix=f"wbc-{what}-", ignore_cleanup_errors=True)
-    with held as folder:
-        Path(folder, MARK).touch()
-        with _locked(Path(folder)):
-            yield folder
+    """An empty folder, deleted after the block, or by `sweep_temporary_folders` later if this process is killed."""
+    with tempfile.TemporaryDirectory(prefix=f"wbc-{what}-", ignore_cleanup_errors=True) as held:
+        Path(held, MARK).touch()
+        folder = Path(held, "files")
+        folder.mkdir()
+        with _locked(Path(held)):
+            yield str(folder)
 
 
 def sweep_temporary_folders() -> None:

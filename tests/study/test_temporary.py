@@ -32,15 +32,15 @@ def test_a_folder_is_swept_once_its_process_is_dead(here: Path):
     with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         folder = Path(process.stdout.readline().strip())
-        assert folder.parent == here
+        assert folder.parent.parent == here
         (folder / "file").touch()
-        os.utime(folder, (0, 0))
+        os.utime(folder.parent, (0, 0))
         sweep_temporary_folders()
         assert folder.is_dir(), "it is in use"
         process.kill()
         process.wait()
     sweep_temporary_folders()
-    assert not folder.exists()
+    assert list(here.iterdir()) == []
 
 
 def test_a_folder_that_is_new_or_another_s_stays(here: Path):
@@ -52,9 +52,10 @@ def test_a_folder_that_is_new_or_another_s_stays(here: Path):
     assert {folder.name for folder in here.iterdir()} == {"wbc-wandb-new", "wbc-results-2024"}
 
 
-def test_a_folder_is_deleted_after_its_block(here: Path):
+def test_a_folder_is_empty_and_deleted_after_its_block(here: Path):
     with temporary_folder("test") as folder:
-        assert Path(folder).name.startswith("wbc-test-")
+        assert Path(folder).parent.name.startswith("wbc-test-")
+        assert list(Path(folder).iterdir()) == []
     assert list(here.iterdir()) == []
 
 

@@ -21,21 +21,23 @@ STUDY = ("--tables", "11", "--datasets", "lisc", "--cpus", str(os.cpu_count()))
 
 def test_no_trial_is_taken_from_a_launcher_at_work_whose_clock_differs(drawn: Path, weights: Path, tmp_path: Path):
     place = Place(tmp_path, drawn, weights, tmp_path / "cache", epochs=EPOCHS)
-    place.always("any", "any", "sleep")
     script = f"{NETWORK}; {shlex.join(place.command(*STUDY))}"
     log = str(tmp_path / "epochs.log")
     with ThreadPoolExecutor(2) as pool:
 
-        def launch(clock: int) -> Future[CompletedProcess[str]]:
+        def launch(*, clock: int, sleeps: int) -> Future[CompletedProcess[str]]:
+            place.rules = []
+            for _ in range(sleeps):
+                place.always("any", "any", "sleep")
             faults = json.dumps({"log": log, "rules": place.rules, "clock": clock})
             return pool.submit(apart, script, RAY_AUTH_MODE="disabled", PYTHONPATH=str(FAULTS), WBC_FAULTS=faults)
 
-        one = launch(0)
+        one = launch(clock=0, sleeps=4)  # so long that the other finishes trials meanwhile
         wait_for(lambda: place.begun() or one.done())
-        other = launch(120)
+        other = launch(clock=120, sleeps=0)
     told = one.result().stderr + other.result().stderr
     assert one.result().returncode == other.result().returncode == 0, told
     assert place.begun().total() == len(place.begun()) == 6 * EPOCHS, told
     assert set(map(str, place.histories().values())) == {str([(list(range(EPOCHS)), 0)])}
     holders = [newest(place.root / "trials" / record.trial.id)[1] for record in place.records().values()]
-    assert len({holder.machine for holder in holders if holder}) == 2, "one launcher has run all trials"
+    assert len({holder.machine for holder in holders if holder}) == 2, told
