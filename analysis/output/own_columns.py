@@ -10,7 +10,8 @@ from analysis.output.files import formats
 from analysis.output.markup import to_markdown
 from analysis.tables.fill import DASH, Filled, Row
 from analysis.tables.layout import LayoutCell, TableLayout, head, lay_out
-from analysis.tables.notes import LACKS, letter_notes, marked, row_notes, study_notes, test_sets
+from analysis.tables.notes import LACKS, marked, row_notes, study_notes
+from analysis.tables.tested_images import letter_notes, test_sets
 from wbc_model.plain_text import printable
 
 Texts = Callable[[Row], Sequence[str] | None]

@@ -1,23 +1,24 @@
 """The title, notes and footnotes of a table, the same in every format."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from string import ascii_lowercase
 
 from analysis.runs.evaluated import EVALUATED
 from analysis.tables.command_line import command
 from analysis.tables.fill import TICK, Filled
+from analysis.tables.tested_images import (
+    classes_of,
+    has_cell_types,
+    images_note,
+    letter_notes,
+    listed,
+    meanings_note,
+    test_sets,
+)
 from search_spaces.extensions import CROSS_NOTE
 from search_spaces.paper import MACRO_F1, RECALL
-from study.plan import RunRecord
-from wbc_model.choices import CELLS
-from wbc_model.datasets.dataset import Dataset, is_built_in, letters
 
 REHEARSAL_NOTE = "Rehearsal: tiny networks on drawn or small images. These numbers say nothing about the paper."
-
-CELL_TYPES = dict(zip(letters(CELLS), CELLS, strict=True))
-"""The letters of the paper's cell types: B basophil."""
 
 MEANINGS = {
     "OA": "accuracy",
@@ -45,12 +46,6 @@ def title(filled: Filled) -> str:
     return marked(f"{filled.table.title}{where} (%)", rehearsal=filled.rehearsal)
 
 
-def test_sets(filled: Filled) -> str:
-    """`LDWBC and LISC test sets`: those of the datasets that the rows are trained on."""
-    *others, last = dict.fromkeys(config.dataset.title for config in filled.table.rows.values())
-    return f"{', '.join(others)} and {last} test sets" if others else f"{last} test set"
-
-
 def study_notes(filled: Filled) -> list[str]:
     """What the whole study departs from the paper in."""
     lines = [REHEARSAL_NOTE] if filled.rehearsal else []
@@ -68,24 +63,8 @@ def general_notes(filled: Filled) -> list[str]:
     if any(cell.mean is None for row in filled.rows if row.runs for cell in row.cells):
         lines.append(LACKS)
     scores = [word for column in filled.table.columns for word in column.label.split()]
-    lines += [*(note for note in filled.table.notes if note == MACRO_F1), *_meanings(scores, MEANINGS)]
+    lines += [*(note for note in filled.table.notes if note == MACRO_F1), *meanings_note(scores, MEANINGS)]
     return [*lines, *letter_notes(filled)]
-
-
-def letter_notes(filled: Filled) -> list[str]:
-    """What the letters of the paper's cell types mean, if a heading or the note on the test images has them."""
-    return _meanings(CELL_TYPES, CELL_TYPES) if _has_cell_types(filled) else []
-
-
-def _has_cell_types(filled: Filled) -> bool:
-    named = _classes(filled).items() <= CELL_TYPES.items() and bool(_classes(filled))
-    return named or any(is_built_in(on) for _, on in _tested(filled))
-
-
-def _classes(filled: Filled) -> dict[str, str]:
-    """By heading, the classes whose recalls are columns."""
-    recalls = [column for column in filled.table.columns if column.key.startswith("recall/")]
-    return {column.label: column.key.removeprefix("recall/") for column in recalls}
 
 
 def row_notes(filled: Filled, *, pooled: bool) -> list[str]:
@@ -103,14 +82,14 @@ def notes(filled: Filled, *, pooled: bool = False) -> list[str]:
     """Seeds, test images, statistical tests, the table's own notes, and abbreviations of its rows and classes."""
     lines = []
     if any(row.runs for row in filled.rows):
-        lines += [_seeds(filled, pooled=pooled), _images(filled)]
-        lines += [f"{letter}: n = {len(seeds)} ({_list(seeds)})." for letter, seeds in _others(filled).items()]
+        lines += [_seeds(filled, pooled=pooled), images_note(filled)]
+        lines += [f"{letter}: n = {len(seeds)} ({listed(seeds)})." for letter, seeds in _others(filled).items()]
     if empty := sum(not row.runs for row in filled.rows):
         lines.append(f"{empty} of {len(filled.rows)} rows missing; to fill them: {command(filled)}")
     lines += [*filled.test_notes, *_evaluated(filled), *_devices(filled)]
     lines += [note for note in filled.table.notes if note != MACRO_F1]
-    classes = {} if _has_cell_types(filled) else _classes(filled)
-    return [*lines, *_meanings(" ".join(filled.table.stub).split(), MEANINGS), *_meanings(classes, classes)]
+    classes = {} if has_cell_types(filled) else classes_of(filled)
+    return [*lines, *meanings_note(" ".join(filled.table.stub).split(), MEANINGS), *meanings_note(classes, classes)]
 
 
 def _evaluated(filled: Filled) -> list[str]:
@@ -119,7 +98,7 @@ def _evaluated(filled: Filled) -> list[str]:
     if not runs:
         return []
     trials = sorted({run.provenance[EVALUATED]["trial"] for run in runs})
-    named = f"Not trained for this table: the models of trials {_list(trials)}"
+    named = f"Not trained for this table: the models of trials {listed(trials)}"
     others = {column.on.title for column in filled.table.columns if column.on}
     remarks = [
         f"{run.trial.config.dataset.title}'s model on {title}: {remark}."
@@ -142,7 +121,7 @@ def _seeds(filled: Filled, *, pooled: bool) -> str:
     usual = _usual_seeds(filled)
     what = "Pooled" if pooled else "Mean ± sample SD"
     line = f"{what} over n = {len(usual)} seeds" if len(usual) > 1 else "One seed"
-    return f"{line} ({_list(usual)})."
+    return f"{line} ({listed(usual)})."
 
 
 def footnotes(filled: Filled) -> dict[tuple[str, ...], str]:
@@ -161,54 +140,6 @@ def _others(filled: Filled) -> dict[str, tuple[int, ...]]:
 
 def _usual_seeds(filled: Filled) -> tuple[int, ...]:
     return max((row.seeds for row in filled.rows if row.runs), key=len, default=filled.seeds)
-
-
-def _images(filled: Filled) -> str:
-    """How many test images of each dataset there are, and which classes a model does not know and was not tested on."""
-    sizes: dict[Dataset, str] = {}
-    fewer: dict[tuple[Dataset, tuple[str, ...]], dict[Dataset, str]] = defaultdict(dict)
-    for run, on in _tested(filled):
-        own, test = run.trial.config.dataset, run.tests[on.name]
-        images = dict(zip(test.classes, map(sum, test.counts), strict=True))
-        if unknown := tuple(cell for cell in on.classes if cell not in own.classes):
-            fewer[own, unknown][on] = f"{on.title} {sum(images.values())}"
-        else:
-            sizes[on] = f"{on.title} {_by_class(on, images)}, {sum(images.values())} in all"
-    excluded = [
-        f" A model trained on {own.title} knows no {_list(f'{cell}s' for cell in unknown)} "
-        f"and is tested without them, on {_list(left.values())}."
-        for (own, unknown), left in fewer.items()
-    ]
-    return f"Test images: {'; '.join(sizes.values())}.{''.join(excluded)}"
-
-
-def _tested(filled: Filled) -> list[tuple[RunRecord, Dataset]]:
-    """Each run with each dataset whose test images the table has its scores on; its own if no column says which."""
-    return [
-        (run, on)
-        for row in filled.rows
-        for on in dict.fromkeys(column.on or row.config.dataset for column in filled.table.columns)
-        or [row.config.dataset]
-        for run in row.runs
-        if on.name in run.tests
-    ]
-
-
-def _by_class(dataset: Dataset, images: Mapping[str, int]) -> str:
-    """`1/2 B/M` for a dataset of the paper, whose letters a general note tells; `1 band, 2 monocyte` for another."""
-    if is_built_in(dataset):
-        return f"{'/'.join(str(images[cell]) for cell in dataset.classes)} {'/'.join(letters(dataset.classes))}"
-    return _list(f"{images[cell]} {cell}" for cell in dataset.classes)
-
-
-def _list(items: Iterable[object]) -> str:
-    return ", ".join(map(str, items))
-
-
-def _meanings(words: Iterable[str], meanings: Mapping[str, str]) -> list[str]:
-    """A note on the words that have a meaning: `OA accuracy, AP macro precision.`"""
-    known = [f"{word} {meanings[word]}" for word in dict.fromkeys(words) if word in meanings]
-    return [f"{', '.join(known)}."] if known else []
 
 
 def repeats(filled: Filled) -> list[bool]:
