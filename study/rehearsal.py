@@ -20,6 +20,7 @@ from wbc_model.choices import ImageSource, Init
 from wbc_model.datasets.find import DRAWN_MARK
 from wbc_model.files import whole_folder
 from wbc_model.networks.build import trunks_of
+from wbc_model.plain_text import counted
 from wbc_model.synthetic.folders import write as write_drawings
 from wbc_model.synthetic.pretrain import pretrain
 
@@ -76,7 +77,7 @@ def _upload(folder: Path, root: UPath) -> None:
     """Write all files of a folder to a store; the one that marks a folder of drawings as whole comes last."""
     names = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
     if names:
-        print(f"rehearsal: uploading {len(names)} files to {root}", file=sys.stderr, flush=True)
+        print(f"rehearsal: uploading {counted(len(names), 'file')} to {root}", file=sys.stderr, flush=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         others = [name for name in names if Path(name).name != DRAWN_MARK]
         list(pool.map(lambda name: write(root / name, (folder / name).read_bytes()), others))

@@ -20,6 +20,7 @@ from study.storage import Storage, check_creates_once, set_aside, write_plan
 from study.temporary import sweep_temporary_folders
 from study.trial.kept_model import without_model
 from wbc_model.errors import STOPPED, InputError
+from wbc_model.plain_text import counted
 
 
 def doctor(trials: Sequence[Trial], settings: Settings) -> int:
@@ -42,7 +43,7 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     records = storage.records().intact
     done = {trial.id: _best(records[trial.id]) for trial in trials if trial.id in records}
     to_run = remaining(trials, done)
-    print(f"{len(trials)} trials: {len(done)} finished, {len(to_run)} to run. Results: {settings.storage}. "
+    print(f"{counted(len(trials), 'trial')}: {len(done)} finished, {len(to_run)} to run. Results: {settings.storage}. "
           f"W&B: {settings.tracking}.", file=sys.stderr, flush=True)  # fmt: skip
     for line in without_model([trial for trial in trials if trial.id in done], settings):
         print(line, file=sys.stderr)
@@ -61,7 +62,7 @@ def run(trials: Sequence[Trial], settings: Settings, options: LaunchOptions) -> 
     began = time.monotonic()
     launch(schedule, progress, costs, settings, roster)
     unit = "GPU" if costs.gpus else "core"
-    print(f"{len(schedule.finished)} trials in {timedelta(seconds=round(time.monotonic() - began))}, "
+    print(f"{counted(len(schedule.finished), 'trial')} in {timedelta(seconds=round(time.monotonic() - began))}, "
           f"{schedule.spent / 3600:.3g} {unit}-hours.", file=sys.stderr)  # fmt: skip
     missing = remaining(trials, storage.finished())
     print(summary(schedule, missing, planned=len(trials)), end="", file=sys.stderr)
@@ -82,7 +83,7 @@ def compare_online(records: Sequence[RunRecord], settings: Settings) -> int:
     try:
         return report(records, settings)
     except InputError as error:
-        print(f"All {len(records)} trials are finished and in storage, but could not be compared with W&B: {error}\n"
+        print(f"All trials are finished and in storage, but could not be compared with W&B: {error}\n"
               f"To compare them later: python -m study.reconcile --storage {settings.storage} (--repair sends what W&B "
               "lacks).", file=sys.stderr)  # fmt: skip
         return 1

@@ -18,6 +18,7 @@ from wbc_model.datasets.photographs import origins
 from wbc_model.datasets.spec import DataSpec
 from wbc_model.errors import reports_input_errors
 from wbc_model.files import user_path
+from wbc_model.plain_text import counted
 from wbc_model.preparation.cache import Prepared, prepare
 from wbc_model.preparation.cache_folder import default_cache
 from wbc_model.preparation.manifest import Entry
@@ -125,7 +126,8 @@ def source_lines(
         of = {cell: {sources[e.id] for e in entries if (e.split, e.cell) == (name, cell)} for cell in _cells(entries)}
         each = ", ".join(f"{cell} {len(found)}" for cell, found in of.items())
         images = sum(entry.split == name for entry in entries)
-        lines.append(f"{name}: {images} images of {len(set().union(*of.values()))} sources ({each})")
+        from_sources = counted(len(set().union(*of.values())), "source")
+        lines.append(f"{name}: {counted(images, 'image')} of {from_sources} ({each})")
     both = [source for source, found in sets.items() if len(found) > 1]
     in_test = [source for source in both if "test" in sets[source]]
     lines.append(f"sources in several sets: {len(both)}, in the test set and another: {len(in_test)}")

@@ -24,6 +24,11 @@ def printable(text: str, *, keep: str = "") -> str:
     return _CONTROL.sub(lambda found: found[0] if found[0] in keep else f"\\u{ord(found[0]):04x}", text)
 
 
+def counted(n: int, noun: str) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
 def csv_cell(text: str) -> str:
     """Text for a CSV cell that people read: on one line, and no formula."""
     return printable(csv_quoted(text))

@@ -21,7 +21,7 @@ from wbc_model.inference.page import Shown, render
 from wbc_model.inference.pictures import find_pictures
 from wbc_model.inference.places import HELP_MODEL, load
 from wbc_model.inference.tables import json_line, write_calls, write_counts
-from wbc_model.plain_text import printable
+from wbc_model.plain_text import counted, printable
 
 EXAMPLES = """examples:
   python -m wbc_model.predict runs/trials/1af0ed25a7-s0 cells/
@@ -76,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(count(predicted))
     for file, why in predicted.skipped.items():
         print(f"skipped: {file}: {why}", file=sys.stderr)
-    print(f"\n{len(predicted.calls)} cells in {len(predicted.files)} pictures; look at {args.out / 'index.html'}")
+    cells, pictures = counted(len(predicted.calls), "cell"), counted(len(predicted.files), "picture")
+    print(f"\n{cells} in {pictures}; look at {args.out / 'index.html'}")
     return 1 if predicted.skipped else 0
 
 

@@ -20,7 +20,7 @@ from study.plan import RunRecord
 from study.storage import root_of
 from wbc_model.errors import InputError, reports_input_errors
 from wbc_model.files import sha256_of
-from wbc_model.plain_text import printable
+from wbc_model.plain_text import counted, printable
 
 Printed = Callable[..., tuple[Sequence[TableLayout], Mapping[str, str]]]
 """From a study, tables and the text of every file, by name."""
@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     changed = [line for name, one in kept.items() for line in _changed(one, PRINTED[name], given, out)]
     trials = {trial for one in kept.values() for trial in one["trials"]}
-    print("\n".join(map(printable, dict.fromkeys(changed))) or f"{out}: as the runs have it, {len(trials)} trials")
+    same = f"{out}: as the runs have it, {counted(len(trials), 'trial')}"
+    print("\n".join(map(printable, dict.fromkeys(changed))) or same)
     recorded = {file for one in kept.values() for file in one["files"]}
     if others := sorted({file.name for pattern in OURS for file in out.glob(pattern)} - recorded):
         print(printable(f"Not checked, as nothing recorded what they were made from: {', '.join(others)}"))

@@ -18,7 +18,7 @@ from analysis.tables.fill import describe
 from analysis.tables.notes import REHEARSAL_NOTE
 from search_spaces.table import parse_overrides
 from wbc_model.errors import InputError, reports_input_errors
-from wbc_model.plain_text import printable
+from wbc_model.plain_text import counted, printable
 
 EXPLAINED = """\
 differ                the rows' methods differ: p < 5 %, corrected over all cells of this comparison
@@ -83,7 +83,7 @@ def _line(cell: Cell, found: Difference | None) -> Line:
     for name, row, score in zip("AB", cell.rows, cell.scores, strict=True):
         line |= {name: number_of(score.mean), f"sd {name}": number_of(score.sd), f"n {name}": len(row.runs)}
     if found:
-        line |= difference_line(found.value, found.error)
+        line |= {"seed SD assumed": found.sd_assumed} | difference_line(found.value, found.error)
         line |= {"p corrected": found.adjusted, "p of the networks": number_of(found.as_networks)}
         line |= {"test images": "the same" if found.paired else "others"}
     line |= {"verdict": _verdict(found), "called differently": 100 * cell.called_differently}
@@ -126,13 +126,13 @@ def _summary(a: Study, b: Study, cells: Sequence[Cell], found: Found) -> Iterato
         f"{n} {verdict}{f' ({mark})' if (mark := MARKS[verdict]) else ''}" for verdict, n in counts.items()
     )
     yield ""
-    yield f"Of {len(cells)} cells: {told}"
+    yield f"Of {counted(len(cells), 'cell')}: {told}"
     for name, study in zip("AB", (a, b), strict=True):
         total = sum(cell.mean is not None for one in study.tables for row in one.rows for cell in row.cells)
         if total > len(cells):
-            yield f"{total - len(cells)} cells have a number in {name} alone"
+            yield f"Cells with a number in {name} alone: {total - len(cells)}"
     if unpaired := sum(not one.paired for one in found.values()):
-        yield f"{unpaired} cells were tested on other images in B: compared unpaired"
+        yield f"Cells tested on other images in B, compared unpaired: {unpaired}"
     apart = {tuple(row.config.id for row in cell.rows): cell.called_differently for cell in cells}
     if shares := [share for share in apart.values() if not isnan(share)]:
         yield f"Trainings with one seed call {100 * fmean(shares):.2f} % of the test images differently in A and B"

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
@@ -17,7 +18,7 @@ from study.plan import RunRecord
 from study.storage import Storage
 from wbc_model.errors import Damaged, InputError, reports_input_errors
 from wbc_model.inference.model_info import FILE as MODEL
-from wbc_model.plain_text import printable
+from wbc_model.plain_text import counted, printable
 from wbc_model.scoring.alterations import ALTERATIONS, BLUR, DARKEST, NOISE, QUALITY, STAIN
 
 NOTES = (
@@ -77,24 +78,29 @@ def parser() -> argparse.ArgumentParser:
 
 def _found(study: Study) -> dict[str, Robustness]:
     """By trial id, its tests on altered images of its own dataset; trials that have none are problems of the study."""
-    found = {}
+    found, untested = {}, defaultdict(list)
+    storage = Storage(str(study.storage))
     for run in {run.trial.id: run for filled in study.tables for row in filled.rows for run in row.runs}.values():
         try:
-            found[run.trial.id] = _of(run, Storage(str(study.storage)))
-        except (Damaged, LookupError) as error:
+            if one := _of(run, storage):
+                found[run.trial.id] = one
+            else:
+                untested[run.trial.config.dataset.name].append(run.trial.id)
+        except Damaged as error:
             study.reading.problems.append(str(error.args[0]))
+    study.reading.problems += [
+        f"not tested on altered images: {counted(len(trials), 'trial')} of {dataset}: "
+        f"python -m study.evaluate {' '.join(trials)} --on {dataset} --altered --storage {storage.root}"
+        for dataset, trials in untested.items()
+    ]
     return found
 
 
-def _of(run: RunRecord, storage: Storage) -> Robustness:
-    trial = run.trial
-    one = robustness_of(storage.trial(trial.id), trial.config.dataset.name)
-    if one is None or one.model != run.files.get(MODEL) or one.images != run.provenance.get("data"):
-        raise LookupError(
-            f"trial {trial.id} was not tested on altered images: "
-            f"python -m study.evaluate {trial.id} --on {trial.config.dataset.name} --altered --storage {storage.root}"
-        )
-    return one
+def _of(run: RunRecord, storage: Storage) -> Robustness | None:
+    """The tests of a run's model, if there are some and they are of the model and of the images that it has now."""
+    one = robustness_of(storage.trial(run.trial.id), run.trial.config.dataset.name)
+    now = run.files.get(MODEL), run.provenance.get("data")
+    return one if one and (one.model, one.images) == now else None
 
 
 def _table(study: Study, filled: Filled, found: dict[str, Robustness]) -> TableLayout:

@@ -22,7 +22,7 @@ from analysis.tables.fill import Row
 from analysis.tables.layout import TableLayout
 from search_spaces.table import Column
 from wbc_model.errors import InputError, reports_input_errors
-from wbc_model.plain_text import printable
+from wbc_model.plain_text import counted, printable
 
 MARGIN = 1.0
 """Percentage points within which two numbers count as equal."""
@@ -196,7 +196,7 @@ def _summary(study: Study, found: Sequence[Verdict]) -> Iterator[str]:
     for number, cells in of_table.items():
         counts = Counter(one.verdict for one in cells)
         verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in MEANINGS if counts[verdict])
-        yield f"Table {number}: of {len(cells)} cells {verdicts}"
+        yield f"Table {number}: of {counted(len(cells), 'cell')} {verdicts}"
         for one in cells:
             if one.verdict in ("differs", "contradicts"):
                 yield f"  {one.verdict}: {one.row}, {one.score}: printed {one.printed:.2f}, measured {one.measured:.2f}"

@@ -17,7 +17,6 @@ from analysis.stats.compare import Comparison
 from analysis.stats.error import Error
 from analysis.stats.evidence import ComparedTable, Line
 from analysis.stats.intervals import Ends, intervals
-from analysis.stats.model import Model
 from analysis.tables.fill import Filled, cells, percent
 from analysis.tables.layout import lay_out
 from search_spaces.table import Column
@@ -94,7 +93,8 @@ def cell_lines(compared: ComparedTable) -> list[Line]:
             found = intervals(compared, row, column)
             for name, ends in (("", found.both), ("over seeds", found.seeds), ("over images", found.images)):
                 line |= _ends(name, ends)
-            line |= {"images by": found.by, "seed SD assumed": _assumed(compared.model_of(row, column))}
+            model, _ = compared.model_of(row, column) or (None, 0)
+            line |= {"images by": found.by, "seed SD assumed": model is not None and model.sd_assumed}
             line |= {"best": cell.best, "tied with the best": cell.tied}
             line |= {"worse with one seed": cell.worse_network}
             line |= {"quote": next(quotes), "trials": " ".join(run.trial.id for run in row.runs)}
@@ -102,11 +102,6 @@ def cell_lines(compared: ComparedTable) -> list[Line]:
             line |= {"not tested": compared.untested.get((row.labels, i), "")}
             lines.append(line | (_compared(filled, one) if one else {}))
     return lines
-
-
-def _assumed(found: tuple[Model, int] | None) -> bool:
-    """Whether the intervals and p of a cell over seeds rest on an assumed SD, as no row of its model has two seeds."""
-    return found is not None and not found[0].df and not found[0].fixed
 
 
 def _compared(filled: Filled, one: Comparison) -> Line:
@@ -157,6 +152,7 @@ def delta_lines(compared: ComparedTable, proposed: TrialConfig) -> list[Line]:
             if column.key in block.model.names and not column.on:
                 line = {"table": filled.table.number, "row": filled.describe(row), "less": filled.describe(reference)}
                 line |= {"score": column.label, "n": len(row.runs)}
+                line |= {"seed SD assumed": block.model.sd_assumed}
                 lines.append(line | difference_line(*block.model.difference(i, j, column.key)))
     return lines
 

@@ -79,6 +79,11 @@ class Model:
         """Degrees of freedom of the variance over seeds, pooled over the rows; 0: no row has two seeds."""
         return int((self.seeds - 1).sum())
 
+    @property
+    def sd_assumed(self) -> bool:
+        """Whether errors over seeds rest on `assumed_sds`, as no row has two seeds."""
+        return not self.df and not self.fixed
+
     @cached_property
     def scatter(self) -> np.ndarray:
         """Covariance of the scores over seeds on these test images, pooled over the rows (scores, scores)."""

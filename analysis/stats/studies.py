@@ -68,6 +68,8 @@ class Difference:
     """In how many pairs of equally good studies some difference is as large, over images and seeds."""
     as_networks: float | None
     """The same over images alone, where a row has one seed: then only its trained networks can be compared."""
+    sd_assumed: bool
+    """Whether the error over seeds rests on an assumed SD."""
     paired: bool
     """Whether both were tested on the same images."""
 
@@ -119,6 +121,7 @@ def _difference(cell: Cell, block: Block, methods: Chances, networks: Chances | 
         error=error,
         adjusted=methods.adjusted(block, i, j, name),
         as_networks=networks.adjusted(block, i, j, name) if networks and cell.single else None,
+        sd_assumed=block.model.sd_assumed,
         paired=block.model.tests[i] is block.model.tests[j],
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from study.plan import Trial
 from study.scheduling.failures import ADVICE
 from study.scheduling.schedule import TrialQueue, by_reason
+from wbc_model.plain_text import counted
 
 
 def summary(schedule: TrialQueue, missing: Sequence[Trial], *, planned: int) -> str:
@@ -38,4 +39,4 @@ def summary(schedule: TrialQueue, missing: Sequence[Trial], *, planned: int) -> 
 
 def _counted(trials: Iterable[Trial]) -> str:
     lines = [f"  {trial.id}  {trial.name}" for trial in trials]
-    return "\n".join([f"{len(lines)} trials:" if len(lines) > 1 else "1 trial:", *lines])
+    return "\n".join([f"{counted(len(lines), 'trial')}:", *lines])

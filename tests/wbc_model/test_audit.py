@@ -109,7 +109,7 @@ def test_sources_and_cells_that_two_sets_share_are_counted():
     sources = {"a": "1", "b": "2", "c": "3", "d": "2", "e": "4"}
     lines, leaks = source_lines(entries, sources, [("1", "2"), ("3", "4"), ("4", "absent")])
     assert leaks == 2
-    assert "test: 1 images of 1 sources (lymphocyte 0, monocyte 1)" in lines
+    assert "test: 1 image of 1 source (lymphocyte 0, monocyte 1)" in lines
     assert "sources in several sets: 1, in the test set and another: 0" in lines
     assert "sources that show one cell: 2 pairs, 1 between test and the other sets, 1 with two labels" in lines
     assert "  3 (lymphocyte, train) = 4 (monocyte, train)" in lines

@@ -9,6 +9,7 @@ from wbc_model.choices import ImageSource
 from wbc_model.datasets.dataset import DataError, Dataset
 from wbc_model.datasets.find import ImageFile, kind_of, place_of
 from wbc_model.datasets.photographs import origins
+from wbc_model.plain_text import counted
 
 
 def groups_of(
@@ -52,5 +53,7 @@ def _by_column(dataset: Dataset, files: Sequence[ImageFile], path: Path, *, colu
         raise DataError(f"{dataset}: {path} has the columns {', '.join(rows[0])}; wanted file and {column}")
     named = {row["file"]: row[column] for row in rows if row[column]}
     if lacking := [file.id for file in files if file.id not in named]:
-        raise DataError(f"{dataset}: {path} names no {column} of {len(lacking)} images, the first is {lacking[0]}")
+        raise DataError(
+            f"{dataset}: {path} names no {column} of {counted(len(lacking), 'image')}, the first is {lacking[0]}"
+        )
     return {file.id: named[file.id] for file in files}

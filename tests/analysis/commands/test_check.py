@@ -123,7 +123,7 @@ def test_a_model_that_was_tested_later_is_no_trial_that_is_gone(tmp_path, make_r
     assert main(words) == 1, "rows of other datasets are missing"
     assert "the model of trial" in (out / "table_E6.md").read_text(encoding="utf-8")
     capsys.readouterr()
-    assert check(out, capsys) == (0, f"{out}: as the runs have it, 1 trials\n")
+    assert check(out, capsys) == (0, f"{out}: as the runs have it, 1 trial\n")
     (tmp_path / "runs" / "trials" / record.trial.id / "evaluations" / "bccd.json").unlink()
     code, told = check(out, capsys)
     assert code == 1

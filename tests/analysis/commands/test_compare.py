@@ -65,6 +65,7 @@ def test_a_row_that_became_worse_is_found_and_no_other(simulation, tmp_path, run
     assert {row for (row, _), line in lines.items() if line["verdict"] == "differ"} == {"DM SCAM"}
     line = lines["DM SCAM", "OA"]
     assert (line["kind"], line["n A"], line["n B"], line["test images"]) == ("measured", "3", "3", "the same")
+    assert line["seed SD assumed"] == "False"
     assert float(line["difference"]) == pytest.approx(float(line["B"]) - float(line["A"]), abs=0.011)
     assert -30 < float(line["difference low"]) < float(line["difference"]) < float(line["difference high"]) < 0
     assert float(line["p"]) <= float(line["p corrected"]) < 0.05
@@ -97,6 +98,7 @@ def test_one_seed_tells_of_networks_alone(simulation, tmp_path, run):
     save(tmp_path / "b", simulation, trials(simulation, seeds=1, worse=BOTH))
     _, told, lines = run()
     assert lines["RM DM SCAM", "OA"]["verdict"] == "networks differ"
+    assert lines["RM DM SCAM", "OA"]["seed SD assumed"] == "True"
     assert float(lines["RM DM SCAM", "OA"]["p of the networks"]) < 0.05
     assert "(*)" in told
 
@@ -108,7 +110,7 @@ def test_other_images_are_compared_unpaired_and_it_is_said(simulation, tmp_path,
     save(tmp_path / "b", other, trials(other, worse=DM))
     status, told, lines = run()
     assert status == 0
-    assert "12 cells were tested on other images in B: compared unpaired" in told
+    assert "Cells tested on other images in B, compared unpaired: 12" in told
     assert lines["DM SCAM", "OA"]["verdict"] == "differ"
     assert {line["test images"] for line in lines.values()} == {"others"}
     assert {line["called differently"] for line in lines.values()} == {""}
@@ -125,7 +127,7 @@ def test_cells_without_predictions_and_cells_of_one_study_are_told(simulation, t
         ("RM SCAM", "OA"): "not tested", ("DM SCAM", "OA"): "not shown to differ",
     }  # fmt: skip
     assert lines["RM SCAM", "OA"]["difference"] == ""
-    assert "4 cells have a number in A alone" in told
+    assert "Cells with a number in A alone: 4" in told
 
 
 def test_a_damaged_file_is_named_and_exits_1(simulation, tmp_path, run):

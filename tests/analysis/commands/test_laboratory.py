@@ -100,7 +100,11 @@ def test_each_table_can_be_read_alone(tmp_path, capsys):
     out = tmp_path / "out"
     for command in ("laboratory", "robustness"):
         main([command, "--storage", str(tmp_path / "runs"), "--out", str(out), "--datasets", "lisc", "bccd"])
-    capsys.readouterr()
+    told = capsys.readouterr().out
+    for dataset, config, trials, seeds in (("lisc", lisc, "2 trials", (0, 1)), ("bccd", bccd, "1 trial", (1,))):
+        every = " ".join(f"{config.id}-s{seed}" for seed in seeds)
+        command = f"python -m study.evaluate {every} --on {dataset} --altered --storage {tmp_path / 'runs'}"
+        assert f"not tested on altered images: {trials} of {dataset}: {command}\n" in told
     for name in ("S2-12", "S3-12", "S4-12", "S5-12", "E8-12"):
         text, typeset = (" ".join((out / f"table_{name}.{suffix}").read_text("utf-8").split())
                          for suffix in ("html", "tex"))  # fmt: skip

@@ -121,7 +121,7 @@ def test_an_edited_file_is_found_by_check_also_after_printing_again(tmp_path, ma
     capsys.readouterr()
     assert main(check) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{out}: as the runs have it, 1 trials",
+        f"{out}: as the runs have it, 1 trial",
         "Not checked, as nothing recorded what they were made from: compare.csv",
     ]
     file = out / "verify.csv"

@@ -70,6 +70,8 @@ def test_deltas_are_from_the_proposed_row():
     first, *_ = evidence.filled.rows
     (line,) = (one for one in lines if one["row"] == evidence.filled.describe(first) and one["score"] == "OA")
     assert float(line["difference"]) == pytest.approx(float(cells[first.config.id] - cells[PROPOSED.id]), abs=0.011)
+    assert {line["seed SD assumed"] for line in lines} == {True}
+    assert {line["seed SD assumed"] for line in delta_lines(of("8", seeds=(0, 1)), PROPOSED)} == {False}
 
 
 def test_power_tells_what_could_have_been_shown():

@@ -77,7 +77,7 @@ def test_images_that_are_copies_are_told_and_counted_without_those_of_the_augmen
     told = card(TrialConfig(dataset=BCCD), manifest=(*manifest, Entry("x", "monocyte", "", 0, "", "damaged")))
     assert "copies of fewer photographs, so the intervals are too narrow" in told
     assert "| train | 7 | 0 | 0 | 0 | 7 |" in told
-    assert "1 files were left out" in told
+    assert "Files left out: 1." in told
 
 
 @pytest.mark.parametrize("init", ["imagenet", "random"])

@@ -70,7 +70,7 @@ def test_groups_may_stand_in_a_table(cells: Path):
     found = groups_of(dataset, files, data=cells, cache=cells)
     assert list(found.values()) == ["0", "0", "1", "1", "2", "2", "3", "3"]
     (cells / "patients.csv").write_text("\n".join(["file,patient", *lines[1:]]))
-    with pytest.raises(InputError, match=r"names no patient of 1 images, the first is IG/p0_0\.png"):
+    with pytest.raises(InputError, match=r"names no patient of 1 image, the first is IG/p0_0\.png"):
         groups_of(dataset, files, data=cells, cache=cells)
 
 
