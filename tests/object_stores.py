@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from http.server import HTTPServer
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -54,6 +55,7 @@ def google() -> Iterator[str]:
     server = emulator.create_server("127.0.0.1", port, in_memory=True, default_bucket="study")
     with pytest.MonkeyPatch.context() as patch:
         _check_generations(emulator, patch)
+        patch.setattr(HTTPServer, "request_queue_size", 128)  # of 5, clients that ask for more at once wait for minutes
         patch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
         patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # it would ask Google what kind of bucket it is
         server.start()

@@ -13,6 +13,7 @@ from study.trial.model_card import model_card
 from wbc_model.inference.calibration import calibrate
 from wbc_model.inference.model_file import to_bytes
 from wbc_model.inference.model_info import CARD, FILE, Calibration, ModelInfo
+from wbc_model.plain_text import counted
 from wbc_model.preparation.manifest import Entry
 
 
@@ -70,8 +71,9 @@ def without_model(finished: Collection[Trial], settings: Settings) -> list[str]:
     lacking = [trial.id for trial in finished if settings.keeps(trial) and trial.id not in there]
     if not lacking:
         return []
+    named = f"{', '.join(lacking[:3])}{', ...' * (len(lacking) > 3)}"
     return [
-        f"{len(lacking)} finished trials have not kept their model, because they were trained by an older version or "
-        f"with --keep-weights, and are not retrained for it: {', '.join(lacking[:3])}{', ...' * (len(lacking) > 3)}. "
-        f"To train one again, delete its record.json in {storage.root / 'trials'}"
+        f"{counted(len(lacking), 'finished trial')} kept no model ({named}): an older version or --keep-weights left "
+        "none, and nothing is trained again for it. To train one again, delete its record.json in "
+        f"{storage.root / 'trials'}"
     ]

@@ -21,6 +21,8 @@ TEMPLATE = ROOT / "cluster" / "cluster.yaml"
 RAY = Path(sys.executable).with_name("ray")
 N = 3
 HEAD, *WORKERS = range(1, N + 1)
+OFTEN = "AUTOSCALER_UPDATE_INTERVAL_S=1"
+"""Ray's autoscaler looks for nodes to start once a second, and not every five: the tests wait for it."""
 PORT = 18265
 """Not Ray's own, which a study on this machine may have."""
 
@@ -45,7 +47,7 @@ class Cluster:
         subprocess.run(["bash", "-c", command.removeprefix("#")], env=self.environment, check=True)
         for host in range(1, N + 1):
             bashrc = self.hosts.files(host) / "root" / ".bashrc"
-            bashrc.write_text(f"export PYTHONPATH=$HOME/wbc-study:{FAULTS} WBC_FAULTS='{self.faults}'\n")
+            bashrc.write_text(f"export PYTHONPATH=$HOME/wbc-study:{FAULTS} WBC_FAULTS='{self.faults}' {OFTEN}\n")
             bashrc.with_name(".bash_profile").write_text(". ~/.bashrc\n")
             bashrc.with_name("wbc-study").mkdir()
             bashrc.with_name("wbc-study").joinpath(".venv").symlink_to(sys.prefix)

@@ -1,7 +1,8 @@
 """`sbatch cluster/slurm.sh` with Debian's Slurm, from a home that holds another cluster's token, or none."""
 
 import pytest
-from clusters import Cluster
+from clusters import ROOT, Cluster
+from hosts import HIDDEN
 from launching import wait_for
 from namespaces import not_installed
 from slurm import DAEMONS, NODES, Slurm
@@ -14,6 +15,8 @@ pytestmark = pytest.mark.cluster
 def slurm(cluster: Cluster) -> Slurm:
     if reason := not_installed(*DAEMONS):
         pytest.skip(reason)
+    if any(ROOT.is_relative_to(path) for path in HIDDEN):
+        pytest.skip(f"the hosts do not see {ROOT}: clone the project elsewhere")
     slurm = Slurm(cluster)
     slurm.start()
     return slurm

@@ -128,4 +128,4 @@ def test_a_trial_that_keeps_none_leaves_none_of_an_earlier_training(trials: list
     }  # fmt: skip
     assert without_model([trial], replace(settings, keep_weights="none")) == []
     (told,) = without_model([trial], settings)
-    assert told.startswith("1 finished trials have not kept their model")
+    assert told.startswith(f"1 finished trial kept no model ({trial.id}): ")
