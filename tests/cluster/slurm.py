@@ -15,7 +15,7 @@ CONFIG = f"""
 ClusterName=wbct
 SlurmctldHost={name(HEAD)}({address(HEAD)})
 SlurmUser=root
-AuthInfo=socket=/run/munge/socket
+AuthInfo=socket=/run/munge/socket,cred_expire=20
 CredType=cred/munge
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -33,6 +33,7 @@ SlurmdPidFile=/run/slurmd.pid
 NodeName=wbct[{NODES[0]}-{NODES[-1]}] NodeAddr={address(HEAD)[:-1]}[{NODES[0]}-{NODES[-1]}] CPUs=1 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
+"""A job that is requeued waits for as many seconds as a credential lasts, cred_expire, and not for two minutes."""
 
 
 @dataclass
