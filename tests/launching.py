@@ -71,6 +71,8 @@ class Place:
     rules: list[dict[str, Any]] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
     epochs: int = 3
+    clock: int = 0
+    """Seconds by which its time of day is ahead."""
 
     @property
     def storage(self) -> Path:
@@ -84,10 +86,15 @@ class Place:
         return [sys.executable, str(RUN), "--data", str(self.data), "--weights", str(self.weights), "--cache",
                 str(self.cache), "--storage", str(self.root), *words, *knobs(self.epochs)]  # fmt: skip
 
+    @property
+    def faults(self) -> dict[str, str]:
+        """The variables by which faults are planted."""
+        planted = {"log": str(self.folder / "epochs.log"), "rules": self.rules, "clock": self.clock}
+        return {"PYTHONPATH": str(FAULTS), "WBC_FAULTS": json.dumps(planted)}
+
     def environment(self) -> dict[str, str]:
-        faults = {"log": str(self.folder / "epochs.log"), "rules": self.rules}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
-        return kept | {"PYTHONPATH": str(FAULTS), "WBC_FAULTS": json.dumps(faults)} | self.env
+        return kept | self.faults | self.env
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(*words), cwd=self.folder, env=self.environment(), capture_output=True,

@@ -93,8 +93,8 @@ def cell_lines(compared: ComparedTable) -> list[Line]:
             found = intervals(compared, row, column)
             for name, ends in (("", found.both), ("over seeds", found.seeds), ("over images", found.images)):
                 line |= _ends(name, ends)
-            model, _ = compared.model_of(row, column) or (None, 0)
-            line |= {"images by": found.by, "seed SD assumed": model is not None and model.sd_assumed}
+            placed = compared.model_of(row, column)
+            line |= {"images by": found.by, "seed SD assumed": bool(placed and placed[0].sd_assumed)}
             line |= {"best": cell.best, "tied with the best": cell.tied}
             line |= {"worse with one seed": cell.worse_network}
             line |= {"quote": next(quotes), "trials": " ".join(run.trial.id for run in row.runs)}

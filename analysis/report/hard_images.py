@@ -15,6 +15,7 @@ from analysis.runs.predictions import of_record
 from analysis.tables.notes import REHEARSAL_NOTE
 from study.plan import RunRecord
 from wbc_model.datasets.dataset import Dataset
+from wbc_model.plain_text import counted
 from wbc_model.scoring.predictions import Predictions
 
 MOST = 48
@@ -74,7 +75,7 @@ class Page(NamedTuple):
     @property
     def told(self) -> str:
         """`1 image of LISC`."""
-        return f"{self.images} image{'s' if self.images != 1 else ''} of {self.title}"
+        return f"{counted(self.images, 'image')} of {self.title}"
 
 
 def hard_images(tested: Sequence[tuple[str, Predictions]]) -> list[HardImage]:

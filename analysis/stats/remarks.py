@@ -74,7 +74,8 @@ def _scatter(filled: Filled, blocks: Sequence[Block]) -> Iterator[str]:
         if sum(_dataset(filled, other).title == where for other in blocks) > 1:
             where += f" ({', '.join(filled.describe(row) for row in filled.rows if row.labels in block.labels)})"
         each = ", ".join(f"{labels[name]} {sd:.2f}" for name, sd in zip(block.model.names, sds, strict=True))
-        source = f"pooled over its rows, {block.model.df} df" if block.model.df else "assumed: no row has two seeds"
+        assumed, df = block.model.sd_assumed, block.model.df
+        source = "assumed: no row has two seeds" if assumed else f"pooled over its rows, {df} df"
         yield f"{where} {each} ({source})"
 
 

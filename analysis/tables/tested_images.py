@@ -24,6 +24,7 @@ def letter_notes(filled: Filled) -> list[str]:
 
 
 def has_cell_types(filled: Filled) -> bool:
+    """Whether a heading or the note on the test images has letters of the paper's cell types."""
     named = classes_of(filled).items() <= CELL_TYPES.items() and bool(classes_of(filled))
     return named or any(is_built_in(on) for _, on in _tested(filled))
 
@@ -73,6 +74,7 @@ def _by_class(dataset: Dataset, images: Mapping[str, int]) -> str:
 
 
 def listed(items: Iterable[object]) -> str:
+    """`0, 1, 2`."""
     return ", ".join(map(str, items))
 
 

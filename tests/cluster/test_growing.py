@@ -19,8 +19,7 @@ def test_machines_come_for_trials_and_go_without(drawn: Path, weights: Path, tmp
     study = place.command("--tables", "11", "--datasets", "lisc", "--gpus", "0")
     cloud = ROOT / "tests" / "cluster" / "fake_cloud.py"
     words = [sys.executable, str(cloud), str(ROOT / "cluster" / "gcp.yaml"), *study]
-    faults = {name: place.environment()[name] for name in ("PYTHONPATH", "WBC_FAULTS")}
-    done = apart(f"{NETWORK}; {shlex.join(words)}", RAY_AUTH_MODE="disabled", WANDB_MODE="offline", **faults)
+    done = apart(f"{NETWORK}; {shlex.join(words)}", RAY_AUTH_MODE="disabled", WANDB_MODE="offline", **place.faults)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == {"doctor": 0, "status": 0, "most": 3, "alone": True}, done.stderr
     assert " has joined, and gets trials\n" in done.stderr

@@ -96,7 +96,7 @@ def test_of_two_launchers_at_once_in_azure_s_store_one_finishes_what_a_killed_on
 
 
 def test_a_study_in_a_slow_and_unreliable_store_ends_as_in_a_calm_one(inputs: Callable[[str], Place], bucket: str):
-    calm, trouble = inputs(bucket), Trouble(latency=0.1)
+    calm, trouble = inputs(bucket), Trouble(latency=0.2)
     assert (done := calm.run(*LISC)).returncode == 0, done.stderr
     (calm.folder / "epochs.log").unlink()
     place = Place(calm.folder, calm.data, calm.weights, calm.cache, url=f"{calm.url}-in-trouble", epochs=EPOCHS)
